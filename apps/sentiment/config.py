@@ -1,0 +1,83 @@
+"""All options of the app: one dataclass, which is also the command line."""
+
+import dataclasses
+
+from common import cli
+from common.errors import UserError
+
+POOLINGS = ("last", "max", "mean", "attention")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of training. The defaults give the results in the README."""
+
+    # Data
+    data: str = "builtin"  # builtin, tfds:NAME[/CONFIG], or a file or folder.
+    text_column: str = "text"  # The column with the text.
+    label_column: str = "label"  # The column with the label.
+    encoding: str = "utf-8"  # Encoding of the user's text files.
+    tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
+    num_examples: int = 10_000  # Training examples of the builtin data.
+
+    # Text
+    vocab_size: int = 30_000  # Most frequent words that are kept.
+    max_tokens: int = 400  # Longer texts lose their middle.
+    num_buckets: int = 6  # Fixed padded lengths, chosen from the data.
+
+    # Model
+    embedding_dim: int = 128  # Size of a word's vector.
+    units: int = 128  # Size of the LSTM state, in each direction.
+    num_layers: int = 1  # LSTM layers on top of each other.
+    bidirectional: bool = True  # Read the text in both directions.
+    pooling: tuple[str, ...] = ("max", "mean")  # last, max, mean, attention.
+    word_dropout: float = 0.0  # Share of words made unknown in training.
+    embedding_dropout: float = 0.3  # Share of embedding features dropped.
+    dropout: float = 0.5  # Share of pooled features dropped.
+
+    # Training
+    epochs: int = 6  # Most passes over the training data.
+    batch_size: int = 64  # Texts in one step.
+    learning_rate: float = 1e-3  # Adam's step size in the first epoch.
+    learning_rate_decay: float = 0.7  # Factor on the step size, each epoch.
+    clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
+    label_smoothing: float = 0.0  # Share of the target spread over classes.
+    patience: int = 3  # Epochs without a better accuracy before stopping.
+    seed: int = 0  # Of weights, order and dropout.
+    run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work, naming the flag."""
+        share = cli.between(0, 1)
+        cli.check_fields(
+            self,
+            num_examples=cli.at_least(10),
+            vocab_size=cli.at_least(3),
+            max_tokens=cli.at_least(2),
+            num_buckets=cli.at_least(1),
+            embedding_dim=cli.at_least(1),
+            units=cli.at_least(1),
+            num_layers=cli.at_least(1),
+            word_dropout=share,
+            embedding_dropout=share,
+            dropout=share,
+            epochs=cli.at_least(1),
+            batch_size=cli.at_least(1),
+            learning_rate=cli.above(0),
+            learning_rate_decay=cli.above(0),
+            clip_norm=cli.above(0),
+            label_smoothing=share,
+            patience=cli.at_least(1),
+            seed=cli.at_least(0),
+        )
+        if not self.pooling or not set(self.pooling) <= set(POOLINGS):
+            raise UserError(
+                f"--pooling must be one or more of {', '.join(POOLINGS)},"
+                f" got {' '.join(self.pooling)}"
+            )
+
+
+# Seconds on two cores: the whole path, little learning.
+SMOKE = Config(
+    num_examples=1_000, epochs=2, embedding_dim=16, units=16, batch_size=32
+)

@@ -1,0 +1,252 @@
+"""From streams of labelled texts to batches of word ids."""
+
+import collections
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from common import batching
+from common.errors import UserError
+
+from . import sources, text
+from .config import Config
+
+# Texts that are tokenised at once: enough to be fast, little to hold.
+CHUNK = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """The examples of a split as numbers, in one block of memory.
+
+    Attributes:
+        ids: <int32>[tokens], the word ids of all texts, one after the other.
+        starts: <int64>[examples + 1], where each text begins.
+        labels: <int32>[examples], the class numbers.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """<int64>[examples], the words of each text, at least 1."""
+        return np.diff(self.starts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What training needs to know about its data.
+
+    Attributes:
+        vocabulary: the known words, most frequent first.
+        labels: the class names, in the order of the model's outputs.
+        train: examples to learn from.
+        valid: examples to choose the best epoch by.
+        report: what was read and skipped, for the run folder.
+    """
+
+    vocabulary: list[str]
+    labels: list[str]
+    train: Encoded
+    valid: Encoded
+    report: dict
+
+
+def load(config: Config) -> Data:
+    """Reads the data: counts the words, checks the labels, encodes the texts.
+
+    The source is streamed, once to count and once to encode; only the ids
+    stay in memory, 4 bytes a word.
+
+    Raises:
+        UserError: for data that cannot be used; the place is named.
+    """
+    splits = sources.open_splits(config)
+    words, labels, read = _survey(splits["train"])
+    if not read["examples"]:
+        raise UserError(f"--data {config.data}: no training examples in it")
+    if len(labels) < 2:
+        raise UserError(
+            f"--data {config.data}: expected two or more classes, every"
+            f" training label is {labels[0]!r}"
+        )
+    vocabulary = most_frequent(words, config.vocab_size)
+    report = {"data": config.data, "train": read}
+    if "test" in splits:
+        report["test"] = _check_labels(splits["test"], labels)
+    vectorizer = text.Vectorizer(vocabulary, config.max_tokens)
+    train = encode(splits["train"], vectorizer, labels)
+    valid = encode(splits["valid"], vectorizer, labels)
+    if not len(valid.labels):
+        raise UserError(
+            f"--data {config.data}: no validation examples; one example in ten"
+            f" is held out and there are only {read['examples']}: give more,"
+            " or a valid file beside the train file"
+        )
+    report["valid"] = {"examples": len(valid.labels)}
+    unknown = np.mean(train.ids == text.UNKNOWN_ID)
+    report["vocabulary"] = {
+        "distinct_words": len(words),
+        "kept_words": len(vocabulary),
+        "unknown_share": round(float(unknown), 4),
+    }
+    return Data(vocabulary, labels, train, valid, report)
+
+
+def most_frequent(words: collections.Counter, vocab_size: int) -> list[str]:
+    """The most frequent words that occur at least twice.
+
+    A word seen once teaches nothing about itself; as an unknown word it
+    teaches what unknown words mean.
+
+    Example:
+        >>> most_frequent(collections.Counter("abracadabra"), vocab_size=5)
+        ['a', 'b', 'r']
+    """
+    ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
+    num_words = vocab_size - text.NUM_SPECIAL
+    return [word for word, count in ranked[:num_words] if count > 1]
+
+
+def usable(
+    examples: Iterable[sources.Example], skipped: collections.Counter
+) -> Iterator[sources.Example]:
+    """Passes on the examples with a text and a label, counting the others."""
+    for example in examples:
+        if not example.text.strip():
+            skipped["empty_text"] += 1
+        elif not example.label:
+            skipped["no_label"] += 1
+        else:
+            yield example
+
+
+def _chunks(examples: Iterable[sources.Example]) -> Iterator[list]:
+    examples = usable(examples, collections.Counter())
+    while chunk := list(itertools.islice(examples, CHUNK)):
+        yield chunk
+
+
+def _survey(
+    examples: Iterable[sources.Example],
+) -> tuple[collections.Counter, list[str], dict]:
+    """Counts words and labels of the training examples."""
+    words, labels, skipped = (collections.Counter() for _ in range(3))
+    examples = usable(examples, skipped)
+    tokenize = tf.function(
+        text.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    while chunk := list(itertools.islice(examples, CHUNK)):
+        labels.update(example.label for example in chunk)
+        texts = [example.text.encode("utf-8", "replace") for example in chunk]
+        words.update(tokenize(tf.constant(texts)).flat_values.numpy().tolist())
+    decoded = collections.Counter(
+        {word.decode(): count for word, count in words.items()}
+    )
+    report = {"examples": labels.total(), "labels": dict(sorted(labels.items()))}
+    return decoded, sorted(labels), report | {"skipped": dict(skipped)}
+
+
+def _check_labels(
+    examples: Iterable[sources.Example], labels: list[str]
+) -> dict:
+    """Refuses labels that training never shows, before it begins."""
+    skipped = collections.Counter()
+    num_examples = 0
+    for example in usable(examples, skipped):
+        label_id(example, labels)
+        num_examples += 1
+    return {"examples": num_examples, "skipped": dict(skipped)}
+
+
+def label_id(example: sources.Example, labels: list[str]) -> int:
+    """The class number of an example.
+
+    Raises:
+        UserError: if the label is not among `labels`.
+    """
+    try:
+        return labels.index(example.label)
+    except ValueError:
+        raise UserError(
+            f"{example.where}: label {example.label!r} does not occur in the"
+            f" training data, which has {', '.join(labels)}"
+        ) from None
+
+
+def encode(
+    examples: Iterable[sources.Example],
+    vectorizer: text.Vectorizer,
+    labels: list[str],
+) -> Encoded:
+    """Turns examples into ids, in one pass over their source."""
+    ids, lengths, label_ids = [], [], []
+    ragged_ids = tf.function(
+        vectorizer.ragged_ids,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    for chunk in _chunks(examples):
+        label_ids += [label_id(example, labels) for example in chunk]
+        texts = [example.text.encode("utf-8", "replace") for example in chunk]
+        rows = ragged_ids(tf.constant(texts))
+        ids.append(rows.flat_values.numpy())
+        lengths.append(rows.row_lengths().numpy())
+    return Encoded(
+        ids=np.concatenate([np.zeros(0, np.int32), *ids]),
+        starts=np.cumsum(np.concatenate([np.zeros(1, np.int64), *lengths])),
+        labels=np.array(label_ids, np.int32),
+    )
+
+
+def batches(
+    examples: Encoded, config: Config, epoch: int | None = None, start: int = 0
+) -> tf.data.Dataset:
+    """The batches of one epoch, in few fixed shapes.
+
+    Every batch has `batch_size` rows: the last one is filled with rows of
+    weight 0, so that each bucket has one shape and nothing counts twice.
+
+    Args:
+        examples: the split.
+        config: gives the batch size, the number of buckets and the seed.
+        epoch: which order to shuffle; None keeps the order of the data.
+        start: how many batches to leave out, when an epoch is resumed.
+
+    Returns:
+        A dataset that knows its length, of ids <int32>[batch, time], labels
+        <int32>[batch] and weights <float32>[batch], 0 for filling rows.
+    """
+    rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
+    widths = batching.bucket_widths(examples.lengths, config.num_buckets)
+    plan = batching.plan(examples.lengths, widths, config.batch_size, rng)
+    plan = plan[start:]
+    dataset = tf.data.Dataset.from_generator(
+        lambda: (_fill(batch, examples, config.batch_size) for batch in plan),
+        output_signature=(
+            tf.TensorSpec([config.batch_size, None], tf.int32),
+            tf.TensorSpec([config.batch_size], tf.int32),
+            tf.TensorSpec([config.batch_size], tf.float32),
+        ),
+    )
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
+    return dataset.prefetch(2)
+
+
+def _fill(
+    batch: batching.Batch, examples: Encoded, batch_size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ids = np.full((batch_size, batch.width), text.PADDING_ID, np.int32)
+    ids[len(batch.indices) :, 0] = text.UNKNOWN_ID  # A filling row's real step.
+    labels = np.zeros(batch_size, np.int32)
+    weights = np.zeros(batch_size, np.float32)
+    for row, example in enumerate(batch.indices):
+        start, end = examples.starts[example : example + 2]
+        ids[row, : end - start] = examples.ids[start:end]
+    labels[: len(batch.indices)] = examples.labels[batch.indices]
+    weights[: len(batch.indices)] = 1
+    return ids, labels, weights

@@ -1,0 +1,234 @@
+"""The network: word ids through embedding, LSTM and pooling to one label."""
+
+from pathlib import Path
+
+import keras
+from keras import ops
+
+from common import LSTM
+from common.errors import UserError
+
+from . import text
+from .config import Config
+
+
+def build(config: Config, num_words: int, num_classes: int) -> keras.Model:
+    """Builds the classifier that is trained.
+
+    Args:
+        config: sizes, depths and dropouts.
+        num_words: the size of the vocabulary, without the special ids.
+        num_classes: the number of labels.
+
+    Returns:
+        A model from ids <int32>[batch, time] to logits
+        <float32>[batch, classes]. Padding does not change its outputs.
+    """
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    mask = ops.not_equal(ids, text.PADDING_ID)
+    known = WordDropout(config.word_dropout, seed=config.seed)(ids)
+    x = keras.layers.Embedding(
+        num_words + text.NUM_SPECIAL, config.embedding_dim, name="embedding"
+    )(known)
+    x = keras.layers.SpatialDropout1D(config.embedding_dropout)(x)
+    for number in range(config.num_layers):
+        # The mask goes in by hand: an implicit one is lost on the way.
+        x = _recurrent(config, f"lstm_{number}")(x, mask=mask)
+    x = MaskedPooling(config.pooling, config.bidirectional, name="pooling")(
+        x, mask
+    )
+    x = keras.layers.Dropout(config.dropout)(x)
+    # Softmax and loss are computed in float32 whatever the precision before.
+    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    return keras.Model(ids, logits, name="classifier")
+
+
+def _recurrent(config: Config, name: str) -> keras.layers.Layer:
+    lstm = LSTM(config.units, return_sequences=True, name=name)
+    if config.bidirectional:
+        return keras.layers.Bidirectional(lstm, name=name)
+    return lstm
+
+
+def with_text(
+    classifier: keras.Model, vocabulary: list[str], max_tokens: int
+) -> keras.Model:
+    """Puts the vectorisation in front of a classifier, weights shared.
+
+    Returns:
+        A model from text <string>[batch] to probabilities
+        <float32>[batch, classes].
+    """
+    raw = keras.Input((), dtype="string", name="text")
+    ids = text.Vectorizer(vocabulary, max_tokens, name="vectorizer")(raw)
+    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+    return keras.Model(raw, softmax(classifier(ids)), name="text_classifier")
+
+
+def load(path: Path) -> keras.Model:
+    """Loads a text model that training saved.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises many types for a broken file.
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{path}: cannot load it ({reason}); train again"
+        ) from error
+
+
+@keras.saving.register_keras_serializable(package=__package__)
+class WordDropout(keras.layers.Layer):
+    """Makes random words unknown while training.
+
+    The model learns not to hang on single words, and what to do with words it
+    has never seen (Iyyer et al. 2015, "Deep unordered composition rivals
+    syntactic methods for text classification", section 3.2).
+
+    Args:
+        rate: the share of words to hide, 0 <= rate < 1.
+        seed: of the choice.
+
+    Call arguments:
+        ids: <int32>[batch, time]; padding stays padding.
+
+    Returns:
+        <int32>[batch, time].
+    """
+
+    def __init__(
+        self, rate: float, seed: int | None = None, **kwargs: object
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(
+        self, ids: keras.KerasTensor, training: bool = False
+    ) -> keras.KerasTensor:
+        if not training or self.rate == 0:
+            return ids
+        drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
+        hidden = (drawn < self.rate) & (ids != text.PADDING_ID)
+        return ops.where(hidden, text.UNKNOWN_ID, ids)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"rate": self.rate, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package=__package__)
+class MaskedPooling(keras.layers.Layer):
+    """Summarises a sequence in one vector, padding left out.
+
+    - `last`: the state after the last real step; of the backward direction
+      the state after the first.
+    - `max`, `mean`: over the real steps, feature by feature.
+    - `attention`: a weighted mean; a step's weight is the softmax of
+      v . tanh(W x + b) (Yang et al. 2016, "Hierarchical attention networks
+      for document classification", equations 5 to 7).
+
+    Args:
+        kinds: which summaries to compute; they are concatenated.
+        bidirectional: whether the second half of the features ran backwards.
+
+    Call arguments:
+        sequence: <float>[batch, time, features].
+        mask: <bool>[batch, time], True for real steps: at least one a row,
+            all of them before the padding.
+
+    Returns:
+        <float>[batch, len(kinds) * features].
+
+    Example:
+        >>> import numpy as np
+        >>> steps = np.array([[[1.0, 5.0], [3.0, 1.0], [9.0, 9.0]]])
+        >>> mask = np.array([[True, True, False]])
+        >>> MaskedPooling(["max", "mean"])(steps, mask).numpy().tolist()
+        [[3.0, 5.0, 2.0, 3.0]]
+    """
+
+    def __init__(
+        self,
+        kinds: tuple[str, ...],
+        bidirectional: bool = False,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kinds = tuple(kinds)
+        self.bidirectional = bidirectional
+        # It ends the mask knowingly (`compute_mask`): no need for a warning.
+        self.supports_masking = True
+
+    def build(
+        self, sequence_shape: tuple, mask_shape: tuple | None = None
+    ) -> None:
+        if "attention" in self.kinds:
+            features = sequence_shape[-1]
+            self.hidden = keras.layers.Dense(features, "tanh", name="hidden")
+            self.score = keras.layers.Dense(1, use_bias=False, name="score")
+            self.hidden.build(sequence_shape)
+            self.score.build((*sequence_shape[:-1], features))
+
+    def call(
+        self, sequence: keras.KerasTensor, mask: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        pool = {
+            "last": self._last,
+            "max": self._max,
+            "mean": self._mean,
+            "attention": self._attention,
+        }
+        real = ops.expand_dims(mask, -1)
+        pools = [pool[kind](sequence, real) for kind in self.kinds]
+        return ops.concatenate(pools, axis=-1)
+
+    def _last(
+        self, sequence: keras.KerasTensor, real: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        is_last = real & ~ops.pad(real[:, 1:], [[0, 0], [0, 1], [0, 0]])
+        last = ops.sum(sequence * ops.cast(is_last, sequence.dtype), axis=1)
+        if not self.bidirectional:
+            return last
+        forward, _ = ops.split(last, 2, axis=-1)
+        _, backward = ops.split(sequence[:, 0], 2, axis=-1)
+        return ops.concatenate([forward, backward], axis=-1)
+
+    def _max(
+        self, sequence: keras.KerasTensor, real: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        # Below every tanh output, and finite in half precision.
+        low = -1e4
+        # `initial` makes the maximum of a batch without rows defined.
+        return ops.max(ops.where(real, sequence, low), axis=1, initial=low)
+
+    def _mean(
+        self, sequence: keras.KerasTensor, real: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        weights = ops.cast(real, "float32")
+        weights /= ops.sum(weights, axis=1, keepdims=True)
+        return ops.sum(sequence * ops.cast(weights, sequence.dtype), axis=1)
+
+    def _attention(
+        self, sequence: keras.KerasTensor, real: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        scores = ops.cast(self.score(self.hidden(sequence)), "float32")
+        weights = ops.softmax(ops.where(real, scores, -1e9), axis=1)
+        return ops.sum(sequence * ops.cast(weights, sequence.dtype), axis=1)
+
+    def compute_mask(self, *args: object, **kwargs: object) -> None:
+        return None
+
+    def compute_output_shape(
+        self, sequence_shape: tuple, mask_shape: tuple | None = None
+    ) -> tuple:
+        return (sequence_shape[0], len(self.kinds) * sequence_shape[-1])
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "kinds": list(self.kinds),
+            "bidirectional": self.bidirectional,
+        }

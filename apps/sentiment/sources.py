@@ -1,0 +1,225 @@
+"""Where examples come from: one `--data SPEC`, every split as a stream.
+
+A stream is read anew from its source at each pass and never held in memory.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common import files, prepared, splits
+from common.errors import UserError
+
+from . import builtin
+from .config import Config
+
+SPLITS = ("train", "valid", "test")
+# Names of splits that other people use.
+ALIASES = {"validation": "valid", "dev": "valid", "val": "valid"}
+# A folder of the Large Movie Review data that is not a class.
+UNLABELLED_FOLDER = "unsup"
+
+
+class Example(NamedTuple):
+    """One labelled text.
+
+    Attributes:
+        text: the input.
+        label: its class; "" where the source gives none.
+        where: the place in the source, for error messages.
+    """
+
+    text: str
+    label: str
+    where: str
+
+
+class Stream:
+    """The examples of one split, read anew at each iteration.
+
+    Args:
+        read: starts reading the source from its beginning.
+        split: keep only the examples that a hash puts into this split.
+        held_out: the splits that are cut from the source by that hash.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Iterator[Example]],
+        split: str = "train",
+        held_out: tuple[str, ...] = (),
+    ) -> None:
+        self._read = read
+        self._split = split
+        self._held_out = held_out
+
+    def __iter__(self) -> Iterator[Example]:
+        """Yields the split's examples."""
+        for example in self._read():
+            if splits.split_of(example.text, self._held_out) == self._split:
+                yield example
+
+
+def open_splits(config: Config) -> dict[str, Stream]:
+    """Finds the splits of `config.data`; nothing is read yet.
+
+    Returns:
+        Streams by split name: "train", "valid" and, where there is one,
+        "test". Splits that the source does not have are cut from its training
+        examples by a hash of the text.
+
+    Raises:
+        UserError: if there is no such data, or none that fits a known layout.
+    """
+    if config.data == "builtin":
+        return _complete(_builtin(config))
+    if config.data.startswith("tfds:"):
+        return _complete(_tfds(config))
+    path = Path(config.data).expanduser()
+    if path.is_dir():
+        return _complete(_folder(path, config))
+    if path.is_file():
+        read = _reader(_read_file, path, config)
+        held_out = ("valid", "test")
+        return {split: Stream(read, split, held_out) for split in SPLITS}
+    raise UserError(
+        f"--data {config.data}: no such file or folder; expected builtin,"
+        " tfds:NAME, or the path of a file or folder"
+    )
+
+
+def _reader(function: Callable[..., Iterator[Example]], *args: Any) -> Callable:
+    return lambda: function(*args)
+
+
+def _complete(readers: dict[str, Callable]) -> dict[str, Stream]:
+    """Cuts a validation split from the training examples where none is."""
+    held_out = () if "valid" in readers else ("valid",)
+    streams = {name: Stream(read) for name, read in readers.items()}
+    for name in ("train", *held_out):
+        streams[name] = Stream(readers["train"], name, held_out)
+    return streams
+
+
+def _builtin(config: Config) -> dict[str, Callable]:
+    num_held_out = max(config.num_examples // 10, 10)
+    sizes = {name: num_held_out for name in SPLITS}
+    sizes["train"] = config.num_examples
+    return {
+        name: _reader(_read_builtin, name, size, config.seed)
+        for name, size in sizes.items()
+    }
+
+
+def _read_builtin(split: str, size: int, seed: int) -> Iterator[Example]:
+    for text, label in builtin.generate(split, size, seed):
+        yield Example(text, label, f"builtin {split}")
+
+
+def _folder(folder: Path, config: Config) -> dict[str, Callable]:
+    """Files per split, folders per split and class, or folders per class."""
+    found: dict[str, Callable] = {}
+    for name in (*SPLITS, *ALIASES):
+        split = ALIASES.get(name, name)
+        if table := files.find_table(folder, name):
+            found.setdefault(split, _reader(_read_file, table, config))
+        elif _class_folders(folder / name):
+            found.setdefault(split, _reader(_read_texts, folder / name, config))
+    if not found and _class_folders(folder):
+        found["train"] = _reader(_read_texts, folder, config)
+    if "train" not in found:
+        inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        raise UserError(
+            f"--data {folder}: expected train.csv, .tsv or .jsonl, or a folder"
+            f" of .txt files for each class (train/LABEL/*.txt or"
+            f" LABEL/*.txt); it holds {inside or 'nothing'}"
+        )
+    return found
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir()
+        and path.name != UNLABELLED_FOLDER
+        and next(path.glob("*.txt*"), None)
+    )
+
+
+def _read_file(path: Path, config: Config) -> Iterator[Example]:
+    columns = {
+        "--text-column": config.text_column,
+        "--label-column": config.label_column,
+    }
+    for line, (text, label) in files.read_table(path, columns, config.encoding):
+        where = f"{path}:{line}"
+        if not label.strip():
+            raise UserError(
+                f"{where}: no {config.label_column}; give the row a label or"
+                " remove it"
+            )
+        yield Example(text, label.strip(), where)
+
+
+def _read_texts(folder: Path, config: Config) -> Iterator[Example]:
+    for class_folder in _class_folders(folder):
+        for path in sorted(class_folder.glob("*.txt*")):
+            text = "".join(files.read_lines(path, config.encoding))
+            yield Example(text, class_folder.name, str(path))
+
+
+def _tfds(config: Config) -> dict[str, Callable]:
+    name = config.data.removeprefix("tfds:")
+    found = prepared.builder(name, config.tfds_dir)
+    text, label = _tfds_columns(found.info.features, config)
+    return {
+        ALIASES.get(split, split): _reader(
+            _read_tfds, found, split, text, label
+        )
+        for split in found.info.splits
+        if ALIASES.get(split, split) in SPLITS
+    }
+
+
+def _tfds_columns(features: Any, config: Config) -> tuple[str, str]:
+    """The text and label features: by name, or the only one of its kind."""
+    import tensorflow_datasets as tfds
+
+    def find(flag: str, name: str, kind: type) -> str:
+        fitting = [key for key in features if isinstance(features[key], kind)]
+        if name in features:
+            return name
+        if len(fitting) == 1:
+            return fitting[0]
+        raise UserError(
+            f"--data {config.data}: no feature {name!r}; it has"
+            f" {', '.join(features)}: name the right one with {flag}"
+        )
+
+    text = find("--text-column", config.text_column, tfds.features.Text)
+    label = find("--label-column", config.label_column, tfds.features.ClassLabel)
+    return text, label
+
+
+def _read_tfds(
+    found: Any, split: str, text: str, label: str
+) -> Iterator[Example]:
+    import tensorflow_datasets as tfds
+
+    feature = found.info.features[label]
+    names = getattr(feature, "names", None)
+    dataset = found.as_dataset(split=split, shuffle_files=False)
+    for number, row in enumerate(tfds.as_numpy(dataset)):
+        value = row[label]
+        if names is not None:  # -1 stands for a label that is kept secret.
+            value = names[value] if value >= 0 else ""
+        elif isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        yield Example(
+            row[text].decode("utf-8", "replace"),
+            str(value),
+            f"tfds:{found.name} {split} example {number}",
+        )

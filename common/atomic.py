@@ -1,0 +1,62 @@
+"""Files and folders that appear whole or not at all."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from common.errors import UserError
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yields a hidden path to write to; it takes `path`'s place at the end.
+
+    If the body fails, what it wrote is removed and `path` stays as it was.
+
+    Args:
+        path: the file or folder to write. A folder must not exist yet.
+
+    Raises:
+        UserError: if the disk refuses (full, read-only, no permission).
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with written(folder / "note.txt") as partial:
+        ...     _ = partial.write_text("whole")
+        >>> [path.name for path in folder.iterdir()]
+        ['note.txt']
+    """
+    # The ending stays: Keras chooses a file's format by it.
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    created = not path.parent.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"{path}: cannot write it ({reason}); what was there before is"
+            " kept: make room, then run the same command again"
+        ) from error
+    finally:
+        _remove(partial)
+        if created and not path.exists():
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
+    with written(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,92 @@
+"""Batches of similar length: few fixed shapes, little padding, seeded order."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+WIDTH_MULTIPLE = 8
+
+
+class Batch(NamedTuple):
+    """Which examples stand in a batch, and how wide it is padded.
+
+    Attributes:
+        indices: <int64>[rows], the examples; rows <= batch_size.
+        width: the padded length, one of the bucket widths.
+    """
+
+    indices: np.ndarray
+    width: int
+
+
+def bucket_widths(lengths: np.ndarray, num_buckets: int) -> list[int]:
+    """Chooses padded widths so that each bucket holds as many examples.
+
+    Args:
+        lengths: <int>[examples], at least one example.
+        num_buckets: the most widths to choose, at least 1.
+
+    Returns:
+        Ascending widths, multiples of 8; the last holds the longest example.
+
+    Example:
+        >>> bucket_widths(np.arange(1, 101), num_buckets=4)
+        [32, 56, 80, 104]
+    """
+    shares = np.linspace(0, 1, num_buckets + 1)[1:]
+    edges = np.quantile(lengths, shares, method="higher")
+    rounded = -(-edges // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+    return sorted({int(width) for width in rounded})
+
+
+def plan(
+    lengths: np.ndarray,
+    widths: list[int],
+    batch_size: int,
+    rng: np.random.Generator | None = None,
+) -> list[Batch]:
+    """Groups examples of similar length into batches.
+
+    What does not fill a batch moves to the next wider bucket, so that only the
+    very last batch of the widest bucket is smaller than the others.
+
+    Args:
+        lengths: <int>[examples].
+        widths: ascending; the last is at least the longest length.
+        batch_size: rows of a batch.
+        rng: shuffles the examples and the order of the batches; without it
+            the order is that of the data, by bucket.
+
+    Returns:
+        Batches in which every example occurs once.
+
+    Raises:
+        ValueError: if an example is longer than the widest bucket.
+
+    Example:
+        >>> for batch in plan(np.array([3, 9, 2, 16]), [8, 16], batch_size=2):
+        ...     print(batch.indices, batch.width)
+        [0 2] 8
+        [1 3] 16
+    """
+    if len(lengths) and lengths.max() > widths[-1]:
+        raise ValueError(
+            f"widths must reach the longest example, {lengths.max()},"
+            f" got {widths}"
+        )
+    order = np.arange(len(lengths))
+    if rng is not None:
+        rng.shuffle(order)
+    bucket_of = np.searchsorted(widths, lengths[order])
+    batches, waiting = [], order[:0]
+    for bucket, width in enumerate(widths):
+        rows = np.concatenate([waiting, order[bucket_of == bucket]])
+        full = len(rows) // batch_size * batch_size
+        for indices in rows[:full].reshape(-1, batch_size):
+            batches.append(Batch(indices, width))
+        waiting = rows[full:]
+    if len(waiting):
+        batches.append(Batch(waiting, widths[-1]))
+    if rng is not None:
+        batches = [batches[k] for k in rng.permutation(len(batches))]
+    return batches

@@ -1,0 +1,112 @@
+"""Checkpoints of a training run: everything that continues it exactly.
+
+A checkpoint is a folder with the weights, the optimizer's and the random
+generators' state, and the history so far. It appears by a rename, the two
+newest are kept, and a damaged one is noticed by its checksum.
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import keras
+
+from common import atomic
+from common.errors import UserError
+
+NUM_KEPT = 2
+WEIGHTS = "training.weights.h5"
+STATE = "state.json"
+
+
+def save(
+    folder: Path, model: keras.Model, epoch: int, step: int, history: list[dict]
+) -> None:
+    """Writes a checkpoint and removes all but the two newest.
+
+    Args:
+        folder: where the checkpoints of the run lie.
+        model: a compiled model.
+        epoch: the epochs that are complete.
+        step: the batches done of the epoch after them; 0 between epochs.
+        history: one row of metrics for each complete epoch.
+
+    Raises:
+        UserError: if the disk is full; the checkpoints before are untouched.
+    """
+    target = folder / f"epoch-{epoch:04d}-step-{step:08d}"
+    with atomic.written(target) as partial:
+        partial.mkdir()
+        model.save_weights(partial / WEIGHTS)
+        state = {
+            "epoch": epoch,
+            "step": step,
+            "history": history,
+            "random": [seed.numpy().tolist() for seed in _seeds(model)],
+            "sha256": _checksum(partial / WEIGHTS),
+        }
+        (partial / STATE).write_text(json.dumps(state, indent=1))
+        if target.exists():  # The same place, reached twice.
+            shutil.rmtree(target)
+    for old in _newest_first(folder)[NUM_KEPT:]:
+        shutil.rmtree(old)
+
+
+def newest(folder: Path) -> tuple[Path, dict] | None:
+    """Finds the newest checkpoint that is intact, naming those that are not.
+
+    Returns:
+        Its folder and state, or None before the first checkpoint.
+
+    Raises:
+        UserError: if there are checkpoints and all are damaged.
+    """
+    found = _newest_first(folder)
+    for path in found:
+        damage = _damage(path)
+        if damage is None:
+            return path, json.loads((path / STATE).read_text())
+        print(f"{path}: damaged checkpoint ({damage}); going back to the one before")
+    if found:
+        raise UserError(
+            f"{folder}: every checkpoint is damaged; start again with another"
+            " --run-dir"
+        )
+    return None
+
+
+def load(path: Path, state: dict, model: keras.Model) -> None:
+    """Puts a checkpoint's weights, optimizer and random state into a model."""
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(path / WEIGHTS)
+    for seed, value in zip(_seeds(model), state["random"], strict=True):
+        seed.assign(value)
+
+
+def _seeds(model: keras.Model) -> list[keras.Variable]:
+    """The states of the random generators; weight files leave them out."""
+    return [
+        variable
+        for variable in model.variables
+        if variable.path.endswith("seed_generator_state")
+    ]
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("epoch-*"), reverse=True)
+
+
+def _damage(path: Path) -> str | None:
+    try:
+        state = json.loads((path / STATE).read_text())
+        if _checksum(path / WEIGHTS) != state["sha256"]:
+            return f"{WEIGHTS} has changed since it was written"
+    except (OSError, ValueError, KeyError) as error:
+        return str(error)
+    return None
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,203 @@
+"""SavedModels for serving: versioned, warmed up, and checked before use.
+
+The layout is TensorFlow Serving's: `exports/NAME/1/saved_model.pb`, then 2, 3
+and so on. A version appears by a rename, because the server polls for it.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from common import atomic
+from common.errors import UserError
+
+WARMUP = "assets.extra/tf_serving_warmup_requests"
+TOLERANCE = 1e-5
+
+# Inputs and outputs by name, as NumPy arrays; strings have dtype object.
+Arrays = dict[str, np.ndarray]
+
+
+@contextlib.contextmanager
+def new_version(base: Path) -> Iterator[Path]:
+    """Yields a folder to write; it becomes the next integer version of `base`.
+
+    If the body fails, nothing of it stays.
+    """
+    with atomic.written(base / str(latest_version(base) + 1)) as partial:
+        yield partial
+
+
+def latest_version(base: Path) -> int:
+    """The greatest integer version in a folder of exports; 0 if none."""
+    if not base.is_dir():
+        return 0
+    names = [path.name for path in base.iterdir() if path.is_dir()]
+    return max((int(name) for name in names if name.isdigit()), default=0)
+
+
+def find_saved_model(path: Path) -> Path | None:
+    """The SavedModel in a folder or in its latest version; None if none."""
+    for folder in (path, path / str(latest_version(path))):
+        if (folder / "saved_model.pb").is_file():
+            return folder
+    return None
+
+
+@contextlib.contextmanager
+def portable(model: keras.Model) -> Iterator[None]:
+    """Keeps kernels of one kind of machine out of what is traced inside.
+
+    Where a GPU is visible, Keras traces an LSTM as a cuDNN operation, and the
+    SavedModel would not load on a CPU.
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if hasattr(layer, "use_cudnn")
+    ]
+    before = [layer.use_cudnn for layer in layers]
+    for layer in layers:
+        layer.use_cudnn = False
+    try:
+        yield
+    finally:
+        for layer, value in zip(layers, before, strict=True):
+            layer.use_cudnn = value
+
+
+def write_warmup(folder: Path, requests: list[Arrays]) -> None:
+    """Writes requests that TensorFlow Serving plays before it takes others.
+
+    Args:
+        folder: the SavedModel.
+        requests: inputs of `serving_default`.
+    """
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    path = folder / WARMUP
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for inputs in requests:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.signature_name = "serving_default"
+            for name, value in inputs.items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+            writer.write(log.SerializeToString())
+
+
+def check(folder: Path, cases: list[tuple[Arrays, Arrays]]) -> None:
+    """Proves that a SavedModel answers as the model it came from.
+
+    It is loaded on the CPU in a new process in which neither Keras nor this
+    project can be imported.
+
+    Args:
+        folder: the SavedModel.
+        cases: inputs of `serving_default` and the outputs to expect; floats
+            may differ by 1e-5, all else must be equal.
+
+    Raises:
+        UserError: if it does not load or answers differently.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        inputs = Path(scratch) / "inputs.npz"
+        outputs = Path(scratch) / "outputs.npz"
+        _save_cases(inputs, [case[0] for case in cases])
+        _run_alone(folder, inputs, outputs)
+        answers = _load_cases(outputs, len(cases))
+    for number, ((_, expected), answer) in enumerate(
+        zip(cases, answers, strict=True)
+    ):
+        _compare(f"{folder}: case {number}", expected, answer)
+
+
+# Runs with `python -I`: no current folder, no user site, no project on the
+# path; and Keras is made impossible to import.
+_ALONE = """
+import sys
+for name in ("keras", "tf_keras", "common", "apps"):
+    sys.modules[name] = None
+import numpy as np, tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+answer = model.signatures["serving_default"]
+cases = np.load(sys.argv[2])
+numbers = sorted({key.partition("/")[0] for key in cases.files}, key=int)
+outputs = {}
+for number in numbers:
+    inputs = {key.partition("/")[2]: cases[key] for key in cases.files
+              if key.partition("/")[0] == number}
+    # NumPy keeps byte strings of one length: as bytes they come back whole.
+    for name, value in inputs.items():
+        inputs[name] = tf.constant(value.tolist() if value.dtype.kind == "S"
+                                   else value, shape=value.shape,
+                                   dtype=tf.string if value.dtype.kind == "S"
+                                   else None)
+    for name, value in answer(**inputs).items():
+        value = value.numpy()
+        outputs[number + "/" + name] = (
+            value.astype("S") if value.dtype == object else value)
+np.savez(sys.argv[3], **outputs)
+"""
+
+
+def _run_alone(folder: Path, inputs: Path, outputs: Path) -> None:
+    environment = os.environ | {
+        "CUDA_VISIBLE_DEVICES": "",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _ALONE, folder, inputs, outputs],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise UserError(f"{folder}: does not answer by itself: {lines[-1]}")
+
+
+def _save_cases(path: Path, cases: list[Arrays]) -> None:
+    arrays = {
+        f"{number}/{name}": value.astype("S") if value.dtype == object else value
+        for number, case in enumerate(cases)
+        for name, value in case.items()
+    }
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def _load_cases(path: Path, num_cases: int) -> list[Arrays]:
+    cases: list[Arrays] = [{} for _ in range(num_cases)]
+    with np.load(path) as stored:
+        for key in stored.files:
+            number, _, name = key.partition("/")
+            cases[int(number)][name] = stored[key]
+    return cases
+
+
+def _compare(where: str, expected: Arrays, answer: Arrays) -> None:
+    if set(expected) != set(answer):
+        raise UserError(
+            f"{where}: outputs {sorted(answer)}, expected {sorted(expected)}"
+        )
+    for name, value in expected.items():
+        value = value.astype("S") if value.dtype == object else value
+        same = (
+            np.allclose(value, answer[name], rtol=0, atol=TOLERANCE)
+            if value.dtype.kind == "f" and value.shape == answer[name].shape
+            else np.array_equal(value, answer[name])
+        )
+        if not same:
+            raise UserError(f"{where}: {name} differs from the model's")
