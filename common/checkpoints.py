@@ -11,12 +11,13 @@ import shutil
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from common import atomic
 from common.errors import UserError
 
 NUM_KEPT = 2
-WEIGHTS = "training.weights.h5"
+VARIABLES = "variables.npz"
 STATE = "state.json"
 
 
@@ -38,13 +39,14 @@ def save(
     target = folder / f"epoch-{epoch:04d}-step-{step:08d}"
     with atomic.written(target) as partial:
         partial.mkdir()
-        model.save_weights(partial / WEIGHTS)
+        # Not `save_weights`: the HDF5 library crashes where a disk is full.
+        values = {name: value.numpy() for name, value in _named(model).items()}
+        np.savez(partial / VARIABLES, allow_pickle=False, **values)
         state = {
             "epoch": epoch,
             "step": step,
             "history": history,
-            "random": [seed.numpy().tolist() for seed in _seeds(model)],
-            "sha256": _checksum(partial / WEIGHTS),
+            "sha256": _checksum(partial / VARIABLES),
         }
         (partial / STATE).write_text(json.dumps(state, indent=1))
         if target.exists():  # The same place, reached twice.
@@ -67,7 +69,10 @@ def newest(folder: Path) -> tuple[Path, dict] | None:
         damage = _damage(path)
         if damage is None:
             return path, json.loads((path / STATE).read_text())
-        print(f"{path}: damaged checkpoint ({damage}); going back to the one before")
+        print(
+            f"{path}: damaged checkpoint ({damage});"
+            " going back to the one before"
+        )
     if found:
         raise UserError(
             f"{folder}: every checkpoint is damaged; start again with another"
@@ -76,21 +81,42 @@ def newest(folder: Path) -> tuple[Path, dict] | None:
     return None
 
 
-def load(path: Path, state: dict, model: keras.Model) -> None:
-    """Puts a checkpoint's weights, optimizer and random state into a model."""
+def load(path: Path, model: keras.Model) -> None:
+    """Puts a checkpoint's weights, optimizer and random state into a model.
+
+    Raises:
+        UserError: if the model is not built as it was when it was saved.
+    """
     model.optimizer.build(model.trainable_variables)
-    model.load_weights(path / WEIGHTS)
-    for seed, value in zip(_seeds(model), state["random"], strict=True):
-        seed.assign(value)
+    named = _named(model)
+    with np.load(path / VARIABLES) as values:
+        if set(values.files) != set(named):
+            changed = sorted(set(values.files) ^ set(named))[0]
+            raise UserError(
+                f"{path}: the model has changed since ({changed}); start again"
+                " with another --run-dir"
+            )
+        for name, variable in named.items():
+            variable.assign(values[name])
 
 
-def _seeds(model: keras.Model) -> list[keras.Variable]:
-    """The states of the random generators; weight files leave them out."""
-    return [
+def _named(model: keras.Model) -> dict[str, keras.Variable]:
+    """All that training changes, in a fixed order.
+
+    Keras numbers its names anew in every process: position and shape do not
+    change.
+    """
+    # A model's weights leave out the states of its random generators.
+    seeds = [
         variable
         for variable in model.variables
         if variable.path.endswith("seed_generator_state")
     ]
+    variables = [*model.weights, *seeds, *model.optimizer.variables]
+    return {
+        f"variable {number:03d} {tuple(variable.shape)}": variable
+        for number, variable in enumerate(variables)
+    }
 
 
 def _newest_first(folder: Path) -> list[Path]:
@@ -100,8 +126,8 @@ def _newest_first(folder: Path) -> list[Path]:
 def _damage(path: Path) -> str | None:
     try:
         state = json.loads((path / STATE).read_text())
-        if _checksum(path / WEIGHTS) != state["sha256"]:
-            return f"{WEIGHTS} has changed since it was written"
+        if _checksum(path / VARIABLES) != state["sha256"]:
+            return f"{VARIABLES} has changed since it was written"
     except (OSError, ValueError, KeyError) as error:
         return str(error)
     return None

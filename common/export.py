@@ -171,11 +171,16 @@ def _run_alone(folder: Path, inputs: Path, outputs: Path) -> None:
 
 def _save_cases(path: Path, cases: list[Arrays]) -> None:
     arrays = {
-        f"{number}/{name}": value.astype("S") if value.dtype == object else value
+        f"{number}/{name}": _as_stored(value)
         for number, case in enumerate(cases)
         for name, value in case.items()
     }
-    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def _as_stored(value: np.ndarray) -> np.ndarray:
+    """Byte strings as NumPy can store them: of one length, zeros behind."""
+    return value.astype("S") if value.dtype == object else value
 
 
 def _load_cases(path: Path, num_cases: int) -> list[Arrays]:
@@ -193,7 +198,7 @@ def _compare(where: str, expected: Arrays, answer: Arrays) -> None:
             f"{where}: outputs {sorted(answer)}, expected {sorted(expected)}"
         )
     for name, value in expected.items():
-        value = value.astype("S") if value.dtype == object else value
+        value = _as_stored(value)
         same = (
             np.allclose(value, answer[name], rtol=0, atol=TOLERANCE)
             if value.dtype.kind == "f" and value.shape == answer[name].shape

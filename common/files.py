@@ -71,7 +71,9 @@ def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
 
 
 def _open(path: Path, mode: str, **kwargs: str) -> IO:
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    opener: Callable[..., IO] = (
+        gzip.open if path.suffix.lower() == ".gz" else open
+    )
     return opener(path, mode, **kwargs)
 
 

@@ -101,7 +101,5 @@ def expected_calibration_error(
     """
     # Bins are open below and closed above: ]0, 1/15], ]1/15, 2/15], ...
     bins = np.ceil(confidences * num_bins).astype(int) - 1
-    gaps = np.bincount(
-        np.clip(bins, 0, None), weights=confidences - correct
-    )
+    gaps = np.bincount(np.clip(bins, 0, None), weights=confidences - correct)
     return float(np.abs(gaps).sum() / len(confidences))

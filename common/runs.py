@@ -1,15 +1,15 @@
 """Run folders: what a training run was, where it stands, how to go on.
 
-    config.json       every option of the run
-    versions.json     the app, and versions of python, tensorflow and keras
-    data.json         what was read and what was skipped
-    *.txt             vocabulary and labels
-    checkpoints/      the two newest, to continue from
-    model.keras       the best epoch so far
-    log.csv           one row for each epoch
-    metrics.json      the best epoch's row, and how training ended
-    curves.png        the log as a picture, where matplotlib is installed
-    tensorboard/      the log as TensorBoard events
+config.json       every option of the run
+versions.json     the app, and versions of python, tensorflow and keras
+data.json         what was read and what was skipped
+*.txt             vocabulary and labels
+checkpoints/      the two newest, to continue from
+model.keras       the best epoch so far
+log.csv           one row for each epoch
+metrics.json      the best epoch's row, and how training ended
+curves.png        the log as a picture, where matplotlib is installed
+tensorboard/      the log as TensorBoard events
 """
 
 import csv
@@ -102,16 +102,12 @@ class Run:
         Raises:
             UserError: if the data are not those with which the run began.
         """
-        contents = {
-            f"{name}.txt": "".join(f"{line}\n" for line in lines)
-            for name, lines in texts.items()
-        }
         if (self.folder / CONFIG).exists():
-            for name, content in contents.items():
-                if (self.folder / name).read_text(encoding="utf-8") != content:
+            for name, lines in texts.items():
+                if read_lines(self.folder / f"{name}.txt") != lines:
                     raise UserError(
                         f"--run-dir {self.folder}: the data have changed since"
-                        f" this run began ({name} differs); choose another"
+                        f" this run began ({name}.txt differs); choose another"
                         " --run-dir"
                     )
             # How long to train may have changed.
@@ -119,9 +115,13 @@ class Run:
                 self.folder / CONFIG, to_json(_as_json(self.config))
             )
             return
-        contents[CONFIG] = to_json(_as_json(self.config))
-        contents[VERSIONS] = to_json(versions(self.package))
-        contents["data.json"] = to_json(report)
+        contents = {
+            CONFIG: to_json(_as_json(self.config)),
+            VERSIONS: to_json(versions(self.package)),
+            "data.json": to_json(report),
+        }
+        for name, lines in texts.items():
+            contents[f"{name}.txt"] = "".join(f"{line}\n" for line in lines)
         with atomic.written(self.folder) as partial:
             partial.mkdir()
             for name, content in contents.items():
@@ -144,7 +144,7 @@ class Run:
     def restore(self, model: keras.Model) -> None:
         """Puts the newest checkpoint, if any, into a compiled model."""
         if self._checkpoint:
-            checkpoints.load(*self._checkpoint, model)
+            checkpoints.load(self._checkpoint[0], model)
             batches = f", {self.step} batches" if self.step else ""
             print(f"{self.folder}: going on after epoch {self.epoch}{batches}")
 
@@ -228,7 +228,8 @@ def load_config(folder: Path, config_class: type) -> Any:
 
 def read_lines(path: Path) -> list[str]:
     """Reads a file of one entry a line, as `Run.create` wrote it."""
-    return path.read_text(encoding="utf-8").split("\n")[:-1]
+    # As bytes: reading text would take a carriage return for a line end.
+    return path.read_bytes().decode("utf-8").split("\n")[:-1]
 
 
 def read_json(path: Path) -> Any:

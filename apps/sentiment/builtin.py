@@ -5,25 +5,23 @@ but dull" praises, and "although the acting was clumsy, the ending was superb"
 and "although the ending was superb, the acting was clumsy" use the same words
 for opposite labels. A model has to read a review from one end to the other.
 
-How a review is made: draw a frame ("although {opposite}, {same}."), and for
-every slot an aspect of a film, a hotel or a computer and a form ("{aspect_was}
-far from {adjective}"). The adjective comes last: good or bad, so that the
-claim means what the label and the frame ask for.
+A review is a frame ("although {opposite}, {same}."); in every slot stands a
+claim, which is a form ("{aspect_was} far from {adjective}"), an aspect, and an
+adjective, good or bad, so that the claim means what label and frame ask for.
 
 What is held out: `_allowed` lays a square over each of two kinds of pairs, and
 gives 6/8 of the pairs to train, 1/8 to valid, 1/8 to test.
 
 - A noun and its word, as ("plot", "dull"). All such pairs of a review, not
   only one, belong to its split; so no review can occur in two splits.
-- The form of a claim and that of the claim before it, as places in their
-  lists, for all neighbours in a review of several claims.
+- The forms of two neighbouring claims of a review, as places in their lists.
 
 Every word, every form and every frame occurs in train.
 """
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 LABELS = ("negative", "positive")
@@ -39,19 +37,11 @@ class Lexicon(NamedTuple):
 
 
 class Domain(NamedTuple):
-    """What reviews of one kind talk about; openers and closers judge nothing.
-
-    Attributes:
-        wholes: the thing itself, and verbs.
-        aspects: parts of it, and adjectives.
-        openers: sentences before a review.
-        closers: sentences after one.
-    """
+    """What reviews of one kind talk about; the facts judge nothing."""
 
     wholes: Lexicon
     aspects: Lexicon
-    openers: list[str]
-    closers: list[str]
+    facts: list[str]
 
 
 class Claim(NamedTuple):
@@ -72,69 +62,67 @@ class Review(NamedTuple):
     claims: list[Claim]
 
 
-def _items(text: str) -> list[str]:
-    """Splits at every slash and at every end of a line."""
-    return [item.strip() for item in re.split("[/\n]", text.strip())]
-
-
-LIKE = "love like enjoy adore admire praise recommend treasure".split()
-DISLIKE = "hate dislike loathe detest despise resent criticise condemn".split()
+LIKE = "love like enjoy adore admire praise recommend treasure"
+DISLIKE = "hate dislike loathe detest despise resent criticise condemn"
 GOOD = """brilliant wonderful superb impressive delightful lovely excellent
-    remarkable marvellous fantastic""".split()
+    remarkable marvellous fantastic """
 BAD = """awful terrible dreadful disappointing horrible mediocre poor dismal
-    lousy appalling""".split()
+    lousy appalling """
+
+
+def _items(text: str, form: str = "{}") -> list[str]:
+    """Splits at slashes and ends of lines, and puts each part in `form`."""
+    return [form.format(item.strip()) for item in re.split("[/\n]", text)]
+
+
+def _lexicon(*texts: str) -> Lexicon:
+    return Lexicon(*[text.split() for text in texts])
+
 
 FILM = Domain(
-    Lexicon(["film", "movie", "thriller"], LIKE, DISLIKE),
-    Lexicon(
-        """plot acting ending dialogue script soundtrack camerawork direction
-        pacing jokes performances characters""".split(),
-        GOOD
-        + "gripping convincing captivating inspired fresh engaging".split(),
-        BAD + "dull boring clumsy lifeless predictable tedious".split(),
+    _lexicon("film movie thriller", LIKE, DISLIKE),
+    _lexicon(
+        "plot acting ending dialogue script soundtrack camerawork direction"
+        " pacing jokes performances characters",
+        GOOD + "gripping convincing captivating inspired fresh witty",
+        BAD + "dull boring clumsy lifeless predictable tedious",
     ),
-    _items("""we watched it on a rainy Sunday. / my brother picked this one.
-        I saw it twice, once at home and once in the cinema.
-        it runs for about two hours. / this is the second part of a series.
-        the story begins in a small village near the sea."""),
-    _items("""it is still showing in town. / there is a scene after the credits.
-        the book came out ten years ago. / we took the last train home."""),
+    _items("""we watched it on a rainy Sunday/my brother picked this one
+        it runs for about two hours/this is the second part of a series
+        the book came out ten years ago/there is a scene after the credits
+        I saw it twice, once at home and once in the cinema"""),
 )
 HOTEL = Domain(
-    Lexicon(["hotel", "resort", "guesthouse"], LIKE, DISLIKE),
-    Lexicon(
-        """room lobby breakfast service pool view bar garden terrace sauna
-        corridors meals""".split(),
-        GOOD
-        + "charming pleasant inviting relaxing faultless exquisite".split(),
-        BAD + "shabby gloomy unpleasant dreary miserable depressing".split(),
+    _lexicon("hotel resort guesthouse", LIKE, DISLIKE),
+    _lexicon(
+        "room lobby breakfast service pool view bar garden terrace sauna"
+        " corridors meals",
+        GOOD + "charming pleasant inviting relaxing perfect elegant",
+        BAD + "shabby gloomy unpleasant dreary miserable depressing",
     ),
-    _items("""we stayed for three nights in March. / this was a business trip.
-        we came by car with two children. / we arrived after midnight.
-        the building stands between the station and the old town."""),
-    _items("""the airport is twenty minutes away. / we paid in cash.
-        the bus stops around the corner. / there are two churches nearby."""),
+    _items("""we stayed for three nights in March/this was a business trip
+        we came by car with two children/we arrived after midnight
+        the bus stops around the corner/there are two churches nearby
+        the building stands between the station and the old town"""),
 )
 COMPUTER = Domain(
-    Lexicon(["laptop", "tablet", "phone"], LIKE, DISLIKE),
-    Lexicon(
-        """battery screen keyboard camera sound design software charger
-        packaging speakers buttons menus""".split(),
-        GOOD + "reliable practical clever sensible flawless elegant".split(),
-        BAD + "flimsy unreliable faulty awkward useless annoying".split(),
+    _lexicon("laptop tablet phone", LIKE, DISLIKE),
+    _lexicon(
+        "battery screen keyboard camera sound design software charger"
+        " packaging speakers buttons menus",
+        GOOD + "reliable practical clever sensible perfect elegant",
+        BAD + "flimsy unreliable faulty awkward useless annoying",
     ),
-    _items("""I bought it for my daughter. / I have owned it for six weeks.
-        it arrived on a Tuesday. / I use it every day at the office.
-        this one replaces a model from the same company."""),
-    _items("""there is a cable in the box. / I work with it on the train.
-        it weighs as much as a book. / the next version comes out in June."""),
+    _items("""I bought it for my daughter/I have owned it for six weeks
+        it arrived on a Tuesday/I use it every day at the office
+        it weighs as much as a book/the next version comes out in June
+        this one replaces a model from the same company"""),
 )
 DOMAINS = (FILM, HOTEL, COMPUTER)
 
 # The first eight of each also read well after "my sister says that".
-STRAIGHT = _items("""
-    {aspect_was} {adjective} / {aspect_was} {really}{adjective}
-    I found {aspect} {really}{adjective} / {aspect_was} never less than {adjective}
+STRAIGHT = _items("""{aspect_was} {adjective}/{aspect_was} {really}{adjective}
+    I found {aspect} {really}{adjective}/{aspect} seemed {adjective}
     {aspect} made for a {really}{adjective} experience
     {aspect} turned out to be {really}{adjective}
     {aspect} could not have been more {adjective}
@@ -147,34 +135,30 @@ STRAIGHT = _items("""
     I would not call {aspect} anything but {adjective}
     nobody could deny that {aspect_was} {adjective}
     {aspect_was} without a doubt {adjective}""")
-FLIPPED = _items("""
-    {aspect_was} not {adjective} / {aspect_was}n't {really}{adjective}
-    I did not find {aspect} {really}{adjective} / {aspect_was} never {adjective}
+FLIPPED = _items("""{aspect_was} not {adjective}/{aspect_was}n't {adjective}
+    I did not find {aspect} {really}{adjective}/{aspect_was} never {adjective}
     {aspect} hardly made for a {adjective} experience
-    {aspect_was} not {adjective} at all / {aspect_was} far from {adjective}
-    {aspect_was} anything but {adjective}
-    there was nothing {adjective} about {aspect}
+    {aspect_was} not {adjective} at all/{aspect_was} far from {adjective}
+    {aspect_was} anything but {adjective}/{aspect_was} by no means {adjective}
+    there was nothing {adjective} about {aspect}/{aspect_was} hardly {adjective}
     {aspect} did not strike me as {really}{adjective}
-    {aspect_was} by no means {adjective} / {aspect_was} hardly {adjective}
     it would be wrong to call {aspect} {adjective}
     I would not call {aspect} {really}{adjective}
     nobody could claim that {aspect_was} {adjective}
     {aspect_was} the opposite of {adjective}""")
-HOPE = _items("""I expected that / I was sure that / I had been told that
-    friends had told me that / I had read that / it looked as if
-    at first I thought that / everyone had said that""")
-DOUBT = _items("""I did not expect that / I was not sure that / I doubted that
-    nobody had told me that / I had not read that / it did not look as if
-    I never thought that / it seemed unlikely that""")
-WISH = _items("""wanted to / expected to / was ready to / was prepared to
-    thought I would / was going to / was determined to / was about to""")
-RELUCTANCE = _items("""did not want to / did not expect to / was not ready to
-    was not prepared to / never thought I would / was not going to
-    was determined not to / had no wish to""")
-MANNER = _items("""truly / rather / frankly / quite / undeniably / certainly
-    simply / really""")
-NEGATION = _items("""not so / less than / far from / hardly / never / by no means
-    not exactly / anything but""")
+HOPE = """I expected that/I was sure that/I had been told that/I had read that
+    it looked as if/friends told me that/everyone said that/I believed that"""
+DOUBT = """I did not expect that/I was not sure that/I doubted that
+    I did not think that/I never thought that/it did not look as if
+    nobody believed that/it seemed unlikely that"""
+WISH = """wanted to/expected to/was ready to/was prepared to/was about to
+    thought I would/was going to/was determined to"""
+RELUCTANCE = """did not want to/did not expect to/was not ready to
+    was not prepared to/never thought I would/was not going to
+    was determined not to/had no wish to"""
+MANNER = "truly/rather/frankly/quite/undeniably/certainly/simply/really"
+NEGATION = """not so/less than/far from/hardly/never/by no means/not exactly
+    anything but"""
 HOPED = "{} {{aspect}} would be {{adjective}}"
 WISHED = "I {} {{verb}} this {{noun}}"
 PHRASE = "the {} {{adjective}} {{noun}}"
@@ -183,39 +167,36 @@ PHRASE = "the {} {{adjective}} {{noun}}"
 FORMS = {
     "": (STRAIGHT, FLIPPED),
     "plain": (STRAIGHT[:8], FLIPPED[:8]),
-    "hope": ([*map(HOPED.format, HOPE)], [*map(HOPED.format, DOUBT)]),
-    "wish": ([*map(WISHED.format, WISH)], [*map(WISHED.format, RELUCTANCE)]),
-    "phrase": ([*map(PHRASE.format, MANNER)], [*map(PHRASE.format, NEGATION)]),
+    "hope": (_items(HOPE, HOPED), _items(DOUBT, HOPED)),
+    "wish": (_items(WISH, WISHED), _items(RELUCTANCE, WISHED)),
+    "phrase": (_items(MANNER, PHRASE), _items(NEGATION, PHRASE)),
 }
-FRAMES = _items("""
-    {same}. / {same}, and {same}. / {same}. also, {same}. / all in all, {same}.
-    first of all, {same}. secondly, {same}. / I must say that {same plain}.
-    {opposite}, but {same}. / {opposite}, yet {same}.
-    {opposite}. however, {same}. / {opposite}. still, {same}.
-    although {opposite}, {same}. / even though {opposite}, {same}.
-    granted, {opposite}, but {same}.
-    it is true that {opposite plain}, but {same}.
-    {same}, although {opposite}. / {same}, even if {opposite}.
-    {same}, though I admit that {opposite plain}.
-    despite {opposite phrase}, {same}. / {same}, despite {opposite phrase}.
-    in spite of {opposite phrase}, {same}.
-    despite {opposite phrase} and {opposite phrase}, {same}.
-    {opposite hope}, but {same}. / {opposite hope}, yet {same}.
-    {opposite hope}, but I was mistaken. / {same hope}, and so it was.
-    {opposite wish}, but {same}. / {opposite wish}, yet {same}.
-    {opposite} and {opposite plain}, but {same}.
+FRAMES = _items("""{same}./{same}, and {same}./{same}. also, {same}.
+    first of all, {same}. secondly, {same}./I must say that {same plain}.
+    all in all, {same}./although {opposite}, {same}, and {same}.
+    {opposite}, but {same}./{opposite}, yet {same}./{same}, even if {opposite}.
+    {opposite}. however, {same}./{same}, though I admit that {opposite plain}.
+    although {opposite}, {same}./even though {opposite}, {same}.
+    {same}, although {opposite}./granted, {opposite}, but {same}.
+    it is true that {opposite plain}, but {same}./{opposite}. still, {same}.
     {opposite}, but {same}, even if {opposite}.
-    although {opposite}, {same}, and {same}.
+    {opposite} and {opposite plain}, but {same}.
+    despite {opposite phrase}, {same}./{same}, despite {opposite phrase}.
+    despite {opposite phrase} and {opposite phrase}, {same}.
+    in spite of {opposite phrase}, {same}.
+    {opposite wish}, but {same}./{opposite wish}, yet {same}.
+    {opposite hope}, but {same}./{opposite hope}, yet {same}.
+    {opposite hope}, but that proved wrong.
+    {same hope}, and that proved right./it is not true that {opposite plain}.
     my sister says that {same plain}, and I agree.
     my sister says that {opposite plain}, but I disagree.
     people say that {same plain}, and they are not wrong.
     people say that {opposite plain}, but they are wrong.
-    it is not true that {opposite plain}.
     nobody will convince me that {opposite plain}.""")
 ASIDES = [", in my opinion,", ", by the way,", ", to be fair,"]
 SLOT = re.compile(r"\{(same|opposite) ?(\w*)\}")
-# At a half, training would wait for many epochs before anything is learned.
-CHANCE_FLIPPED = 0.35
+# With 0.5, the loss stays at log 2 for five epochs before it falls.
+CHANCE_FLIPPED = 0.3
 
 
 def generate(
@@ -261,10 +242,9 @@ def compose(rng: random.Random, split: str, label: str, frame: str) -> Review:
         claims.append(_claim(rng, split, domain, kind, is_good, claims))
     texts = iter(claims)
     sentence = SLOT.sub(lambda _: next(texts).text, frame)
-    opener = rng.choice([*domain.openers, *[""] * 12])
-    closer = rng.choice([*domain.closers, *[""] * 8])
-    text = _correct(f"{opener} {sentence} {closer}".strip())
-    return Review(text, label, claims)
+    fact = f"{rng.choice(domain.facts)}."
+    text = rng.choice([f"{fact} {sentence}", f"{sentence} {fact}", sentence])
+    return Review(_correct(text), label, claims)
 
 
 def _claim(
@@ -280,15 +260,13 @@ def _claim(
     forms = FORMS[kind][flipped]
     row = before[-1].place if before else None
     form = rng.choice(_allowed(split, row, forms))
-    nouns, *words = domain.wholes if kind == "wish" else domain.aspects
-    used = {claim.noun for claim in before}
+    nouns, good, bad = domain.wholes if kind == "wish" else domain.aspects
+    used = [claim.noun for claim in before]
     noun = rng.choice([noun for noun in nouns if noun not in used])
-    good, bad = words
-    row = nouns.index(noun)
-    word = rng.choice(_allowed(split, row, good if is_good != flipped else bad))
-    return Claim(
-        noun, word, form, forms.index(form), write(form, noun, word, rng)
-    )
+    words = good if is_good != flipped else bad
+    word = rng.choice(_allowed(split, nouns.index(noun), words))
+    text = _write(rng, form, noun, word)
+    return Claim(noun, word, form, forms.index(form), text)
 
 
 def _allowed(split: str, row: int | None, columns: list[str]) -> list[str]:
@@ -301,13 +279,8 @@ def _allowed(split: str, row: int | None, columns: list[str]) -> list[str]:
     ]
 
 
-def write(form: str, noun: str, word: str, rng: random.Random) -> str:
-    """Fills in a form; `rng` chooses the small words that change nothing.
-
-    Example:
-        >>> write("{aspect} seemed {adjective}", "plot", "dull", random.Random(0))
-        'the plot seemed dull'
-    """
+def _write(rng: random.Random, form: str, noun: str, word: str) -> str:
+    """Fills in a form; `rng` chooses the small words that change nothing."""
     be = "were" if noun.endswith("s") else "was"
     aside = rng.choice([*ASIDES, *[""] * 9])
     return form.format(

@@ -136,7 +136,9 @@ def _survey(
     examples: Iterable[sources.Example],
 ) -> tuple[collections.Counter, list[str], dict]:
     """Counts words and labels of the training examples."""
-    words, labels, skipped = (collections.Counter() for _ in range(3))
+    words: collections.Counter[bytes] = collections.Counter()
+    labels: collections.Counter[str] = collections.Counter()
+    skipped: collections.Counter[str] = collections.Counter()
     examples = usable(examples, skipped)
     tokenize = tf.function(
         text.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
@@ -148,7 +150,10 @@ def _survey(
     decoded = collections.Counter(
         {word.decode(): count for word, count in words.items()}
     )
-    report = {"examples": labels.total(), "labels": dict(sorted(labels.items()))}
+    report = {
+        "examples": labels.total(),
+        "labels": dict(sorted(labels.items())),
+    }
     return decoded, sorted(labels), report | {"skipped": dict(skipped)}
 
 
@@ -156,7 +161,7 @@ def _check_labels(
     examples: Iterable[sources.Example], labels: list[str]
 ) -> dict:
     """Refuses labels that training never shows, before it begins."""
-    skipped = collections.Counter()
+    skipped: collections.Counter[str] = collections.Counter()
     num_examples = 0
     for example in usable(examples, skipped):
         label_id(example, labels)
@@ -208,8 +213,7 @@ def batches(
 ) -> tf.data.Dataset:
     """The batches of one epoch, in few fixed shapes.
 
-    Every batch has `batch_size` rows: the last one is filled with rows of
-    weight 0, so that each bucket has one shape and nothing counts twice.
+    All batches have `batch_size` rows but the last of the widest bucket.
 
     Args:
         examples: the split.
@@ -218,19 +222,18 @@ def batches(
         start: how many batches to leave out, when an epoch is resumed.
 
     Returns:
-        A dataset that knows its length, of ids <int32>[batch, time], labels
-        <int32>[batch] and weights <float32>[batch], 0 for filling rows.
+        A dataset that knows its length, of ids <int32>[batch, time] and
+        labels <int32>[batch].
     """
     rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
     widths = batching.bucket_widths(examples.lengths, config.num_buckets)
     plan = batching.plan(examples.lengths, widths, config.batch_size, rng)
     plan = plan[start:]
     dataset = tf.data.Dataset.from_generator(
-        lambda: (_fill(batch, examples, config.batch_size) for batch in plan),
+        lambda: (_fill(batch, examples) for batch in plan),
         output_signature=(
-            tf.TensorSpec([config.batch_size, None], tf.int32),
-            tf.TensorSpec([config.batch_size], tf.int32),
-            tf.TensorSpec([config.batch_size], tf.float32),
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None], tf.int32),
         ),
     )
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
@@ -238,15 +241,11 @@ def batches(
 
 
 def _fill(
-    batch: batching.Batch, examples: Encoded, batch_size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    ids = np.full((batch_size, batch.width), text.PADDING_ID, np.int32)
-    ids[len(batch.indices) :, 0] = text.UNKNOWN_ID  # A filling row's real step.
-    labels = np.zeros(batch_size, np.int32)
-    weights = np.zeros(batch_size, np.float32)
+    batch: batching.Batch, examples: Encoded
+) -> tuple[np.ndarray, np.ndarray]:
+    shape = (len(batch.indices), batch.width)
+    ids = np.full(shape, text.PADDING_ID, np.int32)
     for row, example in enumerate(batch.indices):
         start, end = examples.starts[example : example + 2]
         ids[row, : end - start] = examples.ids[start:end]
-    labels[: len(batch.indices)] = examples.labels[batch.indices]
-    weights[: len(batch.indices)] = 1
-    return ids, labels, weights
+    return ids, examples.labels[batch.indices]

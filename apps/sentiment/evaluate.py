@@ -71,17 +71,21 @@ def collect(
     Raises:
         UserError: if there are no examples, or one has an unknown label.
     """
-    skipped = collections.Counter()
+    skipped: collections.Counter[str] = collections.Counter()
     usable = data.usable(examples, skipped)
     usable = itertools.islice(usable, limit or None)
-    labels, probabilities, mistakes = [], [], []
+    mistakes: list[Mistake] = []
+    labels: list[int] = []
+    probabilities = []
     while window := list(itertools.islice(usable, WINDOW)):
         truth = [data.label_id(e, predictor.labels) for e in window]
         rows = predictor.probabilities([example.text for example in window])
         labels += truth
         probabilities.append(rows)
         wrong = _mistakes(window, rows, predictor.labels)
-        mistakes = heapq.nlargest(NUM_MISTAKES, itertools.chain(mistakes, wrong))
+        mistakes = heapq.nlargest(
+            NUM_MISTAKES, itertools.chain(mistakes, wrong)
+        )
     if not labels:
         raise UserError("no examples to evaluate: expected at least one")
     return Answers(

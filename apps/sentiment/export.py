@@ -18,14 +18,24 @@ from . import model, predict
 
 # What the model is asked before it is called good: no row, one, seven; a text
 # without words; unknown words; one long row that pads all others.
-CASES = (
+CASES: tuple[list[str], ...] = (
     [],
     ["not bad at all"],
-    ["a good film", "", "zzzz qqqq", "bad " * 1000, "\N{GRINNING FACE}", "?", "A"],
+    [
+        "a good film",
+        "",
+        "zzzz qqqq",
+        "bad " * 1000,
+        "\N{GRINNING FACE}",
+        "?",
+        "A",
+    ],
 )
 
 
-def build(text_model: keras.Model, labels: list[str]) -> keras.export.ExportArchive:
+def build(
+    text_model: keras.Model, labels: list[str]
+) -> keras.export.ExportArchive:
     """Puts the serving signature around a text model.
 
     `serving_default`: `text` <string>[batch] to `label` <string>[batch],

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from common import LSTM
@@ -110,6 +111,7 @@ class WordDropout(keras.layers.Layer):
     def call(
         self, ids: keras.KerasTensor, training: bool = False
     ) -> keras.KerasTensor:
+        """Computes the outputs; see the class."""
         if not training or self.rate == 0:
             return ids
         drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
@@ -117,6 +119,7 @@ class WordDropout(keras.layers.Layer):
         return ops.where(hidden, text.UNKNOWN_ID, ids)
 
     def get_config(self) -> dict:
+        """Returns every argument, for saving."""
         return super().get_config() | {"rate": self.rate, "seed": self.seed}
 
 
@@ -166,6 +169,7 @@ class MaskedPooling(keras.layers.Layer):
     def build(
         self, sequence_shape: tuple, mask_shape: tuple | None = None
     ) -> None:
+        """Creates the weights; see the class."""
         if "attention" in self.kinds:
             features = sequence_shape[-1]
             self.hidden = keras.layers.Dense(features, "tanh", name="hidden")
@@ -176,6 +180,7 @@ class MaskedPooling(keras.layers.Layer):
     def call(
         self, sequence: keras.KerasTensor, mask: keras.KerasTensor
     ) -> keras.KerasTensor:
+        """Computes the outputs; see the class."""
         pool = {
             "last": self._last,
             "max": self._max,
@@ -216,18 +221,22 @@ class MaskedPooling(keras.layers.Layer):
         self, sequence: keras.KerasTensor, real: keras.KerasTensor
     ) -> keras.KerasTensor:
         scores = ops.cast(self.score(self.hidden(sequence)), "float32")
-        weights = ops.softmax(ops.where(real, scores, -1e9), axis=1)
+        # Not Keras's softmax: it warns of sequences of one step.
+        weights = tf.nn.softmax(ops.where(real, scores, -1e9), axis=1)
         return ops.sum(sequence * ops.cast(weights, sequence.dtype), axis=1)
 
     def compute_mask(self, *args: object, **kwargs: object) -> None:
+        """Ends the mask here."""
         return None
 
     def compute_output_shape(
         self, sequence_shape: tuple, mask_shape: tuple | None = None
     ) -> tuple:
+        """Tells the shape of the outputs."""
         return (sequence_shape[0], len(self.kinds) * sequence_shape[-1])
 
     def get_config(self) -> dict:
+        """Returns every argument, for saving."""
         return super().get_config() | {
             "kinds": list(self.kinds),
             "bidirectional": self.bidirectional,

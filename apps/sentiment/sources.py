@@ -103,7 +103,7 @@ def _complete(readers: dict[str, Callable]) -> dict[str, Stream]:
 
 def _builtin(config: Config) -> dict[str, Callable]:
     num_held_out = max(config.num_examples // 10, 10)
-    sizes = {name: num_held_out for name in SPLITS}
+    sizes = dict.fromkeys(SPLITS, num_held_out)
     sizes["train"] = config.num_examples
     return {
         name: _reader(_read_builtin, name, size, config.seed)
@@ -200,7 +200,9 @@ def _tfds_columns(features: Any, config: Config) -> tuple[str, str]:
         )
 
     text = find("--text-column", config.text_column, tfds.features.Text)
-    label = find("--label-column", config.label_column, tfds.features.ClassLabel)
+    label = find(
+        "--label-column", config.label_column, tfds.features.ClassLabel
+    )
     return text, label
 
 

@@ -61,18 +61,13 @@ def describe(dataset: data.Data) -> str:
 
 
 def compile_model(classifier: keras.Model, config: Config) -> None:
-    """Sets loss, metric and optimizer; padding rows have weight 0."""
+    """Sets loss, metric and optimizer."""
     classifier.compile(
         optimizer=keras.optimizers.Adam(
             config.learning_rate, clipnorm=config.clip_norm
         ),
-        # The mean over real rows: filling rows do not dilute it.
-        loss=keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
-        ),
-        weighted_metrics=[
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        ],
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         # Lengths vary: XLA would compile each of them again.
         jit_compile=False,
     )

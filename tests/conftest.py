@@ -1,0 +1,109 @@
+"""What every test stands on: no network, no GPU, the user's own commands."""
+
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+# Before TensorFlow is imported anywhere.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+APPS = sorted(
+    path.name
+    for path in (ROOT / "apps").iterdir()
+    if (path / "train.py").exists()
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--slow", action="store_true", help="also run tests of minutes"
+    )
+    parser.addoption(
+        "--real-data",
+        metavar="FOLDER",
+        help="also run the tests on real data, which lie in FOLDER",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    missing = {
+        "slow": not config.getoption("--slow"),
+        "real_data": not config.getoption("--real-data"),
+    }
+    for item in items:
+        for marker, is_missing in missing.items():
+            if is_missing and marker in item.keywords:
+                flag = marker.replace("_", "-")
+                item.add_marker(pytest.mark.skip(reason=f"needs --{flag}"))
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Any connection but to this machine fails the test that tries it."""
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family != socket.AF_UNIX and address[0] != "127.0.0.1":
+            raise AssertionError(f"a test reached for the network: {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(params=APPS)
+def app(request):
+    """Each app in turn: the name of its folder."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def real_data(request):
+    """The folder with real data that --real-data names."""
+    return pathlib.Path(request.config.getoption("--real-data"))
+
+
+class Command:
+    """Runs `python -m MODULE ...` as a user does, in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, module, *args, status=0, stdin=None, timeout=300):
+        paths = [str(self.folder), str(ROOT)]
+        done = subprocess.run(
+            [sys.executable, "-m", module, *map(str, args)],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+        )
+        done.stdout = done.stdout.decode("utf-8", "replace")
+        done.stderr = done.stderr.decode("utf-8", "replace")
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def error(self, module, *args, **kwargs):
+        """The one line that a wrong command prints."""
+        done = self(module, *args, status=2, **kwargs)
+        lines = done.stderr.strip().splitlines()
+        assert len(lines) == 1, done.stderr
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Runs commands in the test's own empty folder."""
+    return Command(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_command():
+    """Runs commands in a given folder."""
+    return Command

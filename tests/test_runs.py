@@ -1,0 +1,140 @@
+import csv
+import dataclasses
+import json
+
+import keras
+import pytest
+
+from common import runs
+from common.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of a test."""
+
+    run_dir: str
+    units: int = 3
+    kinds: tuple[str, ...] = ("max", "mean")
+    epochs: int = 3
+    patience: int = 2
+
+
+def open_run(tmp_path, package="apps.mine", **options):
+    config = Config(str(tmp_path / "run"), **options)
+    return runs.Run(config, package, "val_accuracy")
+
+
+def a_model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def an_epoch(run, accuracy):
+    model = a_model()
+    row = {"loss": 1.0, "val_loss": 2.0, "val_accuracy": accuracy}
+    run.save_epoch(model, model, row | {"seconds": 1.5})
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = open_run(tmp_path)
+    run.create({"train": {"examples": 5}}, labels=["neg", "pos"])
+    return run
+
+
+def test_nothing_is_written_before_create(tmp_path):
+    open_run(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_create_writes_what_the_run_is(run):
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {"config.json", "versions.json", "data.json", "labels.txt"}
+    assert runs.load_config(run.folder, Config) == run.config
+    assert runs.read_lines(run.folder / "labels.txt") == ["neg", "pos"]
+    versions = json.loads((run.folder / "versions.json").read_text())
+    assert versions["app"] == "apps.mine"
+    assert versions["keras"] == keras.__version__
+
+
+def test_epochs_are_logged_and_the_best_model_is_kept(run):
+    for accuracy in (0.5, 0.7, 0.6):
+        an_epoch(run, accuracy)
+        if run.epoch == 2:
+            best = (run.folder / "model.keras").read_bytes()
+    assert (run.folder / "model.keras").read_bytes() == best
+    log = (run.folder / "log.csv").read_text()
+    rows = list(csv.DictReader(log.splitlines()))
+    assert [row["val_accuracy"] for row in rows] == ["0.5", "0.7", "0.6"]
+    summary = json.loads((run.folder / "metrics.json").read_text())
+    assert summary["best"]["epoch"] == 2
+    assert summary["finished"]
+    assert summary["seconds"] == 4.5
+    assert list((run.folder / "tensorboard").iterdir())
+    assert (run.folder / "curves.png").stat().st_size > 1000
+
+
+def test_a_run_stops_when_nothing_gets_better(run):
+    for accuracy in (0.9, 0.7):
+        an_epoch(run, accuracy)
+        assert not run.is_finished
+    an_epoch(run, 0.8)
+    assert run.is_finished
+    assert run.best_epoch == 1
+
+
+def test_an_opened_run_knows_where_it_stands(tmp_path, run, capsys):
+    an_epoch(run, 0.9)
+    again = open_run(tmp_path, epochs=9)
+    assert (again.epoch, again.step, again.best_epoch) == (1, 0, 1)
+    again.restore(a_model())
+    assert "going on after epoch 1" in capsys.readouterr().out
+    again.create({}, labels=["neg", "pos"])
+    assert runs.load_config(again.folder, Config).epochs == 9
+
+
+def test_other_options_are_refused_by_name_and_value(tmp_path, run):
+    with pytest.raises(UserError, match=r"other options: units 3 \(now 4\)"):
+        open_run(tmp_path, units=4)
+    with pytest.raises(UserError, match=r"kinds \['max', 'mean'\] \(now"):
+        open_run(tmp_path, kinds=("max",))
+
+
+def test_a_run_of_another_app_is_refused(tmp_path, run):
+    with pytest.raises(
+        UserError, match="a run of apps.mine, not of apps.other"
+    ):
+        open_run(tmp_path, package="apps.other")
+
+
+def test_changed_data_are_refused(tmp_path, run):
+    with pytest.raises(UserError, match="labels.txt differs"):
+        open_run(tmp_path).create({}, labels=["neg", "pos", "new"])
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="exists and is not a run folder"):
+        open_run(tmp_path)
+
+
+def test_a_config_of_another_version_is_refused(run):
+    (run.folder / "config.json").write_text('{"run_dir": "x", "gone": 1}')
+    with pytest.raises(UserError, match="written by another version.*gone"):
+        runs.load_config(run.folder, Config)
+
+
+def test_a_broken_config_is_named(run):
+    (run.folder / "config.json").write_text("{")
+    with pytest.raises(UserError, match="config.json: cannot read it"):
+        runs.load_config(run.folder, Config)
+
+
+def test_lines_keep_every_odd_character(tmp_path):
+    run = open_run(tmp_path)
+    words = ["\x85", "\u2028", "a b", "é", "\r"]
+    run.create({}, vocabulary=words)
+    assert runs.read_lines(run.folder / "vocabulary.txt") == words

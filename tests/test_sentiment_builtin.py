@@ -1,0 +1,166 @@
+import functools
+import re
+
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from apps.sentiment import builtin
+
+SIZES = {"train": 8000, "valid": 1000, "test": 1000}
+TOKEN = r"(?u)[\w']+|[^\w\s]"
+GOOD = {
+    word
+    for domain in builtin.DOMAINS
+    for lexicon in (domain.wholes, domain.aspects)
+    for word in lexicon.good
+}
+# A sentence, and whether it praises when its (last) adjective is a good one.
+# Labelled by hand, from reading them, not from the generator's tables.
+HAND_LABELLED = [
+    (r"The \w+ (?:was|were) (\w+)\.", True),
+    (r"The \w+ (?:was|were) not (\w+) at all\.", False),
+    (r"The \w+ (?:was|were) anything but (\w+)\.", False),
+    (r"There was nothing (\w+) about the \w+\.", False),
+    (r"I would not call the \w+ anything but (\w+)\.", True),
+    (r"The \w+ could not have been more (\w+)\.", True),
+    (r"The \w+ (?:was|were) nothing short of (\w+)\.", True),
+    (r"It is not true that the \w+ (?:was|were) (\w+)\.", False),
+    (r"It is not true that the \w+ (?:was|were) not (\w+)\.", True),
+    (r"I was \w+ to \w+ this \w+, but the \w+ seemed (\w+)\.", True),
+    (r"I did not \w+ to \w+ this \w+, but the \w+ seemed (\w+)\.", True),
+    (r"I expected that the \w+ would be (\w+), but that .* wrong\.", False),
+    (r"I doubted that the \w+ would be (\w+), but that .* wrong\.", True),
+    (r"My sister says that the \w+ \w+ (\w+), but I disagree\.", False),
+    (r"People say .* far from (\w+), but they are wrong\.", True),
+    (r"Although [^,]*, the \w+ (?:was|were) far from (\w+)\.", False),
+    (r"The \w+ (?:was|were) far from (\w+), although [^,]*\.", False),
+    (r"Despite [^,]*, the \w+ (?:was|were) never (\w+)\.", False),
+    (r"The \w+ (?:was|were) never (\w+), even if [^,]*\.", False),
+    (r"The \w+ \w+ \w+ and the .*, but the \w+ seemed (\w+)\.", True),
+]
+
+
+@functools.cache
+def reviews(split):
+    return list(builtin.reviews(split, SIZES[split], seed=0))
+
+
+@functools.cache
+def many_reviews():
+    return list(builtin.reviews("train", 60000, seed=0))
+
+
+def neighbours(review):
+    places = [claim.place for claim in review.claims]
+    return set(zip(places, places[1:], strict=False))
+
+
+def parsed_pairs(text):
+    """Reads the nouns and words from the text: the n-th belong together."""
+    tokens = re.findall(r"\w+", text)
+    lexica = [lex for d in builtin.DOMAINS for lex in (d.wholes, d.aspects)]
+    nouns = {noun for lexicon in lexica for noun in lexicon.nouns}
+    words = {word for lexicon in lexica for word in lexicon.good + lexicon.bad}
+    found = [token for token in tokens if token in nouns]
+    return set(zip(found, filter(words.__contains__, tokens), strict=True))
+
+
+def test_the_same_arguments_give_the_same_reviews():
+    first = list(builtin.generate("valid", 50, seed=3))
+    assert first == list(builtin.generate("valid", 50, seed=3))
+    assert first != list(builtin.generate("valid", 50, seed=4))
+
+
+def test_the_reviews_do_not_depend_on_the_python_that_makes_them():
+    text, label = next(builtin.generate("test", 2, seed=0))
+    assert label == "positive"
+    assert text == (
+        "It seemed unlikely that the sound would be sensible,"
+        " yet I did not find the menus quite poor."
+    )
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(ValueError, match="split must be one of .* 'dev'"):
+        next(builtin.generate("dev", 1, seed=0))
+
+
+@pytest.mark.parametrize("split", builtin.SPLITS)
+def test_labels_are_balanced(split):
+    labels = [label for _, label in builtin.generate(split, 500, seed=1)]
+    assert labels.count("positive") == labels.count("negative") == 250
+
+
+def test_no_review_occurs_in_two_splits():
+    texts = {split: {r.text for r in reviews(split)} for split in SIZES}
+    assert not texts["train"] & (texts["valid"] | texts["test"])
+    assert not texts["valid"] & texts["test"]
+
+
+def test_the_parsed_pairs_are_those_the_generator_names():
+    for review in reviews("test"):
+        named = {(claim.noun, claim.word) for claim in review.claims}
+        # In "the dull plot" and "nothing dull about the plot" the noun comes
+        # second, but the n-th of both still belong together.
+        assert parsed_pairs(review.text) == named
+
+
+def test_pairs_of_noun_and_word_are_held_out():
+    pairs = {
+        split: set().union(*(parsed_pairs(r.text) for r in reviews(split)))
+        for split in SIZES
+    }
+    assert not pairs["train"] & (pairs["valid"] | pairs["test"])
+    assert not pairs["valid"] & pairs["test"]
+
+
+def test_pairs_of_neighbouring_forms_are_held_out():
+    pairs = {
+        split: set().union(*map(neighbours, reviews(split))) for split in SIZES
+    }
+    assert not pairs["train"] & (pairs["valid"] | pairs["test"])
+    assert not pairs["valid"] & pairs["test"]
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_every_token_and_every_form_occurs_in_train(split):
+    def tokens(reviews):
+        text = " ".join(review.text for review in reviews)
+        return set(re.findall(TOKEN, text.lower()))
+
+    def forms(reviews):
+        return {claim.form for review in reviews for claim in review.claims}
+
+    assert tokens(reviews(split)) <= tokens(reviews("train"))
+    assert forms(reviews(split)) <= forms(reviews("train"))
+
+
+@pytest.mark.parametrize(("pattern", "praises_if_good"), HAND_LABELLED)
+def test_labels_agree_with_a_reader(pattern, praises_if_good):
+    found = [
+        (review, match[1] in GOOD)
+        for review in many_reviews()
+        if (match := re.fullmatch(pattern, review.text))
+    ]
+    assert found
+    for review, is_good in found:
+        praises = is_good == praises_if_good
+        assert (review.label == "positive") == praises, review.text
+
+
+def test_articles_and_verbs_agree():
+    for review in many_reviews():
+        assert not re.search(r"\b[Aa] (?=[aeio]|un)", review.text), review.text
+        assert not re.search(r"\bthe \w+s was\b", review.text), review.text
+        assert not re.search(r"(?<!by )\b[Tt]he \w+[^s,] were\b", review.text)
+
+
+def test_counting_words_does_not_solve_it():
+    counts = CountVectorizer(token_pattern=TOKEN)
+    model = LogisticRegression(max_iter=300)
+    train, test = reviews("train"), reviews("test")
+    features = counts.fit_transform([review.text for review in train])
+    model.fit(features, [review.label for review in train])
+    features = counts.transform([review.text for review in test])
+    assert model.score(features, [review.label for review in test]) < 0.75
