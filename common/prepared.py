@@ -4,9 +4,15 @@ tensorflow-datasets retries a missing network for minutes before it fails;
 here a data set that is neither prepared nor downloadable is an error at once.
 """
 
+import difflib
+import http.client
 import json
+import queue
+import re
 import threading
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +20,10 @@ from typing import Any
 
 from common.errors import UserError
 
-PROBE_SECONDS = 5.0
+PROBE_SECONDS = 3.0
+# Other forms make tensorflow-datasets look for code on the network.
+NAME = re.compile(r"\w+(/[^/:,=]+)?(:[\d.*]+)?")
+NUM_LISTED = 8
 
 
 def builder(name: str, tfds_dir: str = "") -> Any:
@@ -30,30 +39,45 @@ def builder(name: str, tfds_dir: str = "") -> Any:
 
     Raises:
         UserError: if the name is unknown, or if the data are not prepared and
-            cannot be downloaded from here.
+            cannot be prepared from here.
     """
     import tensorflow_datasets as tfds
 
+    if not NAME.fullmatch(name):
+        raise UserError(f"tfds:{name}: expected tfds:NAME or tfds:NAME/CONFIG")
     try:
         found = tfds.builder(name, data_dir=tfds_dir or None)
-    except ValueError as error:  # Unknown names and unknown configs alike.
-        raise UserError(_unknown(name, tfds.list_builders(), error)) from error
+    except (ValueError, AssertionError) as error:  # Name, config, version.
+        raise UserError(f"tfds:{name}: {_refusal(name, error)}") from error
     if not found.info.splits:
         _prepare(found, name)
     return found
 
 
-def _unknown(name: str, known: Iterable[str], error: ValueError) -> str:
-    import difflib
+def _refusal(name: str, error: Exception) -> str:
+    """Says what is wrong with a name that tensorflow-datasets refuses."""
+    import tensorflow_datasets as tfds
 
-    base = name.partition("/")[0]
-    known = set(known)
-    if base in known:
-        reason = str(error).partition(". ")[0]
-        return f"tfds:{name}: not a configuration of {base}: {reason}"
-    near = difflib.get_close_matches(base, sorted(known), n=3)
-    advice = f"; near names: {', '.join(near)}" if near else ""
-    return f"tfds:{name}: tensorflow-datasets knows no data set {base}{advice}"
+    base, _, config = name.partition(":")[0].partition("/")
+    known = tfds.list_builders(with_community_datasets=False)  # No network.
+    if base not in known:
+        near = difflib.get_close_matches(base, known)
+        advice = f"; near names: {', '.join(near)}" if near else ""
+        return f"tensorflow-datasets knows no data set {base}{advice}"
+    configs = list(tfds.builder_cls(base).builder_configs)
+    if config and config not in configs:
+        near = difflib.get_close_matches(config, configs) or configs
+        return f"{base} has no configuration {config}; it has {_listed(near)}"
+    return _first_line(error)
+
+
+def _listed(names: list[str]) -> str:
+    more = ", ..." if len(names) > NUM_LISTED else ""
+    return (", ".join(names[:NUM_LISTED]) or "none") + more
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _prepare(found: Any, name: str) -> None:
@@ -61,59 +85,76 @@ def _prepare(found: Any, name: str) -> None:
 
     root = Path(found.data_dir_root)
     downloads = root / "downloads"
-    if not (_is_cached(found, downloads) or _is_reachable(found.url_infos)):
-        raise UserError(_not_prepared(name, found, root))
+    urls = found.url_infos or {}  # None where nothing is downloaded.
+    if not (_is_cached(urls, downloads) or _is_reachable(urls)):
+        raise UserError(_not_prepared(name, urls, root))
     print(f"tfds:{name}: preparing it in {root} (once)")
-    found.download_and_prepare(
+    config = tfds.download.DownloadConfig(
         # Google's bucket of prepared data is one more host to wait for.
-        download_config=tfds.download.DownloadConfig(
-            try_download_gcs=False, manual_dir=downloads / "manual"
-        )
+        try_download_gcs=False,
+        manual_dir=downloads / "manual",
     )
+    try:
+        found.download_and_prepare(download_config=config)
+    # Code of any data set runs here: wrong checksum, full disk, a package
+    # that is missing, a server that breaks off.
+    except Exception as error:
+        raise UserError(
+            f"tfds:{name}: cannot prepare it in {root}: {_first_line(error)}"
+        ) from error
 
 
-def _not_prepared(name: str, found: Any, root: Path) -> str:
-    archives = [info.filename for info in found.url_infos.values()]
-    archive = archives[0] if archives else "the archive"
+def _not_prepared(name: str, urls: dict[str, Any], root: Path) -> str:
+    names = [info.filename for info in urls.values() if info.filename]
+    archive = "its archive" if len(names) == 1 else "its archives, of"
     return (
         f"tfds:{name} is not prepared in {root} and its server does not answer;"
         f" either run once with network, or copy a prepared folder from another"
-        f" machine and name it with --tfds-dir, or put {archive} into"
-        f" {root / 'downloads' / 'manual'}"
+        f" machine and name it with --tfds-dir, or put {archive}"
+        f" {_listed(names)}, into {root / 'downloads' / 'manual'}"
     )
 
 
-def _is_cached(found: Any, downloads: Path) -> bool:
+def _is_cached(urls: dict[str, Any], downloads: Path) -> bool:
     """Whether an archive of the data set was downloaded before, or by hand."""
-    names = [info.filename for info in found.url_infos.values()]
+    names = [info.filename for info in urls.values()]
     if any((downloads / "manual" / name).exists() for name in names if name):
         return True
-    urls = set(found.url_infos)
     for note in downloads.rglob("*.INFO"):
-        if urls & set(json.loads(note.read_text()).get("urls", [])):
+        if set(urls) & set(json.loads(note.read_text()).get("urls", [])):
             return True
     return False
 
 
 def _is_reachable(urls: Iterable[str]) -> bool:
-    """Whether the data set's server (or the proxy before it) answers."""
-    url = next(iter(urls), None)
-    if url is None:
+    """Whether a server of the data set (or the proxy before it) answers."""
+    hosts = {urllib.parse.urlsplit(url).netloc: url for url in urls}
+    if not hosts:
         return True  # Nothing to download: generated, or on disk already.
-    answers = []
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    for url in hosts.values():
+        # A look-up of a host name has no timeout of its own: a daemon thread
+        # can be left behind.
+        threading.Thread(
+            target=lambda url: answers.put(_answers(url)),
+            args=[url],
+            daemon=True,
+        ).start()
+    end = time.monotonic() + PROBE_SECONDS
+    try:
+        return any(
+            answers.get(timeout=max(end - time.monotonic(), 0)) for _ in hosts
+        )
+    except queue.Empty:
+        return False
 
-    def probe() -> None:
-        request = urllib.request.Request(url, method="HEAD")
-        try:
-            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
-        except urllib.error.HTTPError:
-            pass  # Somebody answered.
-        except OSError:
-            return
-        answers.append(True)
 
-    # A look-up of a host name has no timeout of its own: a daemon thread has.
-    thread = threading.Thread(target=probe, daemon=True)
-    thread.start()
-    thread.join(PROBE_SECONDS)
-    return bool(answers)
+def _answers(url: str) -> bool:
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True  # Somebody answered.
+    except (OSError, http.client.HTTPException):
+        return False
+    return True

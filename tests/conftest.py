@@ -62,6 +62,12 @@ def app(request):
 
 
 @pytest.fixture(scope="session")
+def root():
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
 def real_data(request):
     """The folder with real data that --real-data names."""
     return pathlib.Path(request.config.getoption("--real-data"))

@@ -7,3 +7,6 @@ text: string[batch]
 -> pooling over the real steps: float32[batch, pools * 2 * units]
 -> probabilities: float32[batch, classes]
 """
+
+# First of all: it chooses Keras's backend and quiets TensorFlow's start.
+import common  # noqa: F401

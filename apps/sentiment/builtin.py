@@ -195,7 +195,7 @@ FRAMES = _items("""{same}./{same}, and {same}./{same}. also, {same}.
     nobody will convince me that {opposite plain}.""")
 ASIDES = [", in my opinion,", ", by the way,", ", to be fair,"]
 SLOT = re.compile(r"\{(same|opposite) ?(\w*)\}")
-# With 0.5, the loss stays at log 2 for five epochs before it falls.
+# With 0.5, an LSTM stayed at chance for five epochs; with 0.3, for one.
 CHANCE_FLIPPED = 0.3
 
 

@@ -1,8 +1,8 @@
 """From streams of labelled texts to batches of word ids."""
 
+import array
 import collections
 import dataclasses
-import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -14,8 +14,8 @@ from common.errors import UserError
 from . import sources, text
 from .config import Config
 
-# Texts that are tokenised at once: enough to be fast, little to hold.
-CHUNK = 1024
+# Characters that are tokenised at once: enough to be fast, little to hold.
+CHUNK = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,19 +76,18 @@ def load(config: Config) -> Data:
             f" training label is {labels[0]!r}"
         )
     vocabulary = most_frequent(words, config.vocab_size)
-    report = {"data": config.data, "train": read}
-    if "test" in splits:
-        report["test"] = _check_labels(splits["test"], labels)
-    vectorizer = text.Vectorizer(vocabulary, config.max_tokens)
-    train = encode(splits["train"], vectorizer, labels)
-    valid = encode(splits["valid"], vectorizer, labels)
-    if not len(valid.labels):
+    report: dict = {"data": config.data, "train": read}
+    for name in sorted(splits.keys() - {"train"}):
+        report[name] = _check_labels(splits[name], labels)
+    if not report["valid"]["examples"]:
         raise UserError(
             f"--data {config.data}: no validation examples; one example in ten"
             f" is held out and there are only {read['examples']}: give more,"
             " or a valid file beside the train file"
         )
-    report["valid"] = {"examples": len(valid.labels)}
+    vectorizer = text.Vectorizer(vocabulary, config.max_tokens)
+    train = encode(splits["train"], vectorizer, labels)
+    valid = encode(splits["valid"], vectorizer, labels)
     unknown = np.mean(train.ids == text.UNKNOWN_ID)
     report["vocabulary"] = {
         "distinct_words": len(words),
@@ -98,19 +97,24 @@ def load(config: Config) -> Data:
     return Data(vocabulary, labels, train, valid, report)
 
 
-def most_frequent(words: collections.Counter, vocab_size: int) -> list[str]:
+def most_frequent(
+    words: collections.Counter[bytes], vocab_size: int
+) -> list[str]:
     """The most frequent words that occur at least twice.
 
     A word seen once teaches nothing about itself; as an unknown word it
     teaches what unknown words mean.
 
     Example:
-        >>> most_frequent(collections.Counter("abracadabra"), vocab_size=5)
-        ['a', 'b', 'r']
+        >>> words = collections.Counter([b"a", b"b", b"a", b"c", b"b", b"a"])
+        >>> most_frequent(words, vocab_size=5)
+        ['a', 'b']
     """
-    ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(
+        (-count, word) for word, count in words.items() if count > 1
+    )
     num_words = vocab_size - text.NUM_SPECIAL
-    return [word for word, count in ranked[:num_words] if count > 1]
+    return [word.decode() for _, word in ranked[:num_words]]
 
 
 def usable(
@@ -126,35 +130,51 @@ def usable(
             yield example
 
 
-def _chunks(examples: Iterable[sources.Example]) -> Iterator[list]:
-    examples = usable(examples, collections.Counter())
-    while chunk := list(itertools.islice(examples, CHUNK)):
-        yield chunk
+def _chunks(
+    examples: Iterable[sources.Example],
+) -> Iterator[tuple[list[sources.Example], tf.Tensor]]:
+    """Yields some examples at a time, with their texts <string>[examples]."""
+    chunk: list[sources.Example] = []
+    size = 0
+    for example in examples:
+        chunk.append(example)
+        size += len(example.text)
+        if size >= CHUNK:
+            yield chunk, _texts(chunk)
+            chunk, size = [], 0
+    if chunk:
+        yield chunk, _texts(chunk)
+
+
+def _texts(examples: list[sources.Example]) -> tf.Tensor:
+    # A lone surrogate, which JSON can hold, has no UTF-8.
+    return tf.constant([e.text.encode("utf-8", "replace") for e in examples])
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+def _count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    words = text.tokenize(texts).flat_values
+    distinct, _, counts = tf.unique_with_counts(words)
+    return distinct, counts
 
 
 def _survey(
     examples: Iterable[sources.Example],
 ) -> tuple[collections.Counter, list[str], dict]:
-    """Counts words and labels of the training examples."""
+    """Counts words (in UTF-8) and labels of the training examples."""
     words: collections.Counter[bytes] = collections.Counter()
     labels: collections.Counter[str] = collections.Counter()
     skipped: collections.Counter[str] = collections.Counter()
-    examples = usable(examples, skipped)
-    tokenize = tf.function(
-        text.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
-    )
-    while chunk := list(itertools.islice(examples, CHUNK)):
+    for chunk, texts in _chunks(usable(examples, skipped)):
         labels.update(example.label for example in chunk)
-        texts = [example.text.encode("utf-8", "replace") for example in chunk]
-        words.update(tokenize(tf.constant(texts)).flat_values.numpy().tolist())
-    decoded = collections.Counter(
-        {word.decode(): count for word, count in words.items()}
-    )
+        distinct, counts = (values.numpy().tolist() for values in _count(texts))
+        words.update(dict(zip(distinct, counts, strict=True)))
     report = {
         "examples": labels.total(),
         "labels": dict(sorted(labels.items())),
+        "skipped": dict(skipped),
     }
-    return decoded, sorted(labels), report | {"skipped": dict(skipped)}
+    return words, sorted(labels), report
 
 
 def _check_labels(
@@ -190,20 +210,20 @@ def encode(
     labels: list[str],
 ) -> Encoded:
     """Turns examples into ids, in one pass over their source."""
-    ids, lengths, label_ids = [], [], []
+    ids, starts, label_ids = array.array("i"), array.array("q", [0]), []
     ragged_ids = tf.function(
         vectorizer.ragged_ids,
         input_signature=[tf.TensorSpec([None], tf.string)],
     )
-    for chunk in _chunks(examples):
+    for chunk, texts in _chunks(usable(examples, collections.Counter())):
         label_ids += [label_id(example, labels) for example in chunk]
-        texts = [example.text.encode("utf-8", "replace") for example in chunk]
-        rows = ragged_ids(tf.constant(texts))
-        ids.append(rows.flat_values.numpy())
-        lengths.append(rows.row_lengths().numpy())
+        rows = ragged_ids(texts)
+        # Arrays grow where they are: joining blocks would need them twice.
+        starts.frombytes((len(ids) + rows.row_splits[1:]).numpy().tobytes())
+        ids.frombytes(rows.flat_values.numpy().tobytes())
     return Encoded(
-        ids=np.concatenate([np.zeros(0, np.int32), *ids]),
-        starts=np.cumsum(np.concatenate([np.zeros(1, np.int64), *lengths])),
+        ids=np.frombuffer(ids, np.int32),
+        starts=np.frombuffer(starts, np.int64),
         labels=np.array(label_ids, np.int32),
     )
 

@@ -226,8 +226,7 @@ class MaskedPooling(keras.layers.Layer):
         return ops.sum(sequence * ops.cast(weights, sequence.dtype), axis=1)
 
     def compute_mask(self, *args: object, **kwargs: object) -> None:
-        """Ends the mask here."""
-        return None
+        """Ends the mask here: the result has no time axis."""
 
     def compute_output_shape(
         self, sequence_shape: tuple, mask_shape: tuple | None = None

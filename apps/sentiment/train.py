@@ -64,7 +64,7 @@ def compile_model(classifier: keras.Model, config: Config) -> None:
     """Sets loss, metric and optimizer."""
     classifier.compile(
         optimizer=keras.optimizers.Adam(
-            config.learning_rate, clipnorm=config.clip_norm
+            config.learning_rate, global_clipnorm=config.clip_norm
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
