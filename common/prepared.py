@@ -77,7 +77,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    line = str(error).strip().partition("\n")[0].rstrip(":")
+    return line or type(error).__name__
 
 
 def _prepare(found: Any, name: str) -> None:

@@ -198,7 +198,7 @@ def test_the_vocabulary_holds_the_most_frequent_words(tmp_path):
     assert dataset.vocabulary == ["film", "is"]
 
 
-def test_ids_do_not_depend_on_how_texts_are_read_together(tmp_path, monkeypatch):
+def test_ids_do_not_depend_on_how_texts_are_grouped(tmp_path, monkeypatch):
     path = write(tmp_path / "a.csv")
     whole = load(path)
     monkeypatch.setattr(data, "CHUNK", 20)
@@ -237,7 +237,7 @@ def test_a_lone_surrogate_is_read(tmp_path):
 
 # Batches
 
-LENGTHS = [3, 1, 9, 17, 2, 5, 8, 30, 4, 6, 7]
+LENGTHS = [3, 1, 9, 17, 2, 5, 8, 30, 4, 6, 7, 20, 21, 22, 25]
 
 
 @pytest.fixture
@@ -256,31 +256,23 @@ def batches(examples, epoch=None, start=0, seed=0):
 
 
 def order(rows):
-    return [
-        label
-        for _, labels, weights in rows
-        for label in labels[weights > 0].tolist()
-    ]
+    return [label for _, labels in rows for label in labels.tolist()]
 
 
 @pytest.mark.parametrize("epoch", [None, 0, 1])
-def test_every_example_comes_once_and_filling_rows_weigh_nothing(
-    examples, epoch
-):
+def test_every_example_comes_once_padded_on_the_right(examples, epoch):
     rows = batches(examples, epoch)
     assert sorted(order(rows)) == list(range(len(LENGTHS)))
-    for ids, labels, weights in rows:
-        for row, label, weight in zip(ids, labels, weights, strict=True):
-            real = row[row != text.PADDING_ID]
-            expected = [label + 10] * LENGTHS[label] if weight else [1]
-            assert real.tolist() == expected
-            assert row[: len(real)].all()  # Padding stands on the right.
+    for ids, labels in rows:
+        for row, label in zip(ids, labels, strict=True):
+            length = LENGTHS[label]
+            assert row[:length].tolist() == [label + 10] * length
+            assert set(row[length:].tolist()) <= {text.PADDING_ID}
 
 
 def test_shapes_are_few_and_fixed(examples):
-    shapes = {ids.shape for ids, _, _ in batches(examples, epoch=0)}
-    assert shapes == {(4, 8), (4, 32)}
-    assert {w.shape for _, _, w in batches(examples, epoch=0)} == {(4,)}
+    shapes = {ids.shape for ids, _ in batches(examples, epoch=0)}
+    assert shapes == {(4, 8), (4, 32), (3, 32)}  # The last is what is left.
 
 
 def test_order_follows_seed_and_epoch(examples):
@@ -293,7 +285,7 @@ def test_order_follows_seed_and_epoch(examples):
 def test_an_epoch_goes_on_where_it_was_left(examples):
     rest = order(batches(examples, epoch=1, start=2))
     assert order(batches(examples, epoch=1))[-len(rest) :] == rest
-    assert len(batches(examples, epoch=1, start=2)) == 1
+    assert len(batches(examples, epoch=1, start=2)) == 2
 
 
 # Data that cannot be used
@@ -343,7 +335,8 @@ BAD_FILES = {
     "one class": (
         "a.csv",
         b"text,label\n" + b"x,1\n" * 9,
-        "a.csv: expected two or more classes, every training label is '1'",
+        "a.csv: expected two or more classes, all 9 training examples are"
+        " labelled '1'",
     ),
     "only empty texts": (
         "a.csv",
@@ -352,7 +345,7 @@ BAD_FILES = {
     ),
     "too few to hold out": (
         "a.csv",
-        b"text,label\nfine,1\ndull,0\n",
+        b"text,label\nfine,1\nx,0\n",
         "a.csv: no validation examples; one example in ten is held out and"
         " there are only 2: give more, or a valid file",
     ),

@@ -12,7 +12,6 @@ POOLINGS = ("last", "max", "mean", "attention")
 class Config:
     """Options of training. The defaults give the results in the README."""
 
-    # Data
     data: str = "builtin"  # builtin, tfds:NAME[/CONFIG], or a file or folder.
     text_column: str = "text"  # The column with the text.
     label_column: str = "label"  # The column with the label.
@@ -20,28 +19,26 @@ class Config:
     tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
     num_examples: int = 10_000  # Training examples of the builtin data.
 
-    # Text
     vocab_size: int = 20_000  # Most frequent words that are kept.
     max_tokens: int = 400  # Longer texts lose their middle.
     num_buckets: int = 6  # Fixed padded lengths, chosen from the data.
 
-    # Model
     embedding_dim: int = 64  # Size of a word's vector.
     units: int = 64  # Size of the LSTM state, in each direction.
-    num_layers: int = 1  # LSTM layers on top of each other.
+    num_layers: int = 1  # LSTM layers on top of each other; 0 counts words.
     bidirectional: bool = True  # Read the text in both directions.
-    pooling: tuple[str, ...] = ("max", "mean")  # last, max, mean, attention.
-    word_dropout: float = 0.2  # Share of words made unknown in training.
-    embedding_dropout: float = 0.4  # Share of embedding features dropped.
+    # How to sum up the steps: one or more of last, max, mean, attention.
+    pooling: tuple[str, ...] = ("max", "mean", "attention")
+    word_dropout: float = 0.0  # Share of words made unknown in training.
+    embedding_dropout: float = 0.5  # Share of embedding features dropped.
     dropout: float = 0.5  # Share of pooled features dropped.
 
-    # Training
-    epochs: int = 5  # Most passes over the training data.
-    batch_size: int = 128  # Texts in one step.
+    epochs: int = 8  # Most passes over the training data.
+    batch_size: int = 64  # Texts in one step.
     learning_rate: float = 4e-3  # Adam's step size in the first epoch.
     learning_rate_decay: float = 0.7  # Factor on the step size, each epoch.
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
-    patience: int = 3  # Epochs without a better accuracy before stopping.
+    patience: int = 2  # Epochs without a better accuracy before stopping.
     seed: int = 0  # Of weights, order and dropout.
     run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
 
@@ -56,7 +53,7 @@ class Config:
             num_buckets=cli.at_least(1),
             embedding_dim=cli.at_least(1),
             units=cli.at_least(1),
-            num_layers=cli.at_least(1),
+            num_layers=cli.at_least(0),
             word_dropout=share,
             embedding_dropout=share,
             dropout=share,

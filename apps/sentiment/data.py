@@ -72,8 +72,8 @@ def load(config: Config) -> Data:
         raise UserError(f"--data {config.data}: no training examples in it")
     if len(labels) < 2:
         raise UserError(
-            f"--data {config.data}: expected two or more classes, every"
-            f" training label is {labels[0]!r}"
+            f"--data {config.data}: expected two or more classes, all"
+            f" {read['examples']} training examples are labelled {labels[0]!r}"
         )
     vocabulary = most_frequent(words, config.vocab_size)
     report: dict = {"data": config.data, "train": read}

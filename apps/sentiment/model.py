@@ -35,9 +35,8 @@ def build(config: Config, num_words: int, num_classes: int) -> keras.Model:
     for number in range(config.num_layers):
         # The mask goes in by hand: an implicit one is lost on the way.
         x = _recurrent(config, f"lstm_{number}")(x, mask=mask)
-    x = MaskedPooling(config.pooling, config.bidirectional, name="pooling")(
-        x, mask
-    )
+    both_ways = config.bidirectional and config.num_layers > 0
+    x = MaskedPooling(config.pooling, both_ways, name="pooling")(x, mask)
     x = keras.layers.Dropout(config.dropout)(x)
     # Softmax and loss are computed in float32 whatever the precision before.
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)

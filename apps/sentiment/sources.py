@@ -77,11 +77,9 @@ def open_splits(config: Config) -> dict[str, Stream]:
         return _complete(_tfds(config))
     path = Path(config.data).expanduser()
     if path.is_dir():
-        return _complete(_folder(path, config))
+        return _folder(path, config)
     if path.is_file():
-        read = _reader(_read_file, path, config)
-        held_out = ("valid", "test")
-        return {split: Stream(read, split, held_out) for split in SPLITS}
+        return _cut(_reader(_read_file, path, config))
     raise UserError(
         f"--data {config.data}: no such file or folder; expected builtin,"
         " tfds:NAME, or the path of a file or folder"
@@ -90,6 +88,12 @@ def open_splits(config: Config) -> dict[str, Stream]:
 
 def _reader(function: Callable[..., Iterator[Example]], *args: Any) -> Callable:
     return lambda: function(*args)
+
+
+def _cut(read: Callable) -> dict[str, Stream]:
+    """Cuts data that say nothing of splits: 80/10/10."""
+    held_out = ("valid", "test")
+    return {split: Stream(read, split, held_out) for split in SPLITS}
 
 
 def _complete(readers: dict[str, Callable]) -> dict[str, Stream]:
@@ -116,7 +120,7 @@ def _read_builtin(split: str, size: int, seed: int) -> Iterator[Example]:
         yield Example(text, label, f"builtin {split}")
 
 
-def _folder(folder: Path, config: Config) -> dict[str, Callable]:
+def _folder(folder: Path, config: Config) -> dict[str, Stream]:
     """Files per split, folders per split and class, or folders per class."""
     found: dict[str, Callable] = {}
     for name in (*SPLITS, *ALIASES):
@@ -126,7 +130,7 @@ def _folder(folder: Path, config: Config) -> dict[str, Callable]:
         elif _class_folders(folder / name):
             found.setdefault(split, _reader(_read_texts, folder / name, config))
     if not found and _class_folders(folder):
-        found["train"] = _reader(_read_texts, folder, config)
+        return _cut(_reader(_read_texts, folder, config))
     if "train" not in found:
         inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
         raise UserError(
@@ -134,7 +138,7 @@ def _folder(folder: Path, config: Config) -> dict[str, Callable]:
             f" of .txt files for each class (train/LABEL/*.txt or"
             f" LABEL/*.txt); it holds {inside or 'nothing'}"
         )
-    return found
+    return _complete(found)
 
 
 def _class_folders(folder: Path) -> list[Path]:
@@ -185,25 +189,28 @@ def _tfds(config: Config) -> dict[str, Callable]:
 
 
 def _tfds_columns(features: Any, config: Config) -> tuple[str, str]:
-    """The text and label features: by name, or the only one of its kind."""
     import tensorflow_datasets as tfds
 
-    def find(flag: str, name: str, kind: type) -> str:
-        fitting = [key for key in features if isinstance(features[key], kind)]
-        if name in features:
-            return name
-        if len(fitting) == 1:
-            return fitting[0]
-        raise UserError(
-            f"--data {config.data}: no feature {name!r}; it has"
-            f" {', '.join(features)}: name the right one with {flag}"
-        )
-
-    text = find("--text-column", config.text_column, tfds.features.Text)
-    label = find(
-        "--label-column", config.label_column, tfds.features.ClassLabel
+    kinds = tfds.features
+    return (
+        _feature(features, "--text-column", config.text_column, kinds.Text),
+        _feature(
+            features, "--label-column", config.label_column, kinds.ClassLabel
+        ),
     )
-    return text, label
+
+
+def _feature(features: Any, flag: str, name: str, kind: type) -> str:
+    """Finds a feature by its name, or as the only one of its kind."""
+    fitting = [key for key in features if isinstance(features[key], kind)]
+    if name in features:
+        return name
+    if len(fitting) == 1:
+        return fitting[0]
+    raise UserError(
+        f"{flag}: no feature {name!r}; the data set has {', '.join(features)}:"
+        f" name the right one with {flag}"
+    )
 
 
 def _read_tfds(
@@ -213,7 +220,11 @@ def _read_tfds(
 
     feature = found.info.features[label]
     names = getattr(feature, "names", None)
-    dataset = found.as_dataset(split=split, shuffle_files=False)
+    # Each pass reads once: a cache in memory would only fill it.
+    once = tfds.ReadConfig(try_autocache=False)
+    dataset = found.as_dataset(
+        split=split, shuffle_files=False, read_config=once
+    )
     for number, row in enumerate(tfds.as_numpy(dataset)):
         value = row[label]
         if names is not None:  # -1 stands for a label that is kept secret.

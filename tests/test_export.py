@@ -1,0 +1,123 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from common import LSTM, export
+from common.errors import UserError
+
+
+class Greeter(tf.Module):
+    """Answers "hello NAME" and the length of the name."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "name")])
+    def serve(self, name):
+        length = tf.cast(tf.strings.length(name), tf.float32)
+        return {"greeting": tf.strings.join(["hello ", name]), "length": length}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    greeter = Greeter()
+    signatures = {"serving_default": greeter.serve}
+    tf.saved_model.save(greeter, str(tmp_path / "model"), signatures)
+    return tmp_path / "model"
+
+
+def case(names, greetings, lengths):
+    inputs = {"name": np.array(names, object)}
+    return inputs, {
+        "greeting": np.array(greetings, object),
+        "length": np.array(lengths, np.float32),
+    }
+
+
+def test_equal_answers_pass(saved):
+    cases = [
+        case([], [], []),
+        case([b"Ann"], [b"hello Ann"], [3]),
+        case([b"", b"Zo\xc3\xab"], [b"hello ", b"hello Zo\xc3\xab"], [0, 4]),
+    ]
+    export.check(saved, cases)
+    wrong = case([b"Ann"], [b"hello Eve"], [3])
+    with pytest.raises(UserError, match="case 1: greeting differs"):
+        export.check(saved, [cases[0], wrong])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "text"),
+    [([3.1], "length differs"), ([[3]], "length differs")],
+)
+def test_other_numbers_and_shapes_are_told(saved, lengths, text):
+    with pytest.raises(UserError, match=text):
+        export.check(saved, [case([b"Ann"], [b"hello Ann"], lengths)])
+
+
+def test_missing_outputs_and_missing_models_are_told(saved, tmp_path):
+    inputs, outputs = case([b"Ann"], [b"hello Ann"], [3])
+    outputs.pop("length")
+    with pytest.raises(UserError, match="expected .'greeting'."):
+        export.check(saved, [(inputs, outputs)])
+    with pytest.raises(UserError, match="does not answer by itself"):
+        export.check(tmp_path / "gone", [(inputs, outputs)])
+
+
+def test_versions_count_up_and_only_whole_ones_count(tmp_path):
+    base = tmp_path / "exports" / "app"
+    assert export.latest_version(base) == 0
+    for number in (1, 2):
+        with export.new_version(base) as folder:
+            folder.mkdir()
+            (folder / "saved_model.pb").write_text("")
+        assert export.latest_version(base) == number
+    (base / "notes").mkdir()
+    with pytest.raises(ZeroDivisionError), export.new_version(base) as folder:
+        folder.mkdir()
+        raise ZeroDivisionError
+    names = sorted(path.name for path in base.iterdir())
+    assert names == ["1", "2", "notes"]
+
+
+def test_a_model_is_found_by_its_folder_or_its_latest_version(tmp_path):
+    assert export.find_saved_model(tmp_path) is None
+    for number in (2, 10):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "saved_model.pb").write_text("")
+    assert export.find_saved_model(tmp_path) == tmp_path / "10"
+    assert export.find_saved_model(tmp_path / "2") == tmp_path / "2"
+
+
+def test_a_failed_first_version_leaves_no_empty_folder(tmp_path):
+    base = tmp_path / "app"
+    with pytest.raises(ZeroDivisionError), export.new_version(base):
+        raise ZeroDivisionError
+    assert not base.exists()
+
+
+def test_portable_takes_every_layer_off_cudnn_and_back():
+    model = keras.Sequential(
+        [
+            keras.Input((None, 2)),
+            keras.layers.Bidirectional(LSTM(3, return_sequences=True)),
+            keras.layers.LSTM(3, use_cudnn=False),
+        ]
+    )
+    wrapper, plain = model.layers
+    layers = [wrapper.forward_layer, wrapper.backward_layer, plain]
+    before = [layer.use_cudnn for layer in layers]
+    with export.portable(model):
+        assert [layer.use_cudnn for layer in layers] == [False] * 3
+    assert [layer.use_cudnn for layer in layers] == before
+    assert before[0] == "auto"
+
+
+def test_warm_up_requests_hold_their_inputs(tmp_path):
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    requests = [{"name": np.array([b"Ann", b""], object)}]
+    export.write_warmup(tmp_path, requests)
+    path = str(tmp_path / "assets.extra" / "tf_serving_warmup_requests")
+    (record,) = tf.data.TFRecordDataset(path)
+    log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+    request = log.predict_log.request
+    assert tf.make_ndarray(request.inputs["name"]).tolist() == [b"Ann", b""]
