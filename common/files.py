@@ -5,7 +5,9 @@ Nothing here holds a whole file in memory.
 
 import csv
 import gzip
+import io
 import json
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,10 +55,8 @@ def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
         UserError: if the file is missing, unreadable, broken or not in
             `encoding`; the line is named.
     """
-    if encoding.lower() in ("utf-8", "utf8"):
-        encoding = "utf-8-sig"
     try:
-        with _open(path, "rt", encoding=encoding, newline="") as stream:
+        with _open(path, "rt", encoding=_codec(encoding), newline="") as stream:
             yield from stream
     except UnicodeDecodeError as error:
         raise UserError(_undecodable(path, encoding)) from error
@@ -70,6 +70,32 @@ def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
         raise UserError(f"--encoding: {error}") from error
 
 
+def read_stdin(encoding: str = "utf-8") -> Iterator[str]:
+    """Yields the lines of standard input with their line ends.
+
+    Raises:
+        UserError: if it is not in `encoding`.
+    """
+    try:
+        stream = io.TextIOWrapper(
+            sys.stdin.buffer, encoding=_codec(encoding), newline=""
+        )
+        yield from stream
+    except UnicodeDecodeError as error:
+        # Text mode reads ahead, and nobody can read this input again.
+        raise UserError(
+            f"standard input: byte 0x{error.object[error.start]:02x} is not"
+            f" {encoding}; pass its --encoding, for example latin-1"
+        ) from error
+    except LookupError as error:
+        raise UserError(f"--encoding: {error}") from error
+
+
+def _codec(encoding: str) -> str:
+    is_utf8 = encoding.lower() in ("utf-8", "utf8")
+    return "utf-8-sig" if is_utf8 else encoding
+
+
 def _open(path: Path, mode: str, **kwargs: str) -> IO:
     opener: Callable[..., IO] = (
         gzip.open if path.suffix.lower() == ".gz" else open
@@ -79,18 +105,17 @@ def _open(path: Path, mode: str, **kwargs: str) -> IO:
 
 def _undecodable(path: Path, encoding: str) -> str:
     """Finds the first bad line; text mode reads ahead and cannot tell it."""
-    name = encoding.removesuffix("-sig")
     with _open(path, "rb") as stream:
         for number, line in enumerate(stream, 1):
             try:
-                line.decode(name)
+                line.decode(encoding)
             except UnicodeDecodeError as error:
                 bad = line[error.start]
                 return (
-                    f"{path}:{number}: byte 0x{bad:02x} is not {name};"
+                    f"{path}:{number}: byte 0x{bad:02x} is not {encoding};"
                     " pass the file's --encoding, for example latin-1"
                 )
-    return f"{path}: not {name}; pass the file's --encoding"
+    return f"{path}: not {encoding}; pass the file's --encoding"
 
 
 def read_table(

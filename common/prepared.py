@@ -107,12 +107,14 @@ def _prepare(found: Any, name: str) -> None:
 
 def _not_prepared(name: str, urls: dict[str, Any], root: Path) -> str:
     names = [info.filename for info in urls.values() if info.filename]
-    archive = "its archive" if len(names) == 1 else "its archives, of"
+    archive = " ".join(["its archive", *names])
+    if len(names) > 1:  # Which of them, only the code of the data set knows.
+        archive = f"its archives (of {_listed(names)})"
     return (
         f"tfds:{name} is not prepared in {root} and its server does not answer;"
         f" either run once with network, or copy a prepared folder from another"
         f" machine and name it with --tfds-dir, or put {archive}"
-        f" {_listed(names)}, into {root / 'downloads' / 'manual'}"
+        f" into {root / 'downloads' / 'manual'}"
     )
 
 

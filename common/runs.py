@@ -227,9 +227,16 @@ def load_config(folder: Path, config_class: type) -> Any:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Reads a file of one entry a line, as `Run.create` wrote it."""
-    # As bytes: reading text would take a carriage return for a line end.
-    return path.read_bytes().decode("utf-8").split("\n")[:-1]
+    """Reads a file of one entry a line, as `Run.create` wrote it.
+
+    Raises:
+        UserError: if it is missing or damaged.
+    """
+    try:
+        # As bytes: reading text would take a carriage return for a line end.
+        return path.read_bytes().decode("utf-8").split("\n")[:-1]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot read it ({error})") from error
 
 
 def read_json(path: Path) -> Any:

@@ -96,6 +96,15 @@ def test_limit_and_split(app, trained):
     assert last_line(done)["examples"] == 7
 
 
+def test_a_wrong_split_and_a_wrong_limit(app, trained):
+    command, _ = trained
+    evaluate = f"apps.{app}.evaluate"
+    error = command.error(evaluate, f"runs/{app}", "--split", "dev")
+    assert "--split dev: expected all or one of" in error
+    error = command.error(evaluate, f"runs/{app}", "--limit", "-1")
+    assert "--limit must be 0 or more, got -1" in error
+
+
 def test_commands_print_nothing_of_tensorflow(app, trained):
     command, _ = trained
     done = command(f"apps.{app}.predict", f"runs/{app}", *INPUTS[app])

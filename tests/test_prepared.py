@@ -148,16 +148,19 @@ def test_a_prepared_folder_needs_no_code(tmp_path):
     features = {"review": tfds.features.Text(), "stars": tf.int64}
     rows = [{"review": f"film {n}", "stars": n % 5} for n in range(50)]
     store(tmp_path, features, rows)
-    with pytest.raises(UserError, match=r"no feature 'label'; it has review, "):
+    with pytest.raises(UserError, match="no feature 'label'; .*review, stars"):
         sources.open_splits(config(tmp_path, "stars"))
     dataset = data.load(config(tmp_path, "stars", label_column="stars"))
     assert dataset.labels == ["0", "1", "2", "3", "4"]
 
 
 def test_a_data_set_without_text_lists_what_it_has(tmp_path):
-    features = {"height": tf.float32, "label": tfds.features.ClassLabel(2)}
+    features = {
+        "height": tf.float32,
+        "label": tfds.features.ClassLabel(num_classes=2),
+    }
     store(tmp_path, features, [{"height": 1.8, "label": 0}])
-    message = "no feature 'text'; it has height, label: .* --text-column"
+    message = "no feature 'text'; .* has height, label: .* --text-column"
     with pytest.raises(UserError, match=message):
         sources.open_splits(config(tmp_path, "stars"))
 
@@ -203,11 +206,11 @@ def test_without_network_the_error_names_three_ways_out(tmp_path, offline):
     assert "run once with network" in message
     assert "--tfds-dir" in message
     manual = tmp_path / "downloads" / "manual"
-    assert f"put its archive aclImdb_v1.tar.gz, into {manual}" in message
+    assert f"put its archive aclImdb_v1.tar.gz into {manual}" in message
 
 
 def test_of_many_archives_the_error_lists_some(tmp_path, offline):
-    with pytest.raises(UserError, match=r"its archives, of .*, \.\.\., into"):
+    with pytest.raises(UserError, match=r"its archives \(of .*, \.\.\.\) into"):
         prepared.builder("glue/sst2", str(tmp_path))
 
 

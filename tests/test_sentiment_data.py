@@ -127,6 +127,8 @@ def test_the_large_movie_review_layout(tmp_path):
         (tmp_path / split / "labeledBow.feat").write_text("0:9")
     write_texts(tmp_path / "train" / "unsup", ["who knows"])
     (tmp_path / "imdb.vocab").write_text("the\n")
+    (tmp_path / "train" / "neg" / "._0_7.txt").write_bytes(b"\0\xff")
+    (tmp_path / "train" / "neg" / "0_7.txt.bak").write_bytes(b"\0\xff")
     splits = opened(tmp_path)
     assert list(splits) == ["train", "test", "valid"]
     assert len(texts(splits["train"])) + len(texts(splits["valid"])) == 60
@@ -402,7 +404,7 @@ def test_a_split_that_the_data_do_not_have(tmp_path, monkeypatch):
         evaluate, "load", lambda _: evaluate.Predictor(config, [], None)
     )
     monkeypatch.setattr("sys.argv", ["evaluate", "RUN", "--split", "dev"])
-    with pytest.raises(UserError, match="--split dev: .* has train, valid"):
+    with pytest.raises(UserError, match="--split dev: .* train, valid"):
         evaluate.main()
 
 
@@ -412,7 +414,6 @@ def test_a_split_that_the_data_do_not_have(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("gone.csv", None, "--data gone.csv: no such file or folder"),
         ("a.csv", b"text,label\nx,1\ny\n", "a.csv:3: expected 2 fields"),
         ("a.csv.gz", b"text", "a.csv.gz: broken gzip file"),
     ],
@@ -420,8 +421,7 @@ def test_a_split_that_the_data_do_not_have(tmp_path, monkeypatch):
 def test_the_command_ends_with_one_line_and_leaves_no_run(
     command, name, content, message
 ):
-    if content is not None:
-        (command.folder / name).write_bytes(content)
+    (command.folder / name).write_bytes(content)
     error = command.error("apps.sentiment.train", "--data", name)
     assert message in error
     assert not (command.folder / "runs").exists()
@@ -432,3 +432,21 @@ def test_the_report_is_stored_in_the_run_folder(tmp_path):
     run.create(load(write(tmp_path / "a.csv")).report)
     stored = runs.read_json(tmp_path / "run" / "data.json")
     assert stored["train"]["labels"].keys() == {"0", "1"}
+
+
+def test_all_splits_together_are_the_whole_file(tmp_path):
+    path = tmp_path / "reviews.csv"
+    rows = [f"film number {n},{n % 2}" for n in range(60)]
+    path.write_text("\n".join(["text,label", *rows]))
+    splits = sources.open_splits(Config(data=str(path)))
+    texts = [example.text for example in evaluate.select(splits, "all")]
+    assert sorted(texts) == sorted(row.partition(",")[0] for row in rows)
+
+
+def test_a_folder_with_only_a_test_file_can_be_scored_not_trained(tmp_path):
+    (tmp_path / "test.csv").write_text("text,label\ngood,1\nbad,0\n")
+    config = Config(data=str(tmp_path))
+    splits = sources.open_splits(config)
+    assert len(list(evaluate.select(splits, "test"))) == 2
+    with pytest.raises(UserError, match="no training examples; it has only"):
+        data.load(config)

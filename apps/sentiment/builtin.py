@@ -236,7 +236,7 @@ def reviews(split: str, num_examples: int, seed: int) -> Iterator[Review]:
 def compose(rng: random.Random, split: str, label: str, frame: str) -> Review:
     """Makes one review that means `label`, from a chosen frame."""
     domain = rng.choice(DOMAINS)
-    claims = []
+    claims: list[Claim] = []
     for relation, kind in SLOT.findall(frame):
         is_good = (label == "positive") == (relation == "same")
         claims.append(_claim(rng, split, domain, kind, is_good, claims))

@@ -67,6 +67,11 @@ def load(config: Config) -> Data:
         UserError: for data that cannot be used; the place is named.
     """
     splits = sources.open_splits(config)
+    if "train" not in splits:
+        raise UserError(
+            f"--data {config.data}: no training examples; it has only"
+            f" {', '.join(splits)}"
+        )
     words, labels, read = _survey(splits["train"])
     if not read["examples"]:
         raise UserError(f"--data {config.data}: no training examples in it")

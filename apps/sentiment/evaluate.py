@@ -58,6 +58,23 @@ class Answers:
     skipped: dict
 
 
+def select(
+    splits: dict[str, sources.Stream], name: str
+) -> Iterable[sources.Example]:
+    """Picks one split, or chains all of them.
+
+    Raises:
+        UserError: if the data have no such split.
+    """
+    if name == "all":
+        return itertools.chain.from_iterable(splits.values())
+    if name not in splits:
+        raise UserError(
+            f"--split {name}: expected all or one of {', '.join(splits)}"
+        )
+    return splits[name]
+
+
 def collect(
     predictor: Predictor, examples: Iterable[sources.Example], limit: int = 0
 ) -> Answers:
@@ -170,7 +187,9 @@ def main() -> None:
     """Reads the command line, prints the report and the JSON line."""
     parser = cli.Parser(f"{__package__}.evaluate", __doc__ or "")
     parser.add_argument("run", help="a run folder or an exported SavedModel")
-    parser.add_argument("--split", default="test", help="train, valid or test")
+    parser.add_argument(
+        "--split", default="test", help="train, valid, test, or all of them"
+    )
     parser.add_argument(
         "--limit", type=int, default=0, help="most examples; 0 for all"
     )
@@ -178,14 +197,12 @@ def main() -> None:
         parser, "data", "text_column", "label_column", "encoding", "tfds_dir"
     )
     args = parser.parse_args()
+    if args.limit < 0:
+        parser.error(f"--limit must be 0 or more, got {args.limit}")
     predictor = load(args.run)
     config = cli.override(predictor.config, args)
-    splits = sources.open_splits(config)
-    if args.split not in splits:
-        raise UserError(
-            f"--split {args.split}: {config.data} has {', '.join(splits)}"
-        )
-    answers = collect(predictor, splits[args.split], args.limit)
+    examples = select(sources.open_splits(config), args.split)
+    answers = collect(predictor, examples, args.limit)
     scores = score(answers)
     print(report(answers, scores, predictor.labels))
     print(json.dumps(scores))

@@ -1,10 +1,12 @@
 """Labels texts: `python -m PACKAGE.predict RUN "a text" "another"`."""
 
 import dataclasses
+import io
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -99,11 +101,15 @@ def _load_export(folder: Path) -> Predictor:
 def inputs(texts: list[str], file: str, encoding: str) -> Iterator[str]:
     """The texts of the command line, then those of the file, one a line."""
     yield from texts
-    if file == "-":
-        yield from (line.rstrip("\r\n") for line in sys.stdin)
-    elif file:
-        for line in files.read_lines(Path(file), encoding):
-            yield line.rstrip("\r\n")
+    if not file:
+        return
+    lines = (
+        files.read_stdin(encoding)
+        if file == "-"
+        else files.read_lines(Path(file), encoding)
+    )
+    for line in lines:
+        yield line.rstrip("\r\n")
 
 
 def predict(predictor: Predictor, texts: Iterable[str]) -> Iterator[tuple]:
@@ -131,6 +137,8 @@ def main() -> None:
     if not args.text and not args.file:
         parser.error("give texts, or --file FILE (- for standard input)")
     texts = inputs(args.text, args.file, args.encoding)
+    # What cannot be written, such as half a character, becomes "?".
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     for label, score, text in predict(load(args.run), texts):
         print(f"{label}\t{score:.4f}\t{' '.join(text.split())}")
 

@@ -64,9 +64,9 @@ def open_splits(config: Config) -> dict[str, Stream]:
     """Finds the splits of `config.data`; nothing is read yet.
 
     Returns:
-        Streams by split name: "train", "valid" and, where there is one,
-        "test". Splits that the source does not have are cut from its training
-        examples by a hash of the text.
+        Streams by split name. A source without splits is cut in "train",
+        "valid" and "test" by a hash of the text; one with a training split
+        but none for validation gives "valid" a tenth of it.
 
     Raises:
         UserError: if there is no such data, or none that fits a known layout.
@@ -98,10 +98,10 @@ def _cut(read: Callable) -> dict[str, Stream]:
 
 def _complete(readers: dict[str, Callable]) -> dict[str, Stream]:
     """Cuts a validation split from the training examples where none is."""
-    held_out = () if "valid" in readers else ("valid",)
     streams = {name: Stream(read) for name, read in readers.items()}
-    for name in ("train", *held_out):
-        streams[name] = Stream(readers["train"], name, held_out)
+    if "train" in readers and "valid" not in readers:
+        for name in ("train", "valid"):
+            streams[name] = Stream(readers["train"], name, ("valid",))
     return streams
 
 
@@ -131,7 +131,7 @@ def _folder(folder: Path, config: Config) -> dict[str, Stream]:
             found.setdefault(split, _reader(_read_texts, folder / name, config))
     if not found and _class_folders(folder):
         return _cut(_reader(_read_texts, folder, config))
-    if "train" not in found:
+    if not found:
         inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
         raise UserError(
             f"--data {folder}: expected train.csv, .tsv or .jsonl, or a folder"
@@ -149,8 +149,15 @@ def _class_folders(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.is_dir()
         and path.name != UNLABELLED_FOLDER
-        and next(path.glob("*.txt*"), None)
+        and next(_text_files(path), None)
     )
+
+
+def _text_files(folder: Path) -> Iterator[Path]:
+    """The `.txt` and `.txt.gz` files; some systems add hidden ones."""
+    for path in folder.iterdir():
+        if files.suffix(path) == ".txt" and not path.name.startswith("."):
+            yield path
 
 
 def _read_file(path: Path, config: Config) -> Iterator[Example]:
@@ -170,7 +177,7 @@ def _read_file(path: Path, config: Config) -> Iterator[Example]:
 
 def _read_texts(folder: Path, config: Config) -> Iterator[Example]:
     for class_folder in _class_folders(folder):
-        for path in sorted(class_folder.glob("*.txt*")):
+        for path in sorted(_text_files(class_folder)):
             text = "".join(files.read_lines(path, config.encoding))
             yield Example(text, class_folder.name, str(path))
 
@@ -178,6 +185,11 @@ def _read_texts(folder: Path, config: Config) -> Iterator[Example]:
 def _tfds(config: Config) -> dict[str, Callable]:
     name = config.data.removeprefix("tfds:")
     found = prepared.builder(name, config.tfds_dir)
+    if "train" not in found.info.splits:
+        raise UserError(
+            f"--data {config.data}: no train split; it has"
+            f" {', '.join(found.info.splits)}"
+        )
     text, label = _tfds_columns(found.info.features, config)
     return {
         ALIASES.get(split, split): _reader(
@@ -207,9 +219,10 @@ def _feature(features: Any, flag: str, name: str, kind: type) -> str:
         return name
     if len(fitting) == 1:
         return fitting[0]
+    has = ", ".join(sorted(features))  # tensorflow-datasets keeps no order.
     raise UserError(
-        f"{flag}: no feature {name!r}; the data set has {', '.join(features)}:"
-        f" name the right one with {flag}"
+        f"{flag}: no feature {name!r}; the data set has {has}: name the right"
+        f" one with {flag}"
     )
 
 
