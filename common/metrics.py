@@ -96,8 +96,8 @@ def expected_calibration_error(
 
     Example:
         >>> expected_calibration_error(
-        ...     np.array([0.9, 0.9, 0.6, 0.6]), np.array([1, 1, 1, 0]))
-        0.1
+        ...     np.array([0.75, 0.75, 0.5, 0.5]), np.array([1, 1, 1, 0]))
+        0.125
     """
     # Bins are open below and closed above: ]0, 1/15], ]1/15, 2/15], ...
     bins = np.ceil(confidences * num_bins).astype(int) - 1

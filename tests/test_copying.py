@@ -21,15 +21,14 @@ for package, run in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 """
 
 
-def use(command, package, name):
-    """Trains, evaluates, predicts with and exports an app."""
+def use(command, package, inputs):
+    """Trains, evaluates, exports and predicts with an app."""
+    name = package.rpartition(".")[2]
     command(f"{package}.train", "--smoke", "--epochs", "1")
     scored = command(f"{package}.evaluate", f"runs/{name}", "--limit", "5")
     assert json.loads(scored.stdout.splitlines()[-1])["examples"] == 5
     command(f"{package}.export", f"runs/{name}")
-    return command(
-        f"{package}.predict", f"exports/{name}", *INPUTS["sentiment"]
-    ).stdout
+    return command(f"{package}.predict", f"exports/{name}", *inputs).stdout
 
 
 @pytest.mark.slow
@@ -40,8 +39,8 @@ def test_a_copy_beside_the_original_is_an_app_of_its_own(
     shutil.copytree(root / "common", tmp_path / "common", ignore=IGNORED)
     shutil.copytree(tmp_path / "apps" / app, tmp_path / "apps" / "mine")
     command = make_command(tmp_path)
-    use(command, f"apps.{app}", app)
-    use(command, "apps.mine", "mine")
+    use(command, f"apps.{app}", INPUTS[app])
+    use(command, "apps.mine", INPUTS[app])
     error = command.error(
         "apps.mine.train", "--smoke", "--run-dir", f"runs/{app}"
     )
@@ -64,5 +63,5 @@ def test_a_copy_in_another_project_needs_only_common(
 ):
     shutil.copytree(root / "apps" / app, tmp_path / "reviews", ignore=IGNORED)
     shutil.copytree(root / "common", tmp_path / "common", ignore=IGNORED)
-    answers = use(make_command(tmp_path), "reviews", "reviews")
+    answers = use(make_command(tmp_path), "reviews", INPUTS[app])
     assert len(answers.splitlines()) == len(INPUTS[app])

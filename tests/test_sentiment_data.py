@@ -391,12 +391,6 @@ def test_a_folder_without_anything_usable_says_what_it_holds(tmp_path):
         load(tmp_path)
 
 
-def test_a_folder_with_test_but_no_train(tmp_path):
-    write(tmp_path / "test.csv")
-    with pytest.raises(UserError, match=r"expected train.csv.*holds test.csv"):
-        load(tmp_path)
-
-
 def test_a_split_that_the_data_do_not_have(tmp_path, monkeypatch):
     write(tmp_path / "train.csv")
     config = Config(data=str(tmp_path))

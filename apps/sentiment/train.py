@@ -3,6 +3,7 @@
 The same command on the same run folder continues where it stopped.
 """
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import keras
 
 from common import cli, interrupts, runs
+from common.errors import UserError
 
 from . import data, model
 from .config import SMOKE, Config
@@ -48,6 +50,11 @@ def train(config: Config) -> Path:
     with interrupts.graceful() as stop:
         while not run.is_finished:
             train_epoch(run, classifier, dataset, stop)
+            if stop.requested:
+                print(
+                    f"{run.folder}: saved; the same command goes on from here"
+                )
+                sys.exit(interrupts.EXIT_STATUS)
     return run.folder
 
 
@@ -79,27 +86,36 @@ def train_epoch(
     dataset: data.Data,
     stop: interrupts.Stop,
 ) -> None:
-    """Trains and validates one epoch, or what is left of it."""
+    """Trains and validates one epoch, or what is left of it.
+
+    Raises:
+        UserError: if training has diverged.
+    """
     config = run.config
     started = time.monotonic()
     rate = config.learning_rate * config.learning_rate_decay**run.epoch
     classifier.optimizer.learning_rate = rate
+    batches = data.batches(dataset.train, config, run.epoch, start=run.step)
     fitted = classifier.fit(  # One epoch: `stop` ends it.
-        data.batches(dataset.train, config, run.epoch, start=run.step),
+        batches,
         initial_epoch=run.epoch,
         epochs=config.epochs,
         shuffle=False,  # The batches are shuffled already, by seed and epoch.
         callbacks=[stop],
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    if stop.requested:
+    if stop.requested and stop.batches < len(batches):
         run.save_step(classifier, run.step + stop.batches)
-        print(f"{run.folder}: saved; the same command goes on from here")
-        sys.exit(interrupts.EXIT_STATUS)
+        return
+    row = {name: values[0] for name, values in fitted.history.items()}
+    if not math.isfinite(row["loss"]):
+        raise UserError(
+            f"{run.folder}: the loss is {row['loss']} in epoch {run.epoch + 1};"
+            " try a lower --learning-rate with another --run-dir"
+        )
     scores = classifier.evaluate(
         data.batches(dataset.valid, config), verbose=0, return_dict=True
     )
-    row = {name: values[0] for name, values in fitted.history.items()}
     row |= {f"val_{name}": value for name, value in scores.items()}
     row |= {"learning_rate": rate, "seconds": time.monotonic() - started}
     text_model = model.with_text(
