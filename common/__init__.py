@@ -2,6 +2,7 @@
 
 Modules:
     lstm: `LSTM`, a layer that takes the place of `keras.layers.LSTM`.
+    fused: the LSTM over whole sequences, with a gradient written by hand.
     lstm_cell: `LSTMCell`, and the equations in one short function.
     cells: `ElmanCell` and `JordanCell`, the two simple recurrences.
     shapes: rank checks, padding, masks, lengths, parameter counts.

@@ -57,21 +57,24 @@ def portable(model: keras.Model) -> Iterator[None]:
     """Keeps kernels of one kind of machine out of what is traced inside.
 
     Where a GPU is visible, Keras traces an LSTM as a cuDNN operation, and the
-    SavedModel would not load on a CPU.
+    SavedModel would not load on a CPU. A fused kernel would be compiled again
+    for every length that a service is asked.
     """
-    layers = [
-        layer
+    portable_values = {"use_cudnn": False, "kernel": "generic"}
+    before = [
+        (layer, name, getattr(layer, name))
         for layer in model._flatten_layers()
-        if hasattr(layer, "use_cudnn")
+        if isinstance(layer, keras.layers.LSTM)
+        for name in portable_values
+        if hasattr(layer, name)
     ]
-    before = [layer.use_cudnn for layer in layers]
-    for layer in layers:
-        layer.use_cudnn = False
+    for layer, name, _ in before:
+        setattr(layer, name, portable_values[name])
     try:
         yield
     finally:
-        for layer, value in zip(layers, before, strict=True):
-            layer.use_cudnn = value
+        for layer, name, value in before:
+            setattr(layer, name, value)
 
 
 def write_warmup(folder: Path, requests: list[Arrays]) -> None:

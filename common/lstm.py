@@ -6,13 +6,18 @@ where it can be read and changed; masks, states, saving and the cuDNN kernel
 are Keras's.
 """
 
+import logging
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from common import shapes
+from common.fused import fused_lstm
 from common.lstm_cell import LSTMCell, LSTMState, lstm_step
+
+KERNELS = ("auto", "fused", "generic")
+logger = logging.getLogger(__name__)
 
 __all__ = ["LSTM", "LSTMCell", "LSTMState", "lstm_step"]
 
@@ -44,6 +49,13 @@ class LSTM(keras.layers.LSTM):
     `use_cudnn=False` for those. `use_cudnn` is a matter of the machine: as
     in Keras it is not saved with the model.
 
+    On a CPU there are two kernels, with the same numbers to rounding: the
+    generic loop, one step after another, and the fused one (`common/fused.py`),
+    compiled by XLA, which takes about a second for every new shape. "auto"
+    takes the fused kernel in training inside a graph, where shapes are few
+    and steps are many, and the generic loop for everything else. The logger
+    `common.lstm` tells, at level INFO, which one was taken and why.
+
     Args:
         units: size of the hidden state, of the cell and of the output.
         activation: of the candidate and of the output.
@@ -72,6 +84,9 @@ class LSTM(keras.layers.LSTM):
         stateful: whether a batch starts from the state of the one before.
         unroll: whether to write the loop out as `time` steps.
         use_cudnn: True, False or "auto".
+        kernel: "auto", "fused" or "generic". What the fused kernel cannot do
+            (other activations, `recurrent_dropout`, no bias, `unroll`, other
+            precision than float32) takes the generic loop all the same.
         **kwargs: of every layer (`name`, `dtype`, `trainable`), and
             `zero_output_for_mask`.
 
@@ -123,6 +138,7 @@ class LSTM(keras.layers.LSTM):
         stateful: bool = False,
         unroll: bool = False,
         use_cudnn: bool | str = "auto",
+        kernel: str = "auto",
         **kwargs: Any,
     ) -> None:
         cell = self.make_cell(
@@ -160,7 +176,8 @@ class LSTM(keras.layers.LSTM):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.use_cudnn = _checked_use_cudnn(use_cudnn)
+        self.use_cudnn = _checked("use_cudnn", use_cudnn, ("auto", True, False))
+        self.kernel = _checked("kernel", kernel, KERNELS)
         # XLA cannot compile cuDNN's kernel.
         self.supports_jit = not self._fits_cudnn()
 
@@ -197,6 +214,77 @@ class LSTM(keras.layers.LSTM):
         shapes.check_sequence(sequences, type(self).__name__)
         return super().call(sequences, initial_state, mask, training)
 
+    def inner_loop(
+        self,
+        sequences: Any,
+        initial_state: Any,
+        mask: Any,
+        training: Any = False,
+    ) -> tuple[Any, Any, list[Any]]:
+        """Runs over the sequences with the kernel that fits.
+
+        Returns:
+            The last output, all outputs, and the last states, as
+            `keras.layers.RNN` wants them.
+        """
+        reason = self._why_generic(training)
+        name = "fused" if reason is None else "generic"
+        logger.info("%s: %s kernel: %s", self.name, name, reason or "it fits")
+        if reason is None:
+            return self._run_fused(sequences, initial_state, mask, training)
+        return super().inner_loop(sequences, initial_state, mask, training)
+
+    def _why_generic(self, training: Any) -> str | None:
+        """What speaks against the fused kernel here; None if nothing does."""
+        cell = self.cell
+        facts = {
+            'kernel="generic"': self.kernel == "generic",
+            "a GPU, where Keras has its own": bool(
+                tf.config.list_logical_devices("GPU")
+            ),
+            "a variant of the cell": type(cell) is not LSTMCell,
+            "not tanh and sigmoid": self.activation
+            is not keras.activations.tanh
+            or self.recurrent_activation is not keras.activations.sigmoid,
+            "no bias": not self.use_bias,
+            "unroll": self.unroll,
+            "recurrent_dropout": bool(self.recurrent_dropout),
+            "a mask for each gate": cell.implementation == 1,
+            "not float32": cell.compute_dtype != "float32",
+            "not training in a graph": self.kernel == "auto"
+            and not (training is True and tf.inside_function()),
+        }
+        return next((name for name, holds in facts.items() if holds), None)
+
+    def _run_fused(
+        self, sequences: Any, initial_state: Any, mask: Any, training: Any
+    ) -> tuple[Any, Any, list[Any]]:
+        mask = tf.nest.flatten(mask)[0] if mask is not None else None
+        if training and self.dropout:
+            dropped = self.cell.get_dropout_mask(sequences[:, 0, :])
+            sequences = sequences * dropped[:, None, :]
+        if self.go_backwards:
+            sequences = tf.reverse(sequences, [1])
+            mask = None if mask is None else tf.reverse(mask, [1])
+        states, last_cell = fused_lstm(
+            sequences,
+            *initial_state,
+            *map(tf.convert_to_tensor, self.cell.weights),
+            mask,
+        )
+        outputs = states
+        if mask is not None:
+            # Keras repeats the last output at a masked step, which is zero
+            # before the first real one, whatever the initial state was.
+            seen = tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
+            shown = mask if self.zero_output_for_mask else seen
+            outputs = tf.where(shown[:, :, None], states, 0.0)
+        return outputs[:, -1], outputs, [states[:, -1], last_cell]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns every argument, for saving."""
+        return {**super().get_config(), "kernel": self.kernel}
+
     def _fits_cudnn(self) -> bool:
         """Whether Keras may take the cuDNN kernel for this layer, here."""
         return bool(
@@ -209,9 +297,10 @@ class LSTM(keras.layers.LSTM):
         )
 
 
-def _checked_use_cudnn(use_cudnn: bool | str) -> bool | str:
-    if use_cudnn not in ("auto", True, False):
+def _checked(name: str, value: Any, allowed: tuple) -> Any:
+    if value not in allowed:
+        *others, last = map(repr, allowed)
         raise ValueError(
-            f"use_cudnn must be True, False or 'auto', got {use_cudnn!r}"
+            f"{name} must be {', '.join(others)} or {last}, got {value!r}"
         )
-    return use_cudnn
+    return value

@@ -107,6 +107,8 @@ def test_portable_takes_every_layer_off_cudnn_and_back():
     before = [layer.use_cudnn for layer in layers]
     with export.portable(model):
         assert [layer.use_cudnn for layer in layers] == [False] * 3
+        assert wrapper.forward_layer.kernel == "generic"
+    assert wrapper.forward_layer.kernel == "auto"
     assert [layer.use_cudnn for layer in layers] == before
     assert before[0] == "auto"
 

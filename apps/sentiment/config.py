@@ -33,7 +33,7 @@ class Config:
     embedding_dropout: float = 0.5  # Share of embedding features dropped.
     dropout: float = 0.5  # Share of pooled features dropped.
 
-    epochs: int = 8  # Most passes over the training data.
+    epochs: int = 6  # Most passes over the training data.
     batch_size: int = 64  # Texts in one step.
     learning_rate: float = 4e-3  # Adam's step size in the first epoch.
     learning_rate_decay: float = 0.7  # Factor on the step size, each epoch.

@@ -1,0 +1,192 @@
+"""The fused kernel gives the numbers of Keras's own layer."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from recurrent import CLOSE, assert_close, gradients, noise, with_noise
+
+from common import LSTM, fused
+
+# Sums over all steps, in another order than Keras's.
+LOOSE = {"rtol": 1e-4, "atol": 2e-6}
+
+MASKS = {
+    "none": None,
+    "full": [[1, 1, 1, 1, 1]] * 3,
+    "right": [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]],
+    "left": [[0, 0, 1, 1, 1], [0, 1, 1, 1, 1], [1, 1, 1, 1, 1]],
+    "holes": [[1, 0, 1, 0, 1], [0, 1, 0, 0, 1], [1, 1, 0, 1, 0]],
+    "empty_row": [[1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [1, 1, 1, 0, 0]],
+}
+
+
+def pair(shape=(3, 5, 4), units=6, **options):
+    """Keras's layer and ours on the fused kernel, with the same weights."""
+    theirs = with_noise(keras.layers.LSTM(units, **options), shape)
+    ours = LSTM(units, kernel="fused", **options)
+    ours.build(shape)
+    ours.set_weights(theirs.get_weights())
+    return theirs, ours
+
+
+def assert_same(theirs, ours, x, **kwargs):
+    """Compares outputs and all gradients, inside a graph."""
+    outputs, grads = gradients(theirs, x, **kwargs)
+    run = tf.function(lambda: gradients(ours, x, **kwargs))
+    our_outputs, our_grads = run()
+    assert_close(our_outputs, outputs, **CLOSE)
+    assert_close(our_grads, grads, **LOOSE)
+
+
+@pytest.mark.parametrize(
+    ("go_backwards", "zeros"), [(False, False), (True, True)]
+)
+@pytest.mark.parametrize("name", MASKS)
+def test_masks_of_every_kind(name, go_backwards, zeros):
+    theirs, ours = pair(
+        return_sequences=True,
+        return_state=True,
+        go_backwards=go_backwards,
+        zero_output_for_mask=zeros,
+    )
+    mask = MASKS[name]
+    mask = None if mask is None else np.array(mask, bool)
+    states = [noise(3, 6, seed=1), noise(3, 6, seed=2)]
+    assert_same(theirs, ours, noise(3, 5, 4), mask=mask, initial_state=states)
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_without_states(return_sequences):
+    theirs, ours = pair(return_sequences=return_sequences)
+    assert_same(theirs, ours, noise(3, 5, 4))
+
+
+@pytest.mark.parametrize(
+    ("shape", "units"),
+    [
+        ((1, 1, 1), 1),
+        ((1, 9, 3), 2),
+        ((16, 3, 2), 5),
+        ((17, 4, 3), 4),
+        ((2, 300, 3), 4),
+    ],
+)
+def test_odd_sizes_and_batches_in_parts(shape, units):
+    theirs, ours = pair(shape, units, return_sequences=True)
+    assert_same(theirs, ours, noise(*shape))
+
+
+def test_a_batch_without_rows():
+    _, ours = pair(return_sequences=True)
+    outputs = tf.function(lambda x: ours(x))(tf.zeros([0, 5, 4]))
+    assert outputs.shape == (0, 5, 6)
+
+
+def test_gradients_reach_the_initial_states():
+    theirs, ours = pair(return_state=True)
+    x = noise(3, 5, 4)
+    states = [tf.constant(noise(3, 6, seed=n)) for n in (1, 2)]
+
+    def gradient(layer):
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            results = layer(x, initial_state=states)
+            loss = sum(tf.reduce_sum(y * y) for y in results)
+        return tape.gradient(loss, states)
+
+    assert_close(
+        tf.function(lambda: gradient(ours))(), gradient(theirs), **LOOSE
+    )
+
+
+def test_free_shapes_and_every_number_of_parts(monkeypatch):
+    theirs, ours = pair(return_sequences=True)
+    for num_parts in (1, 2, 3):
+        monkeypatch.setattr(fused, "_num_parts", lambda _, n=num_parts: n)
+        run = tf.function(
+            lambda x: ours(x),
+            input_signature=[tf.TensorSpec([None, None, 4], tf.float32)],
+        )
+        for shape in ((3, 5, 4), (1, 2, 4), (7, 3, 4)):
+            assert_close(run(noise(*shape)), theirs(noise(*shape)), **CLOSE)
+
+
+def test_dropout_drops_the_same_inputs():
+    theirs, ours = pair(dropout=0.5, seed=3, return_sequences=True)
+    x = noise(3, 5, 4)
+    expected = theirs(x, training=True)
+    actual = tf.function(lambda: ours(x, training=True))()
+    assert_close(actual, expected, **CLOSE)
+    assert np.abs(actual - theirs(x)).max() > 0.01
+
+
+def test_both_directions():
+    keras.utils.set_random_seed(0)
+    theirs = keras.layers.Bidirectional(keras.layers.LSTM(6))
+    ours = keras.layers.Bidirectional(LSTM(6, kernel="fused"))
+    with_noise(theirs)
+    ours.build((3, 5, 4))
+    ours.set_weights(theirs.get_weights())
+    assert ours.backward_layer.kernel == "fused"
+    mask = np.array(MASKS["right"], bool)
+    assert_same(theirs, ours, noise(3, 5, 4), mask=mask)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"kernel": "generic"}, 'kernel="generic"'),
+        ({"activation": "relu"}, "not tanh and sigmoid"),
+        ({"use_bias": False}, "no bias"),
+        ({"unroll": True}, "unroll"),
+        ({"recurrent_dropout": 0.1}, "recurrent_dropout"),
+        ({"dtype": "mixed_bfloat16"}, "not float32"),
+    ],
+)
+def test_what_it_cannot_do_takes_the_generic_loop(options, reason, caplog):
+    layer = LSTM(2, **{"kernel": "fused"} | options)
+    with caplog.at_level(logging.INFO, "common.lstm"):
+        layer(noise(2, 3, 4))
+    assert f"generic kernel: {reason}" in caplog.text
+
+
+def test_auto_is_fused_in_training_in_a_graph_only(caplog):
+    layer = LSTM(2)
+    x = noise(2, 3, 4)
+    with caplog.at_level(logging.INFO, "common.lstm"):
+        layer(x, training=True)
+        tf.function(lambda: layer(x))()
+        assert "fused kernel" not in caplog.text
+        tf.function(lambda: layer(x, training=True))()
+        assert "fused kernel: it fits" in caplog.text
+
+
+def test_a_gpu_gets_keras_kernels(monkeypatch, caplog):
+    layer = LSTM(2, kernel="fused")
+    layer.build((2, 3, 4))
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda kind: ["GPU:0"]
+    )
+    assert layer._why_generic(True) == "a GPU, where Keras has its own"
+
+
+def test_an_unknown_kernel_is_refused():
+    with pytest.raises(ValueError, match="kernel must be 'auto', 'fused' or"):
+        LSTM(2, kernel="fast")
+
+
+def test_the_kernel_is_saved():
+    layer = LSTM(2, kernel="generic")
+    assert LSTM.from_config(layer.get_config()).kernel == "generic"
+
+
+def test_the_same_numbers_twice():
+    _, ours = pair((16, 20, 4), return_sequences=True)
+    x = noise(16, 20, 4)
+    run = tf.function(lambda: gradients(ours, x))
+    first, again = tf.nest.flatten(run()), tf.nest.flatten(run())
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
