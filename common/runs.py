@@ -267,11 +267,16 @@ def _as_json(config: Any) -> dict:
 
 
 def _write_events(folder: Path, row: dict) -> None:
+    # Not `tf.summary.scalar`, which needs the tensorboard package to write
+    # what anybody may want to view on another machine.
+    kind = tf.compat.v1.SummaryMetadata(data_class="DATA_CLASS_SCALAR")
+    kind.plugin_data.plugin_name = "scalars"
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=row["epoch"]):
         for name, value in row.items():
             if name != "epoch":
-                tf.summary.scalar(name, value)
+                scalar = tf.constant(value, tf.float32)
+                tf.summary.write(name, scalar, metadata=kind)
     writer.close()
 
 

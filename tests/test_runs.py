@@ -4,6 +4,7 @@ import json
 
 import keras
 import pytest
+import tensorflow as tf
 
 from common import runs
 from common.errors import UserError
@@ -35,6 +36,17 @@ def an_epoch(run, accuracy):
     model = a_model()
     row = {"loss": 1.0, "val_loss": 2.0, "val_accuracy": accuracy}
     run.save_epoch(model, model, row | {"seconds": 1.5})
+
+
+def events(folder):
+    """(step, name, value) of all TensorBoard events in a folder."""
+    return [
+        (event.step, value.tag, tf.make_ndarray(value.tensor).item())
+        for path in sorted(folder.iterdir())
+        for record in tf.data.TFRecordDataset(str(path))
+        for event in [tf.compat.v1.Event.FromString(record.numpy())]
+        for value in event.summary.value
+    ]
 
 
 @pytest.fixture
@@ -72,7 +84,16 @@ def test_epochs_are_logged_and_the_best_model_is_kept(run):
     assert summary["best"]["epoch"] == 2
     assert summary["finished"]
     assert summary["seconds"] == 4.5
-    assert list((run.folder / "tensorboard").iterdir())
+    assert events(run.folder / "tensorboard") == [
+        (epoch, name, value)
+        for epoch, accuracy in ((1, 0.5), (2, 0.7), (3, 0.6))
+        for name, value in (
+            ("loss", 1.0),
+            ("val_loss", 2.0),
+            ("val_accuracy", pytest.approx(accuracy)),
+            ("seconds", 1.5),
+        )
+    ]
     assert (run.folder / "curves.png").stat().st_size > 1000
 
 
