@@ -24,6 +24,8 @@ import tensorflow as tf
 
 # A part of fewer rows costs more than it gains.
 MIN_ROWS = 8
+# Where the number of rows is not known when the graph is made.
+MAX_PARTS_OF_UNKNOWN = 4
 
 
 @tf.autograph.experimental.do_not_convert
@@ -81,7 +83,7 @@ def _num_parts(rows: int | None) -> int:
     """As many as there are processors, if every part has rows enough."""
     num_processors = os.cpu_count() or 1
     if rows is None:
-        return num_processors
+        return min(num_processors, MAX_PARTS_OF_UNKNOWN)
     return max(1, min(num_processors, rows // MIN_ROWS))
 
 

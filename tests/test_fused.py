@@ -114,6 +114,17 @@ def test_free_shapes_and_every_number_of_parts(monkeypatch):
             assert_close(run(noise(*shape)), theirs(noise(*shape)), **CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("processors", "rows", "parts"),
+    [(2, 64, 2), (2, 15, 1), (16, 64, 8), (1, 64, 1), (2, 0, 1), (64, None, 4)],
+)
+def test_the_batch_is_cut_by_processors_and_rows(
+    monkeypatch, processors, rows, parts
+):
+    monkeypatch.setattr(fused.os, "cpu_count", lambda: processors)
+    assert fused._num_parts(rows) == parts
+
+
 def test_dropout_drops_the_same_inputs():
     theirs, ours = pair(dropout=0.5, seed=3, return_sequences=True)
     x = noise(3, 5, 4)

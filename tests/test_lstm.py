@@ -225,12 +225,13 @@ def test_constructor_and_config_are_keras():
         cls(UNITS, dropout=0.1, name="reader", return_state=True, seed=1)
         for cls in (LSTM, keras.layers.LSTM)
     )
-    parameters = inspect.signature(LSTM).parameters.values()
+    *parameters, kernel, kwargs = inspect.signature(LSTM).parameters.values()
+    assert (kernel.name, kernel.default) == ("kernel", "auto")
     keras_parameters = inspect.signature(keras.layers.LSTM).parameters.values()
-    assert [(p.name, p.default, p.kind) for p in parameters] == [
+    assert [(p.name, p.default, p.kind) for p in (*parameters, kwargs)] == [
         (p.name, p.default, p.kind) for p in keras_parameters
     ]
-    assert ours.get_config() == theirs.get_config()
+    assert ours.get_config() == theirs.get_config() | {"kernel": "auto"}
     assert LSTM.from_config(ours.get_config()).get_config() == ours.get_config()
 
 
