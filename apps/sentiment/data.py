@@ -60,8 +60,8 @@ class Data:
 def load(config: Config) -> Data:
     """Reads the data: counts the words, checks the labels, encodes the texts.
 
-    The source is streamed, once to count and once to encode; only the ids
-    stay in memory, 4 bytes a word.
+    The source is streamed, again for every step and split; only the ids stay
+    in memory, 4 bytes a word.
 
     Raises:
         UserError: for data that cannot be used; the place is named.

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from common import LSTM
+from common import LSTM, shapes
 from common.errors import UserError
 
 from . import text
@@ -193,8 +193,7 @@ class MaskedPooling(keras.layers.Layer):
     def _last(
         self, sequence: keras.KerasTensor, real: keras.KerasTensor
     ) -> keras.KerasTensor:
-        is_last = real & ~ops.pad(real[:, 1:], [[0, 0], [0, 1], [0, 0]])
-        last = ops.sum(sequence * ops.cast(is_last, sequence.dtype), axis=1)
+        last = shapes.last_step(sequence, shapes.lengths_of(real[:, :, 0]))
         if not self.bidirectional:
             return last
         forward, _ = ops.split(last, 2, axis=-1)
