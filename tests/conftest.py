@@ -81,10 +81,13 @@ class Command:
 
     def __call__(self, module, *args, status=0, stdin=None, timeout=300):
         paths = [str(self.folder), str(ROOT)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        # A user's shell does not have what libraries set in this process.
+        environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
         done = subprocess.run(
             [sys.executable, "-m", module, *map(str, args)],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=environment,
             input=stdin,
             capture_output=True,
             timeout=timeout,
