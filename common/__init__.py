@@ -2,8 +2,14 @@
 
 Modules:
     lstm: `LSTM`, a layer that takes the place of `keras.layers.LSTM`.
-    fused: the LSTM over whole sequences, with a gradient written by hand.
+    kernels: which kernel an LSTM takes, and why.
+    fused: the LSTM over whole sequences, as one differentiable operation.
+    fused_loops: its two loops, forward and backward.
     lstm_cell: `LSTMCell`, and the equations in one short function.
+    lstm_variants: `VariantLSTMCell`: peepholes, coupled gates and the like.
+    lstm_options: the names of the variants, and which go together.
+    lstm_gates: a step of a variant, as pure functions.
+    parameter_counts: the number of weights, by formula.
     cells: `ElmanCell` and `JordanCell`, the two simple recurrences.
     shapes: rank checks, padding, masks, lengths, parameter counts.
     cli: a config dataclass as the command line.

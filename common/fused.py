@@ -5,11 +5,12 @@ backwards operation by operation, leaves most of a processor idle. Here the
 same numbers come from the same equations in another order:
 
 - The input's share of all gates, for all steps, is one matrix product.
-- sigmoid(x) = tanh(x / 2) / 2 + 1 / 2: with the halves folded into the
-  weights, the four gates of a step take one tanh.
-- The gradient is written by hand. In the backward loop stands one product
-  with the transposed recurrent kernel; the gradients of the weights are one
-  product each, over all steps at once.
+- Given the gates' sums, a step is elementwise: while the forward loop has all
+  its values at hand, it writes down its slopes too. So the backward loop is
+  linear, with four lines: one product with the transposed recurrent kernel,
+  and a few multiplications by slopes. The slopes are those of
+  `variant_gates`, so every variant that it knows runs here.
+- The gradients of the weights are one product each, over all steps at once.
 - XLA compiles the two loops and nothing else, so that strings, lookups and
   free shapes may stand around them. It compiles again for every new shape.
 - Rows do not depend on each other: the batch is cut in as many parts as there
@@ -17,10 +18,21 @@ same numbers come from the same equations in another order:
 """
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
+
+from common.fused_loops import (
+    Gates,
+    Given,
+    backward,
+    forward,
+    forward_with_slopes,
+    of_peepholes,
+    of_recurrent_kernel,
+    product,
+)
 
 # A part of fewer rows costs more than it gains.
 MIN_ROWS = 8
@@ -28,17 +40,35 @@ MIN_ROWS = 8
 MAX_PARTS_OF_UNKNOWN = 4
 
 
+class Weights(NamedTuple):
+    """The weights of an LSTM.
+
+    Attributes:
+        kernel: <float>[features, num_gates * units], W.
+        recurrent_kernel: <float>[units, num_gates * units], U.
+        bias: <float>[num_gates * units], b, or None.
+        peephole_kernel: <float>[num_peepholes, units], p, or None.
+    """
+
+    kernel: Any
+    recurrent_kernel: Any
+    bias: Any = None
+    peephole_kernel: Any = None
+
+
 @tf.autograph.experimental.do_not_convert
 def fused_lstm(
     sequences: tf.Tensor,
     hidden: tf.Tensor,
     cell: tf.Tensor,
-    kernel: tf.Tensor,
-    recurrent_kernel: tf.Tensor,
-    bias: tf.Tensor,
+    weights: Weights,
+    gates: Gates = Gates(),  # noqa: B008  It is immutable.
     mask: tf.Tensor | None = None,
+    dropout: tf.Tensor | None = None,
+    recurrent_dropout: tf.Tensor | None = None,
+    training: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Runs an LSTM with tanh and sigmoid over a batch of sequences.
+    """Runs an LSTM over a batch of sequences.
 
     Where `mask` is False, the state stays as it was.
 
@@ -46,31 +76,36 @@ def fused_lstm(
         sequences: <float>[batch, time, features], time at least 1.
         hidden: <float>[batch, units], h_0.
         cell: <float>[batch, units], C_0.
-        kernel: <float>[features, 4 * units], gates i, f, g, o.
-        recurrent_kernel: <float>[units, 4 * units].
-        bias: <float>[4 * units].
+        weights: see `Weights`.
+        gates: see `Gates`.
         mask: <bool>[batch, time], or None.
+        dropout: factors of the inputs <float>[1 or num_gates, batch,
+            features], the same at every step, or None.
+        recurrent_dropout: factors of the hidden state <float>[1 or num_gates,
+            batch, units], likewise.
+        training: whether to keep what the gradient needs. Without, less is
+            computed and stored, and a gradient runs the forward loop again.
 
     Returns:
         The hidden states of all steps <float>[batch, time, units] and the
         cell after the last one <float>[batch, units]. Both are differentiable
-        with respect to all arguments but the mask.
+        with respect to sequences, states and weights.
 
     Example:
         >>> from tensorflow import ones
-        >>> states, cell = fused_lstm(ones([1, 5, 3]), ones([1, 2]),
-        ...     ones([1, 2]), ones([3, 8]), ones([2, 8]), ones([8]))
+        >>> weights = Weights(ones([3, 8]), ones([2, 8]), ones([8]))
+        >>> states, cell = fused_lstm(
+        ...     ones([1, 5, 3]), ones([1, 2]), ones([1, 2]), weights)
         >>> states.shape, cell.shape
         (TensorShape([1, 5, 2]), TensorShape([1, 2]))
     """
-    if mask is None:
-        run, by_row = _lstm, [sequences, hidden, cell]
-    else:
-        run, by_row = _masked_lstm, [sequences, hidden, cell, mask]
-    weights = (kernel, recurrent_kernel, bias)
     num_parts = _num_parts(sequences.shape[0])
-    parts = zip(*(_cut(x, num_parts) for x in by_row), strict=True)
-    results = [run(*weights, *part) for part in parts]
+    by_row = [
+        *(_cut(x, num_parts) for x in (sequences, hidden, cell, mask)),
+        *(_cut(x, num_parts, axis=1) for x in (dropout, recurrent_dropout)),
+    ]
+    parts = zip(*by_row, strict=True)
+    results = [_run_part(weights, gates, training, *part) for part in parts]
     states, cells = (tf.concat(x, 0) for x in zip(*results, strict=True))
     units = hidden.shape[1]
     return (
@@ -87,196 +122,109 @@ def _num_parts(rows: int | None) -> int:
     return max(1, min(num_processors, rows // MIN_ROWS))
 
 
-def _cut(x: tf.Tensor, num_parts: int) -> list[tf.Tensor]:
+def _cut(x: tf.Tensor | None, num_parts: int, axis: int = 0) -> list:
     """Cuts the rows in parts of the same size, give or take one."""
-    if num_parts == 1:
-        return [x]
-    rows = x.shape[0] or tf.shape(x)[0]
+    if x is None or num_parts == 1:
+        return [x] * num_parts
+    rows = x.shape[axis] or tf.shape(x)[axis]
     edges = [rows * k // num_parts for k in range(num_parts + 1)]
     sizes = [high - low for low, high in zip(edges, edges[1:], strict=False)]
-    return tf.split(x, sizes, num=num_parts)
+    return tf.split(x, sizes, axis, num=num_parts)
 
 
-@tf.custom_gradient
-def _lstm(*arguments: Any) -> tuple[tuple, Callable]:
-    return _with_gradient(*arguments)
-
-
-@tf.custom_gradient
-def _masked_lstm(*arguments: Any) -> tuple[tuple, Callable]:
-    real = tf.transpose(arguments[-1])[:, :, None]
-    result, gradient = _with_gradient(*arguments[:-1], real=real)
-    return result, lambda *upstream: (*gradient(*upstream), None)
-
-
-def _with_gradient(
-    kernel: tf.Tensor,
-    recurrent_kernel: tf.Tensor,
-    bias: tf.Tensor,
+def _run_part(
+    weights: Weights,
+    gates: Gates,
+    training: bool,
     sequences: tf.Tensor,
     hidden: tf.Tensor,
     cell: tf.Tensor,
-    *,
-    real: tf.Tensor | None = None,
-) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable]:
-    """The outputs, and the function from their gradients to the arguments'.
+    mask: tf.Tensor | None,
+    dropout: tf.Tensor | None,
+    recurrent_dropout: tf.Tensor | None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    # Inside, time is the first axis: a step's values lie side by side.
+    real = None if mask is None else tf.transpose(mask)[:, :, None]
+    projected = product(_swapped(sequences), dropout, weights.kernel)
+    recurrent_kernel = tf.convert_to_tensor(weights.recurrent_kernel)
+    none = tf.zeros([0, hidden.shape[1]], hidden.dtype)
+    bias, peepholes = weights.bias, weights.peephole_kernel
+    states, last_cell = _run(
+        Given(real, recurrent_dropout, gates),
+        training,
+        projected,
+        hidden,
+        cell,
+        recurrent_kernel,
+        tf.zeros_like(recurrent_kernel[0]) if bias is None else bias,
+        none if peepholes is None else peepholes,
+    )
+    return _swapped(states), last_cell
 
-    Inside, time is the first axis: a step's values lie side by side.
-    """
-    x = _swapped(sequences)
-    halves = _halves(bias)
-    projected = _product(x, kernel * halves) + bias * halves
-    states, cells, gates = _forward_loop(
-        projected, hidden, cell, recurrent_kernel * halves, real
+
+def _run(
+    given: Given, training: bool, *arguments: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """All hidden states <float>[time, batch, units], and the last cell."""
+
+    @tf.custom_gradient
+    def run(*arguments: Any) -> tuple[tuple, Callable]:
+        # The rule below is all: nothing of the loops is recorded as well.
+        constants = [tf.stop_gradient(x) for x in arguments]
+        kept: Sequence[Any] | None = None
+        if training:
+            last_cell, states, *kept = forward_with_slopes(given, *constants)
+        else:
+            last_cell, states = forward(given, *constants)
+
+        @tf.custom_gradient
+        def gradient(*upstream: Any) -> tuple[tuple, Callable]:
+            slopes = kept or forward_with_slopes(given, *constants)[2:]
+            d_states, d_cell = map(tf.stop_gradient, upstream[:2])
+            return _gradient(
+                given, constants, states, slopes, d_states, d_cell
+            ), _refuse_second
+
+        # With the arguments, so that a second gradient finds its way here.
+        return (states, last_cell), lambda *up: gradient(*up, *arguments)
+
+    return run(*map(tf.convert_to_tensor, arguments))
+
+
+def _refuse_second(*_: Any) -> None:
+    raise NotImplementedError(
+        "the fused LSTM has no second gradient: pass kernel='generic' to LSTM"
     )
 
-    def gradient(d_states: tf.Tensor, d_cell: tf.Tensor) -> tuple:
-        d_gates, d_hidden, d_cell = _backward_loop(
-            _swapped(d_states), d_cell, states, cells, gates, cell,
-            tf.transpose(recurrent_kernel), real,
-        )  # fmt: skip
-        from_states = _outer(states[:-1], d_gates[1:])
-        from_first = tf.matmul(hidden, d_gates[0], transpose_a=True)
-        return (
-            _outer(x, d_gates),
-            from_states + from_first,
-            tf.reduce_sum(d_gates, axis=[0, 1]),
-            _swapped(_product(d_gates, tf.transpose(kernel))),
-            d_hidden,
-            d_cell,
-        )
 
-    return (_swapped(states), cells[-1]), gradient
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _forward_loop(
-    projected: tf.Tensor,
-    hidden: tf.Tensor,
-    cell: tf.Tensor,
-    recurrent_kernel: tf.Tensor,
-    real: tf.Tensor | None,
-) -> list[tf.Tensor]:
-    """Computes hidden states, cells and gates of all steps.
-
-    Args:
-        projected: <float>[time, batch, 4 * units], halves in it.
-        hidden: <float>[batch, units], h_0.
-        cell: <float>[batch, units], C_0.
-        recurrent_kernel: <float>[units, 4 * units], halves in it.
-        real: the mask <bool>[time, batch, 1], or None.
-
-    Returns:
-        Hidden states and cells <float>[time, batch, units], and the tanh of
-        the gates' halved sums <float>[time, batch, 4 * units].
-    """
-
-    def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: Any) -> tuple:
-        gates = tf.tanh(projected[t] + h @ recurrent_kernel)
-        i, f, g, o = _opened(gates)
-        new_c = f * c + i * g
-        new_h = o * tf.tanh(new_c)
-        if real is not None:
-            new_h = tf.where(real[t], new_h, h)
-            new_c = tf.where(real[t], new_c, c)
-        values = (new_h, new_c, gates)
-        written = [a.write(t, v) for a, v in zip(arrays, values, strict=True)]
-        return t + 1, new_h, new_c, *written
-
-    time = tf.shape(projected)[0]
-    arrays = [tf.TensorArray(projected.dtype, size=time) for _ in range(3)]
-    _, _, _, *arrays = tf.while_loop(
-        lambda t, *_: t < time, step, [0, hidden, cell, *arrays]
-    )
-    return [array.stack() for array in arrays]
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _backward_loop(
+def _gradient(
+    given: Given,
+    arguments: Sequence[tf.Tensor],
+    states: tf.Tensor,
+    slopes: Sequence[tf.Tensor],
     d_states: tf.Tensor,
     d_cell: tf.Tensor,
-    states: tf.Tensor,
-    cells: tf.Tensor,
-    gates: tf.Tensor,
-    first_cell: tf.Tensor,
-    transposed_kernel: tf.Tensor,
-    real: tf.Tensor | None,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Carries the gradient from the last step to the first.
-
-    Args:
-        d_states: <float>[time, batch, units], of the hidden states.
-        d_cell: <float>[batch, units], of the last cell.
-        states: what `_forward_loop` gave.
-        cells: likewise.
-        gates: likewise.
-        first_cell: <float>[batch, units], C_0.
-        transposed_kernel: <float>[4 * units, units].
-        real: the mask <bool>[time, batch, 1], or None.
-
-    Returns:
-        The gradients of the gates' sums <float>[time, batch, 4 * units], of
-        the first hidden state and of the first cell <float>[batch, units].
-    """
-
-    def step(t: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, array: Any) -> tuple:
-        i, f, g, o = _opened(gates[t])
-        before = tf.where(t > 0, cells[tf.maximum(t - 1, 0)], first_cell)
-        output = tf.tanh(cells[t])
-        dh = dh + d_states[t]
-        new_dc = dc + dh * o * (1 - output * output)
-        d_gates = tf.concat(
-            [
-                new_dc * g * i * (1 - i),
-                new_dc * before * f * (1 - f),
-                new_dc * i * (1 - g * g),
-                dh * output * o * (1 - o),
-            ],
-            axis=1,
-        )
-        new_dc = new_dc * f
-        if real is not None:
-            d_gates = tf.where(real[t], d_gates, tf.zeros_like(d_gates))
-            new_dc = tf.where(real[t], new_dc, dc)
-        new_dh = d_gates @ transposed_kernel
-        if real is not None:
-            new_dh = tf.where(real[t], new_dh, dh)
-        return t - 1, new_dh, new_dc, array.write(t, d_gates)
-
-    time = tf.shape(gates)[0]
-    array = tf.TensorArray(gates.dtype, size=time)
-    start = [time - 1, tf.zeros_like(d_cell), d_cell, array]
-    _, dh, dc, array = tf.while_loop(lambda t, *_: t >= 0, step, start)
-    return array.stack(), dh, dc
-
-
-def _halves(bias: tf.Tensor) -> tf.Tensor:
-    """<float>[4 * units]: 1/2 for the sigmoid gates i, f, o, and 1 for g."""
-    units = bias.shape[0] // 4
-    factors = [0.5] * 2 * units + [1.0] * units + [0.5] * units
-    return tf.constant(factors, bias.dtype)
-
-
-def _opened(gates: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """i, f, g and o from the tanh of their halved sums."""
-    i, f, g, o = tf.split(gates, 4, axis=1)
-    return 0.5 * i + 0.5, 0.5 * f + 0.5, g, 0.5 * o + 0.5
+) -> tuple[tf.Tensor, ...]:
+    """The gradients of the tensors that the loops were given, in order."""
+    _, hidden, cell, recurrent_kernel, _, peepholes = arguments
+    of_sums, of_output, of_memory, *cells = slopes
+    d_sums, d_hidden, d_cell = backward(
+        given, d_states, d_cell, of_sums, of_output, of_memory,
+        tf.transpose(recurrent_kernel),
+    )  # fmt: skip
+    d_peepholes = tf.zeros_like(peepholes)
+    if cells:
+        d_peepholes = of_peepholes(given.gates.variant, d_sums, cell, *cells)
+    return (
+        d_sums,
+        d_hidden,
+        d_cell,
+        of_recurrent_kernel(given.dropped, hidden, states, d_sums),
+        tf.reduce_sum(d_sums, axis=[0, 1]),
+        d_peepholes,
+    )
 
 
 def _swapped(sequences: tf.Tensor) -> tf.Tensor:
     """[batch, time, ...] as [time, batch, ...], or back."""
     return tf.transpose(sequences, [1, 0, 2])
-
-
-def _product(sequence: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """[time, batch, a] @ [a, b], over all steps at once."""
-    time, batch = tf.unstack(tf.shape(sequence)[:2])
-    flat = tf.reshape(sequence, [-1, kernel.shape[0]]) @ kernel
-    return tf.reshape(flat, [time, batch, kernel.shape[1]])
-
-
-def _outer(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """The sum of left^T right over all steps and rows: <float>[a, b]."""
-    left = tf.reshape(left, [-1, left.shape[-1]])
-    right = tf.reshape(right, [-1, right.shape[-1]])
-    return tf.matmul(left, right, transpose_a=True)

@@ -13,10 +13,16 @@ import keras
 import tensorflow as tf
 
 from common import shapes
-from common.fused import fused_lstm
+from common.kernels import (
+    KERNELS,
+    run_fused,
+    run_with_a_step_in_each_row,
+    why_not_fused,
+)
 from common.lstm_cell import LSTMCell, LSTMState, lstm_step
+from common.lstm_options import OPTIONS, pop_options, without_cudnn
+from common.lstm_variants import VariantLSTMCell
 
-KERNELS = ("auto", "fused", "generic")
 logger = logging.getLogger(__name__)
 
 __all__ = ["LSTM", "LSTMCell", "LSTMState", "lstm_step"]
@@ -45,9 +51,8 @@ class LSTM(keras.layers.LSTM):
     On a GPU, Keras takes the cuDNN kernel if `activation` is tanh,
     `recurrent_activation` is sigmoid, `recurrent_dropout` is 0, `use_bias`
     is True and `unroll` is False. It refuses a mask that is not
-    right-padded or that has a row without real steps: pass
-    `use_cudnn=False` for those. `use_cudnn` is a matter of the machine: as
-    in Keras it is not saved with the model.
+    right-padded: pass `use_cudnn=False` for those. `use_cudnn` is a matter
+    of the machine: as in Keras it is not saved with the model.
 
     On a CPU there are two kernels, with the same numbers to rounding: the
     generic loop, one step after another, and the fused one (`common/fused.py`),
@@ -61,38 +66,32 @@ class LSTM(keras.layers.LSTM):
         activation: of the candidate and of the output.
         recurrent_activation: of the gates i, f and o.
         use_bias: whether there is a bias.
-        kernel_initializer: of W.
-        recurrent_initializer: of U.
-        bias_initializer: of b.
+        kernel_initializer, recurrent_initializer, bias_initializer: of W, U, b.
         unit_forget_bias: whether 1 is added to the forget gate's bias.
-        kernel_regularizer: of W.
-        recurrent_regularizer: of U.
-        bias_regularizer: of b.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: of W, U, b.
         activity_regularizer: of the output.
-        kernel_constraint: of W.
-        recurrent_constraint: of U.
-        bias_constraint: of b.
+        kernel_constraint, recurrent_constraint, bias_constraint: of W, U, b.
         dropout: share of the inputs dropped in training, 0 to 1.
-        recurrent_dropout: share of the hidden state dropped, 0 to 1. Any at
-            all keeps the layer off the cuDNN kernel.
-        seed: of the dropout.
-        return_sequences: whether to return the output of every step, or of
-            the last one only.
+        recurrent_dropout: share of the hidden state dropped, 0 to 1.
+        seed: of dropout and zoneout.
+        return_sequences: whether to return every step's output, or the last.
         return_state: whether to return the last hidden state and cell too.
-        go_backwards: whether to run from the last step to the first, and
-            return the outputs in that order.
+        go_backwards: whether to run, and return, from the last step on.
         stateful: whether a batch starts from the state of the one before.
         unroll: whether to write the loop out as `time` steps.
         use_cudnn: True, False or "auto".
         kernel: "auto", "fused" or "generic". What the fused kernel cannot do
-            (other activations, `recurrent_dropout`, no bias, `unroll`, other
-            precision than float32) takes the generic loop all the same.
-        **kwargs: of every layer (`name`, `dtype`, `trainable`), and
-            `zero_output_for_mask`.
+            (see `common/kernels.py`) takes the generic loop all the same.
+        **kwargs: of every layer (`name`, `dtype`, `trainable`),
+            `zero_output_for_mask`, and the options of `VariantLSTMCell`:
+            `variant`, `peepholes`, `layer_normalization`, `forget_bias`,
+            `zoneout_hidden`, `zoneout_cell`, `projection_units`. With any of
+            them the cell is that one, and cuDNN is never taken.
 
     Call arguments:
         sequences: <float>[batch, time, features].
-        initial_state: two of <float>[batch, units], hidden and cell.
+        initial_state: two of <float>[batch, units], hidden and cell; with
+            options, here and below, the states of `VariantLSTMCell`.
         mask: <bool>[batch, time], True where a step is real.
         training: whether dropout is on.
 
@@ -141,6 +140,7 @@ class LSTM(keras.layers.LSTM):
         kernel: str = "auto",
         **kwargs: Any,
     ) -> None:
+        options = pop_options(kwargs)
         cell = self.make_cell(
             units,
             activation=activation,
@@ -163,6 +163,7 @@ class LSTM(keras.layers.LSTM):
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name="lstm_cell",
+            **options,
         )
         # The constructor of keras.layers.LSTM would make a cell of its own:
         # go past it, to that of keras.layers.RNN, which takes ours.
@@ -178,6 +179,8 @@ class LSTM(keras.layers.LSTM):
         )
         self.use_cudnn = _checked("use_cudnn", use_cudnn, ("auto", True, False))
         self.kernel = _checked("kernel", kernel, KERNELS)
+        if options:
+            self.use_cudnn = without_cudnn(use_cudnn, options)
         # XLA cannot compile cuDNN's kernel.
         self.supports_jit = not self._fits_cudnn()
 
@@ -189,12 +192,14 @@ class LSTM(keras.layers.LSTM):
 
         Args:
             units: size of the hidden state.
-            **kwargs: every other argument of `LSTMCell`.
+            **kwargs: every other argument of `LSTMCell`, and those options of
+                `VariantLSTMCell` that are not at their defaults.
 
         Returns:
             The cell.
         """
-        return LSTMCell(units, **kwargs)
+        is_variant = not OPTIONS.keys().isdisjoint(kwargs)
+        return (VariantLSTMCell if is_variant else LSTMCell)(units, **kwargs)
 
     def build(
         self, sequences_shape: Any, initial_state_shape: Any = None
@@ -227,63 +232,27 @@ class LSTM(keras.layers.LSTM):
             The last output, all outputs, and the last states, as
             `keras.layers.RNN` wants them.
         """
-        reason = self._why_generic(training)
+        reason = why_not_fused(
+            self.cell,
+            self.kernel,
+            unroll=self.unroll,
+            has_gpu=_has_gpu(),
+            trains_in_graph=training is True and tf.inside_function(),
+        )
         name = "fused" if reason is None else "generic"
         logger.info("%s: %s kernel: %s", self.name, name, reason or "it fits")
-        if reason is None:
-            return self._run_fused(sequences, initial_state, mask, training)
-        return super().inner_loop(sequences, initial_state, mask, training)
-
-    def _why_generic(self, training: Any) -> str | None:
-        """What speaks against the fused kernel here; None if nothing does."""
-        cell = self.cell
-        facts = {
-            'kernel="generic"': self.kernel == "generic",
-            "a GPU, where Keras has its own": bool(
-                tf.config.list_logical_devices("GPU")
-            ),
-            "a variant of the cell": type(cell) is not LSTMCell,
-            "not tanh and sigmoid": self.activation
-            is not keras.activations.tanh
-            or self.recurrent_activation is not keras.activations.sigmoid,
-            "no bias": not self.use_bias,
-            "unroll": self.unroll,
-            "recurrent_dropout": bool(self.recurrent_dropout),
-            "a mask for each gate": cell.implementation == 1,
-            "not float32": cell.compute_dtype != "float32",
-            "not training in a graph": self.kernel == "auto"
-            and not (training is True and tf.inside_function()),
-        }
-        return next((name for name, holds in facts.items() if holds), None)
-
-    def _run_fused(
-        self, sequences: Any, initial_state: Any, mask: Any, training: Any
-    ) -> tuple[Any, Any, list[Any]]:
         mask = tf.nest.flatten(mask)[0] if mask is not None else None
-        if training and self.dropout:
-            dropped = self.cell.get_dropout_mask(sequences[:, 0, :])
-            sequences = sequences * dropped[:, None, :]
-        if self.go_backwards:
-            sequences = tf.reverse(sequences, [1])
-            mask = None if mask is None else tf.reverse(mask, [1])
-        states, last_cell = fused_lstm(
-            sequences,
-            *initial_state,
-            *map(tf.convert_to_tensor, self.cell.weights),
-            mask,
-        )
-        outputs = states
-        if mask is not None:
-            # Keras repeats the last output at a masked step, which is zero
-            # before the first real one, whatever the initial state was.
-            seen = tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
-            shown = mask if self.zero_output_for_mask else seen
-            outputs = tf.where(shown[:, :, None], states, 0.0)
-        return outputs[:, -1], outputs, [states[:, -1], last_cell]
+        arguments = (sequences, initial_state, mask, training)
+        if reason is None:
+            return run_fused(self, *arguments)
+        if mask is not None and self._fits_cudnn():
+            return run_with_a_step_in_each_row(super().inner_loop, *arguments)
+        return super().inner_loop(*arguments)
 
     def get_config(self) -> dict[str, Any]:
         """Returns every argument, for saving."""
-        return {**super().get_config(), "kernel": self.kernel}
+        options = getattr(self.cell, "options", {})
+        return {**super().get_config(), "kernel": self.kernel, **options}
 
     def _fits_cudnn(self) -> bool:
         """Whether Keras may take the cuDNN kernel for this layer, here."""
@@ -293,8 +262,14 @@ class LSTM(keras.layers.LSTM):
             and self.recurrent_activation is keras.activations.sigmoid
             and self.use_bias
             and not self.unroll
-            and tf.config.list_logical_devices("GPU")
+            and type(self.cell) is LSTMCell
+            and not self.recurrent_dropout
+            and _has_gpu()
         )
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _checked(name: str, value: Any, allowed: tuple) -> Any:

@@ -203,7 +203,7 @@ class LSTMCell(keras.layers.LSTMCell):
         # Keras keeps both masks until the layer has seen the whole sequence.
         masks = self.get_dropout_mask(inputs)
         recurrent_masks = self.get_recurrent_dropout_mask(state.hidden)
-        gates = _masked_matmul(inputs, masks, self.kernel) + _masked_matmul(
+        gates = masked_matmul(inputs, masks, self.kernel) + masked_matmul(
             state.hidden, recurrent_masks, self.recurrent_kernel
         )
         if self.use_bias:
@@ -213,7 +213,7 @@ class LSTMCell(keras.layers.LSTMCell):
         )
 
 
-def _masked_matmul(values: Any, masks: Any, kernel: Any) -> Any:
+def masked_matmul(values: Any, masks: Any, kernel: Any) -> Any:
     """`values @ kernel` under no mask, one mask, or one for each gate."""
     if masks is None:
         return values @ kernel

@@ -11,6 +11,25 @@ from typing import Any
 
 import tensorflow as tf
 
+from common.parameter_counts import (
+    elman_parameter_count,
+    jordan_parameter_count,
+    lstm_parameter_count,
+)
+
+__all__ = [
+    "check_sequence",
+    "check_step",
+    "elman_parameter_count",
+    "jordan_parameter_count",
+    "last_step",
+    "lengths_of",
+    "lstm_parameter_count",
+    "pad_sequences",
+    "reverse_padded",
+    "sequence_mask",
+]
+
 _ADVICE = {
     0: "pass a batch of sequences",
     1: "add the batch axis and the time axis",
@@ -27,7 +46,7 @@ def check_sequence(sequence: Any, name: str) -> None:
         name: who asks; the message begins with it.
 
     Raises:
-        ValueError: if the rank is not 3.
+        ValueError: if the rank is not 3, or if there is no step.
 
     Example:
         >>> check_sequence(tf.zeros([2, 8]), "LSTM")
@@ -41,6 +60,11 @@ did you forget the batch axis?
         raise ValueError(
             f"{name} expects [batch, time, features], got shape {shape}: "
             f"{advice}"
+        )
+    if shape is not None and shape[1] == 0:
+        raise ValueError(
+            f"{name} expects at least one step, got shape {shape}: leave "
+            "empty sequences out or pad them"
         )
 
 
@@ -194,59 +218,6 @@ def reverse_padded(sequence: Any, lengths: Any) -> tf.Tensor:
     """
     lengths = _as_lengths(lengths)
     return tf.reverse_sequence(sequence, lengths, seq_axis=1, batch_axis=0)
-
-
-def lstm_parameter_count(features: int, units: int) -> int:
-    """Counts the weights of an LSTM: four gates, each an Elman cell's worth.
-
-    Args:
-        features: size of the inputs.
-        units: size of the hidden state.
-
-    Returns:
-        4 * ((features + 1) * units + units ** 2), biases included.
-
-    Example:
-        >>> lstm_parameter_count(features=128, units=64)
-        49408
-    """
-    return 4 * elman_parameter_count(features, units)
-
-
-def elman_parameter_count(features: int, units: int) -> int:
-    """Counts the weights of an Elman cell: W, U and b.
-
-    Args:
-        features: size of the inputs.
-        units: size of the hidden state.
-
-    Returns:
-        (features + 1) * units + units ** 2.
-
-    Example:
-        >>> elman_parameter_count(features=128, units=64)
-        12352
-    """
-    return (features + 1) * units + units**2
-
-
-def jordan_parameter_count(features: int, units: int, output_units: int) -> int:
-    """Counts the weights of a Jordan cell: W, U, b, then V and c.
-
-    Args:
-        features: size of the inputs.
-        units: size of the hidden layer.
-        output_units: size of the output, which is what is fed back.
-
-    Returns:
-        (features + output_units + 1) * units + (units + 1) * output_units.
-
-    Example:
-        >>> jordan_parameter_count(features=128, units=64, output_units=10)
-        9546
-    """
-    hidden = (features + output_units + 1) * units
-    return hidden + (units + 1) * output_units
 
 
 def _static_shape(value: Any) -> tuple[int | None, ...] | None:

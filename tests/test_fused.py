@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from recurrent import CLOSE, assert_close, gradients, noise, with_noise
 
-from common import LSTM, fused
+from common import LSTM, fused, kernels
 
 # Sums over all steps, in another order than Keras's.
 LOOSE = {"rtol": 1e-4, "atol": 2e-6}
@@ -125,13 +125,59 @@ def test_the_batch_is_cut_by_processors_and_rows(
     assert fused._num_parts(rows) == parts
 
 
-def test_dropout_drops_the_same_inputs():
-    theirs, ours = pair(dropout=0.5, seed=3, return_sequences=True)
+@pytest.mark.parametrize(
+    "rates",
+    [(0.5, 0.0), (0.0, 0.5), (0.3, 0.5)],
+    ids=["inputs", "states", "both"],
+)
+def test_dropout_drops_the_same_with_the_same_gradients(rates):
+    dropout, recurrent = rates
+    theirs, ours = pair(
+        dropout=dropout,
+        recurrent_dropout=recurrent,
+        seed=3,
+        return_sequences=True,
+    )
     x = noise(3, 5, 4)
-    expected = theirs(x, training=True)
-    actual = tf.function(lambda: ours(x, training=True))()
-    assert_close(actual, expected, **CLOSE)
-    assert np.abs(actual - theirs(x)).max() > 0.01
+    assert np.abs(theirs(x, training=True) - theirs(x)).max() > 0.01
+    for layer in (theirs, ours):
+        layer.cell.seed_generator.state.assign([7, 7])
+    assert_same(theirs, ours, x, training=True)
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
+@pytest.mark.parametrize(
+    "variant", ["NIG", "NFG", "NOG", "NIAF", "NOAF", "CIFG"]
+)
+def test_variants_equal_the_generic_loop(variant, peepholes):
+    options = {"variant": variant, "peepholes": peepholes}
+    slow = with_noise(
+        LSTM(6, return_state=True, kernel="generic", **options), (3, 5, 4)
+    )
+    ours = LSTM(6, return_state=True, kernel="fused", **options)
+    ours.build((3, 5, 4))
+    ours.set_weights(slow.get_weights())
+    mask = np.array(MASKS["holes"], bool)
+    assert_same(slow, ours, noise(3, 5, 4), mask=mask, training=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"use_bias": False},
+        {"activation": "relu", "recurrent_activation": "hard_sigmoid"},
+        {"peepholes": True},
+    ],
+    ids=str,
+)
+def test_options_of_the_gates(options, caplog):
+    slow = with_noise(LSTM(6, kernel="generic", **options), (3, 5, 4))
+    ours = LSTM(6, kernel="fused", **options)
+    ours.build((3, 5, 4))
+    ours.set_weights(slow.get_weights())
+    with caplog.at_level(logging.INFO, "common.lstm"):
+        assert_same(slow, ours, noise(3, 5, 4), training=True)
+    assert "fused kernel: it fits" in caplog.text
 
 
 def test_both_directions():
@@ -150,11 +196,12 @@ def test_both_directions():
     ("options", "reason"),
     [
         ({"kernel": "generic"}, 'kernel="generic"'),
-        ({"activation": "relu"}, "not tanh and sigmoid"),
-        ({"use_bias": False}, "no bias"),
+        ({"activation": lambda x: x}, "an activation of your own"),
         ({"unroll": True}, "unroll"),
-        ({"recurrent_dropout": 0.1}, "recurrent_dropout"),
-        ({"dtype": "mixed_bfloat16"}, "not float32"),
+        ({"dtype": "mixed_bfloat16"}, "neither float32 nor float64"),
+        ({"variant": "FGR"}, "variant FGR"),
+        ({"zoneout_cell": 0.1}, "zoneout_cell"),
+        ({"projection_units": 1}, "projection_units"),
     ],
 )
 def test_what_it_cannot_do_takes_the_generic_loop(options, reason, caplog):
@@ -175,13 +222,38 @@ def test_auto_is_fused_in_training_in_a_graph_only(caplog):
         assert "fused kernel: it fits" in caplog.text
 
 
-def test_a_gpu_gets_keras_kernels(monkeypatch, caplog):
-    layer = LSTM(2, kernel="fused")
-    layer.build((2, 3, 4))
-    monkeypatch.setattr(
-        tf.config, "list_logical_devices", lambda kind: ["GPU:0"]
-    )
-    assert layer._why_generic(True) == "a GPU, where Keras has its own"
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({}, "a GPU, where Keras has its own"), ({"variant": "CIFG"}, None)],
+)
+def test_on_a_gpu_keras_kernel_runs_the_plain_cell_only(options, reason):
+    cell = LSTM(2, **options).cell
+    facts = {"unroll": False, "trains_in_graph": True, "has_gpu": True}
+    assert kernels.why_not_fused(cell, "auto", **facts) == reason
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_cudnn_is_never_shown_a_row_without_steps(
+    monkeypatch, return_sequences
+):
+    """As if there were a GPU: its kernel refuses such a row."""
+    theirs, ours = pair(return_state=True, return_sequences=return_sequences)
+    seen = []
+    inner_loop = keras.layers.LSTM.inner_loop
+
+    def watched(self, sequences, initial_state, mask, training=False):
+        seen.append(np.array(mask))
+        return inner_loop(self, sequences, initial_state, mask, training)
+
+    mask = np.array(MASKS["empty_row"], bool)
+    states = [noise(3, 6, seed=1), noise(3, 6, seed=2)]
+    given = {"mask": mask, "initial_state": states}
+    expected = gradients(theirs, noise(3, 5, 4), **given)
+    monkeypatch.setattr(keras.layers.LSTM, "inner_loop", watched)
+    monkeypatch.setattr("common.lstm._has_gpu", lambda: True)
+    actual = gradients(ours, noise(3, 5, 4), **given)
+    assert_close(actual, expected, **LOOSE)
+    assert seen[0].any(axis=1).all()
 
 
 def test_an_unknown_kernel_is_refused():
@@ -201,3 +273,25 @@ def test_the_same_numbers_twice():
     first, again = tf.nest.flatten(run()), tf.nest.flatten(run())
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kernel", ["fused", "generic"])
+def test_a_second_gradient_is_right_or_refused(kernel):
+    theirs, ours = pair()
+    ours.kernel = kernel
+    x = tf.constant(noise(3, 5, 4))
+
+    def second(layer):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                loss = tf.reduce_sum(layer(x, training=True))
+            slope = tf.reduce_sum(inner.gradient(loss, x) ** 2)
+        return outer.gradient(slope, x)
+
+    if kernel == "generic":
+        assert_close(second(ours), second(theirs), **LOOSE)
+    else:
+        with pytest.raises(NotImplementedError, match="kernel='generic'"):
+            second(ours)

@@ -204,3 +204,24 @@ def test_parameter_counts():
     assert shapes.jordan_parameter_count(3, 2, 5) == (
         (3 * 2 + 5 * 2 + 2) + (2 * 5 + 5)
     )
+
+
+def test_parameter_counts_of_the_lstm_with_options():
+    # 3 features, 2 units; sums of matrix sizes, weight after weight.
+    def count(**options):
+        return shapes.lstm_parameter_count(3, 2, **options)
+
+    assert count() == count(variant="NP") == 3 * 8 + 2 * 8 + 8
+    for variant in ("NIG", "NFG", "NOG", "CIFG"):
+        assert count(variant=variant) == 3 * 6 + 2 * 6 + 6
+        assert count(variant=variant, peepholes=True) == 36 + 2 * 2
+    for variant in (None, "NIAF", "NOAF"):
+        assert count(variant=variant, peepholes=True) == 48 + 3 * 2
+    assert count(variant="FGR") == 48 + 6 * 6
+    assert count(layer_normalization=True) == 48 + 8 + 8 + 2 + 2
+    assert count(projection_units=5) == 3 * 8 + 5 * 8 + 8 + 2 * 5
+
+
+def test_parameter_count_of_an_unknown_variant_names_the_known():
+    with pytest.raises(ValueError, match="one of NIG, .*, FGR, got 'GRU'"):
+        shapes.lstm_parameter_count(3, 2, variant="GRU")
