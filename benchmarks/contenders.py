@@ -2,9 +2,11 @@
 
 A step takes nothing and returns when its result is computed. A training step
 goes forward and backward, to the inputs and to all weights.
+
+A process imports one contender's libraries only, so they are imported inside.
 """
 
-import importlib.util
+import functools
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,11 +30,17 @@ class Shape(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What a contender can be timed at."""
+    """What a contender can be timed at, and its kernel.
+
+    The kernel is None for `common`, whose log tells which one it took.
+    """
 
     forward: Callable[[], Any]
     train: Callable[[], Any]
-    kernel: str
+    kernel: str | None = None
+
+
+Contender = Callable[[Shape], Steps]
 
 
 def inputs(shape: Shape) -> np.ndarray:
@@ -42,43 +50,35 @@ def inputs(shape: Shape) -> np.ndarray:
     return rng.normal(size=size).astype("float32")
 
 
-def common_fused(shape: Shape) -> Steps:
-    """`common.LSTM` with its fused kernel."""
+def common_layer(shape: Shape, **options: Any) -> Steps:
+    """`common.LSTM` in a graph."""
     import common
 
-    layer = common.LSTM(shape.units, return_sequences=True, kernel="fused")
-    return _tensorflow(layer, shape, "fused")
+    layer = common.LSTM(shape.units, return_sequences=True, **options)
+    return _tensorflow(layer, shape)
 
 
-def common_generic(shape: Shape) -> Steps:
-    """`common.LSTM` without compilation."""
-    import common
-
-    layer = common.LSTM(shape.units, return_sequences=True, kernel="generic")
-    return _tensorflow(layer, shape, "generic loop")
-
-
-def keras_graph(shape: Shape) -> Steps:
+def keras_graph(shape: Shape, **options: Any) -> Steps:
     """`keras.layers.LSTM` in a graph, as `fit` runs it on a CPU."""
-    import keras
-
-    import common  # noqa: F401  Chooses the backend.
-
-    layer = keras.layers.LSTM(shape.units, return_sequences=True)
-    return _tensorflow(layer, shape, "while loop")
+    return _tensorflow(_keras_layer(shape, **options), shape, "while loop")
 
 
 def keras_jit(shape: Shape) -> Steps:
     """`keras.layers.LSTM` with everything compiled by XLA."""
+    return _tensorflow(_keras_layer(shape), shape, "XLA", jit_compile=True)
+
+
+def _keras_layer(shape: Shape, **options: Any) -> Any:
     import keras
 
     import common  # noqa: F401  Chooses the backend.
 
-    layer = keras.layers.LSTM(shape.units, return_sequences=True)
-    return _tensorflow(layer, shape, "XLA", jit_compile=True)
+    return keras.layers.LSTM(shape.units, return_sequences=True, **options)
 
 
-def _tensorflow(layer: Any, shape: Shape, kernel: str, **options: Any) -> Steps:
+def _tensorflow(
+    layer: Any, shape: Shape, kernel: str | None = None, **options: Any
+) -> Steps:
     import tensorflow as tf
 
     x = tf.constant(inputs(shape))
@@ -114,7 +114,6 @@ def keras_on_jax(shape: Shape) -> Steps:
     x = jax.numpy.asarray(inputs(shape))
     layer.build(x.shape)
     weights = [weight.value for weight in layer.weights]
-
     seeds = [variable.value for variable in layer.non_trainable_variables]
 
     def run(weights: list, x: Any) -> Any:
@@ -151,21 +150,19 @@ def torch_lstm(shape: Shape) -> Steps:
     return Steps(forward, train, "mkldnn")
 
 
-CONTENDERS = {
-    "common": common_fused,
-    "common generic": common_generic,
+fused = functools.partial(common_layer, kernel="fused")
+
+LAYERS: dict[str, Contender] = {
+    "common": fused,
+    "common generic": functools.partial(common_layer, kernel="generic"),
     "keras graph": keras_graph,
     "keras jit": keras_jit,
     "keras on jax": keras_on_jax,
     "torch": torch_lstm,
 }
-NEEDS = {"keras on jax": "jax", "torch": "torch"}
-
-
-def available() -> list[str]:
-    """The contenders whose libraries are installed."""
-    return [
-        name
-        for name in CONTENDERS
-        if name not in NEEDS or importlib.util.find_spec(NEEDS[name])
-    ]
+PRECISIONS: dict[str, Contender] = {
+    "common": fused,
+    "common bf16": functools.partial(fused, dtype="mixed_bfloat16"),
+    "keras graph": keras_graph,
+    "keras bf16": functools.partial(keras_graph, dtype="mixed_bfloat16"),
+}

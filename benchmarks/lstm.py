@@ -6,16 +6,21 @@ step, so that a machine that slows down slows all of them. Read the ratios.
 
 import argparse
 import json
-import statistics
-import subprocess
-import sys
+import os
+import platform
 import time
+from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import common  # noqa: F401  Quiets TensorFlow.
-from benchmarks.contenders import Shape, available
+from benchmarks import growth
+from benchmarks.contenders import Shape
+from benchmarks.report import summary, table
+from benchmarks.turns import available, compare
 
 SHAPES = [
     Shape(64, 200, 128, 128),
@@ -25,63 +30,7 @@ SHAPES = [
     Shape(1, 200, 128, 128),
     Shape(8, 2000, 64, 64),
 ]
-
-
-class Worker:
-    """A contender's process."""
-
-    def __init__(self, name: str, shape: Shape) -> None:
-        self.name = name
-        self.times: dict[str, list[float]] = {"forward": [], "train": []}
-        self.command = ["-m", "benchmarks.worker", name, *map(str, shape)]
-        self.process = subprocess.Popen(
-            [sys.executable, *self.command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.kernel = self._answer()
-        # The first step of each kind traces and compiles.
-        self.first = {kind: self.ask(kind) for kind in self.times}
-
-    def _answer(self) -> float:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"stopped; see python {' '.join(self.command)}")
-        return json.loads(line)
-
-    def ask(self, what: str) -> float:
-        """The seconds of one step, or the peak memory in MiB."""
-        assert self.process.stdin
-        print(what, file=self.process.stdin, flush=True)
-        return self._answer()
-
-    def close(self) -> dict:
-        """Ends the process and sums up what it measured."""
-        row: dict = {"kernel": self.kernel, "memory_mib": self.ask("memory")}
-        for kind, times in self.times.items():
-            row[kind] = {
-                "median": statistics.median(times),
-                "min": min(times),
-                "max": max(times),
-                "first": self.first[kind],
-            }
-        self.process.communicate()
-        return row
-
-
-def compare(shape: Shape, names: list[str], rounds: int) -> dict[str, dict]:
-    """Times all contenders at one shape, in turns."""
-    workers = [Worker(name, shape) for name in names]
-    for kind in ("forward", "train"):
-        for worker in workers:
-            worker.ask(kind)  # Warm-up.
-        for _ in range(rounds):
-            for worker in workers:
-                worker.times[kind].append(worker.ask(kind))
-    return {worker.name: worker.close() for worker in workers}
+LIBRARIES = ["tensorflow", "keras", "numpy", "jax", "jaxlib", "torch"]
 
 
 def matmul_peak() -> float:
@@ -98,44 +47,120 @@ def matmul_peak() -> float:
     return 2.0 * size**3 / best
 
 
-def table(shape: Shape, rows: dict[str, dict], peak: float) -> str:
-    """The rows of one shape: milliseconds, ratio to `common`, share of peak."""
-    lines = [f"\nbatch, time, features, units = {', '.join(map(str, shape))}"]
-    for kind, products in (("forward", 1), ("train", 3)):
-        own = rows["common"][kind]["median"]
-        for name, row in rows.items():
-            seconds = row[kind]
-            share = products * shape.forward_flops / seconds["median"] / peak
-            lines.append(
-                f"  {kind:<8}{name:<15}{1e3 * seconds['median']:9.1f} ms"
-                f" ({1e3 * seconds['min']:.1f} to {1e3 * seconds['max']:.1f})"
-                f"  common/this {own / seconds['median']:5.2f}"
-                f"  of peak {share:4.0%}  {row['kernel']},"
-                f" first {seconds['first']:.1f} s"
-            )
-    memory = ", ".join(f"{k} {v['memory_mib']:.0f}" for k, v in rows.items())
-    return "\n".join([*lines, f"  peak memory, MiB: {memory}"])
+def machine() -> dict[str, Any]:
+    """What the numbers depend on: versions and the number of processors."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"versions": versions, "num_processors": os.cpu_count()}
 
 
-def main() -> None:
-    """Compares at every shape, prints tables, writes JSON."""
+def shape(text: str) -> Shape:
+    """Reads `B,T,D,H`.
+
+    Raises:
+        argparse.ArgumentTypeError: if these are not four counts.
+
+    Example:
+        >>> shape("2,3,4,5")
+        Shape(batch=2, time=3, features=4, units=5)
+    """
+    sizes = [int(x) for x in text.split(",") if x.isdecimal()]
+    if len(sizes) != 4 or text.count(",") != 3 or 0 in sizes:
+        raise argparse.ArgumentTypeError(
+            f"expected four counts B,T,D,H, got {text!r}: write 64,200,128,128"
+        )
+    return Shape(*sizes)
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--json", default="lstm_benchmark.json")
-    parser.add_argument("--shapes", nargs="*", help="B,T,D,H; all by default")
-    parser.add_argument("--contenders", nargs="*", default=available())
-    args = parser.parse_args()
-    chosen = [Shape(*map(int, text.split(","))) for text in args.shapes or []]
-    peak = matmul_peak()
-    print(f"matrix products: {peak / 1e9:.0f} GFLOP/s at best")
-    results = []
-    for shape in chosen or SHAPES:
-        rows = compare(shape, args.contenders, args.rounds)
-        print(table(shape, rows, peak), flush=True)
-        results.append({"shape": shape._asdict(), "results": rows})
-    Path(args.json).write_text(
-        json.dumps({"peak_flops": peak, "shapes": results}, indent=1)
+    add = parser.add_argument
+    add("--rounds", type=int, default=10, help="steps that count")
+    add("--json", default="lstm_benchmark.json", help="where all numbers go")
+    add(
+        "--shapes",
+        nargs="*",
+        type=shape,
+        metavar="B,T,D,H",
+        help="of the layers, none too; by default six, and --bidirectional",
     )
+    add(
+        "--contenders",
+        nargs="*",
+        default=available("layer"),
+        choices=available("layer"),
+        help="besides common",
+    )
+    for name, about in (
+        ("bidirectional", "a bidirectional model in fit"),
+        ("precision", "float32 beside mixed_bfloat16"),
+    ):
+        add(
+            f"--{name}",
+            nargs="?",
+            type=shape,
+            const=SHAPES[0],
+            metavar="B,T,D,H",
+            help=f"{about}, at {','.join(map(str, SHAPES[0]))} by default",
+        )
+    add("--growth", action="store_true", help="with time and with batch")
+    args = parser.parse_args(argv)
+    if args.shapes is None:
+        args.shapes = SHAPES
+        args.bidirectional = args.bidirectional or SHAPES[0]
+    return args
+
+
+def run(args: argparse.Namespace, peak: float) -> dict[str, Any]:
+    """Measures what was asked for, and prints it as it comes."""
+    names = list(dict.fromkeys(["common", *args.contenders]))
+    in_fit = [name for name in available("bidirectional") if name in names]
+
+    def told(kind: str, at: Shape, names: list[str]) -> dict[str, Any]:
+        comparison = compare(kind, at, names, args.rounds)
+        # Of two directions, and of a head, the peak is not the measure.
+        share = None if kind == "bidirectional" else peak
+        print(table(kind, comparison, share), flush=True)
+        return comparison
+
+    found: dict[str, Any] = {
+        "shapes": [told("layer", x, names) for x in args.shapes]
+    }
+    if at := args.bidirectional:
+        found["bidirectional"] = told("bidirectional", at, in_fit)
+    if at := args.precision:
+        found["precision"] = told("precision", at, available("precision"))
+    if args.growth:
+        found["growth"] = growth.measure(growth.PLAN, args.rounds)
+        print(growth.text(found["growth"]), flush=True)
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Compares, prints tables and what they come to, writes JSON."""
+    args = arguments(argv)
+    # A busy machine shows its peak at one time or the other.
+    start = matmul_peak()
+    print(f"matrix products: {start / 1e9:.0f} GFLOP/s at the start")
+    found = run(args, start)
+    end = matmul_peak()
+    peak = max(start, end)
+    findings = summary(found["shapes"], found.get("bidirectional"), peak)
+    print(f"\nmatrix products: {peak / 1e9:.0f} GFLOP/s at best")
+    print(*findings, sep="\n")
+    record = {
+        **machine(),
+        "rounds": args.rounds,
+        "peak_flops": {"start": start, "end": end, "best": peak},
+        **found,
+        "summary": [finding._asdict() for finding in findings],
+    }
+    Path(args.json).write_text(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,46 @@
 """One contender in a process of its own, timed step by step on request.
 
-Reads `forward` or `train` from standard input, a line each, and answers the
-seconds of that step; `memory` is answered by the peak in MiB.
+Reads a word a line from standard input and answers each with a line of JSON:
+`forward` and `train` with the seconds of that step, `memory` with the peak in
+MiB, `kernel` with what the layer has logged since the last time it was asked.
 """
 
 import json
+import logging
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks.contenders import CONTENDERS, Shape
+from benchmarks.bidirectional import BIDIRECTIONAL
+from benchmarks.contenders import LAYERS, PRECISIONS, Contender, Shape
+
+TABLES: dict[str, dict[str, Contender]] = {
+    "layer": LAYERS,
+    "precision": PRECISIONS,
+    "bidirectional": BIDIRECTIONAL,
+}
+
+
+class Log(logging.Handler):
+    """Keeps what `common.lstm` says about its kernels."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+        logger = logging.getLogger("common.lstm")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps a message, without the name of the layer before it."""
+        self.lines.append(record.getMessage().partition(": ")[2])
+
+    def taken(self) -> str:
+        """The different messages since the last time."""
+        lines, self.lines = self.lines, []
+        return "; ".join(dict.fromkeys(lines))
 
 
 def peak_memory() -> float:
@@ -18,21 +49,29 @@ def peak_memory() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
+def timed(step: Callable[[], Any]) -> float:
+    """The seconds that a step takes."""
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
+
+
 def main() -> None:
     """Builds the contender, then answers until the input ends."""
-    name, *sizes = sys.argv[1:]
+    table, name, *sizes = sys.argv[1:]
     answers = sys.stdout
     sys.stdout = sys.stderr  # What libraries print is no answer.
-    steps = CONTENDERS[name](Shape(*map(int, sizes)))
-    print(json.dumps(steps.kernel), file=answers, flush=True)
+    log = Log()
+    steps = TABLES[table][name](Shape(*map(int, sizes)))
+    log.taken()  # Building a model runs its layers, which says nothing yet.
+    respond: dict[str, Callable[[], Any]] = {
+        "forward": lambda: timed(steps.forward),
+        "train": lambda: timed(steps.train),
+        "memory": peak_memory,
+        "kernel": lambda: log.taken() or steps.kernel,
+    }
     for line in sys.stdin:
-        if line.strip() == "memory":
-            print(peak_memory(), file=answers, flush=True)
-            continue
-        step = steps.forward if line.strip() == "forward" else steps.train
-        started = time.perf_counter()
-        step()
-        print(time.perf_counter() - started, file=answers, flush=True)
+        print(json.dumps(respond[line.strip()]()), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -100,11 +100,31 @@ def write_warmup(folder: Path, requests: list[Arrays]) -> None:
             writer.write(log.SerializeToString())
 
 
+def operations(folder: Path) -> set[str]:
+    """The kinds of operations in a SavedModel, those inside functions too.
+
+    Args:
+        folder: the SavedModel.
+
+    Returns:
+        Names such as "MatMul"; none if there is no SavedModel.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    if (folder / "saved_model.pb").is_file():
+        saved.ParseFromString((folder / "saved_model.pb").read_bytes())
+    graphs = [graph.graph_def for graph in saved.meta_graphs]
+    bodies = [f.node_def for graph in graphs for f in graph.library.function]
+    nodes = [*(graph.node for graph in graphs), *bodies]
+    return {node.op for body in nodes for node in body}
+
+
 def check(folder: Path, cases: list[tuple[Arrays, Arrays]]) -> None:
     """Proves that a SavedModel answers as the model it came from.
 
-    It is loaded on the CPU in a new process in which neither Keras nor this
-    project can be imported.
+    It must hold no operation of cuDNN. It is loaded on the CPU in a new
+    process in which neither Keras nor this project can be imported.
 
     Args:
         folder: the SavedModel.
@@ -112,8 +132,14 @@ def check(folder: Path, cases: list[tuple[Arrays, Arrays]]) -> None:
             may differ by 1e-5, all else must be equal.
 
     Raises:
-        UserError: if it does not load or answers differently.
+        UserError: if it needs a GPU, does not load or answers differently.
     """
+    bound = sorted(op for op in operations(folder) if op.startswith("Cudnn"))
+    if bound:
+        raise UserError(
+            f"{folder}: holds {', '.join(bound)}, which no CPU can run: trace "
+            "it inside export.portable(model)"
+        )
     with tempfile.TemporaryDirectory() as scratch:
         inputs = Path(scratch) / "inputs.npz"
         outputs = Path(scratch) / "outputs.npz"

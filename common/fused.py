@@ -32,10 +32,11 @@ from common.fused_loops import (
     of_peepholes,
     of_recurrent_kernel,
     product,
+    sum_of_rows,
 )
 
 # A part of fewer rows costs more than it gains.
-MIN_ROWS = 8
+MIN_ROWS = 4
 # Where the number of rows is not known when the graph is made.
 MAX_PARTS_OF_UNKNOWN = 4
 
@@ -220,7 +221,7 @@ def _gradient(
         d_hidden,
         d_cell,
         of_recurrent_kernel(given.dropped, hidden, states, d_sums),
-        tf.reduce_sum(d_sums, axis=[0, 1]),
+        sum_of_rows(d_sums),
         d_peepholes,
     )
 

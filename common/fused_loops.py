@@ -286,6 +286,13 @@ def of_peepholes(
     )
 
 
+def sum_of_rows(d_sums: tf.Tensor) -> tf.Tensor:
+    """The gradient of the bias, <float>[num_gates * units]."""
+    # As a product it takes half the time of tf.reduce_sum.
+    time, batch = tf.unstack(tf.shape(d_sums)[:2])
+    return _outer(tf.ones([time, batch, 1], d_sums.dtype), d_sums)[0]
+
+
 def _outer(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
     """The sum of left^T right over all steps and rows: <float>[a, b]."""
     left = tf.reshape(left, [-1, left.shape[-1]])

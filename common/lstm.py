@@ -58,8 +58,9 @@ class LSTM(keras.layers.LSTM):
     generic loop, one step after another, and the fused one (`common/fused.py`),
     compiled by XLA, which takes about a second for every new shape. "auto"
     takes the fused kernel in training inside a graph, where shapes are few
-    and steps are many, and the generic loop for everything else. The logger
-    `common.lstm` tells, at level INFO, which one was taken and why.
+    and steps are many, and the generic loop for everything else. The fused
+    kernel has no second gradient: for a gradient penalty pass "generic". The
+    logger `common.lstm` tells, at level INFO, which one was taken and why.
 
     Args:
         units: size of the hidden state, of the cell and of the output.
@@ -181,6 +182,9 @@ class LSTM(keras.layers.LSTM):
         self.kernel = _checked("kernel", kernel, KERNELS)
         if options:
             self.use_cudnn = without_cudnn(use_cudnn, options)
+        # Keras 3.16 says no, and warns at every mask, though it is used and
+        # handed on as before.
+        self.supports_masking = True
         # XLA cannot compile cuDNN's kernel.
         self.supports_jit = not self._fits_cudnn()
 
@@ -217,6 +221,7 @@ class LSTM(keras.layers.LSTM):
     ) -> Any:
         """Computes the outputs; see the class."""
         shapes.check_sequence(sequences, type(self).__name__)
+        sequences = keras.ops.cast(sequences, self.compute_dtype)
         return super().call(sequences, initial_state, mask, training)
 
     def inner_loop(

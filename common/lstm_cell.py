@@ -171,6 +171,7 @@ class LSTMCell(keras.layers.LSTMCell):
     ) -> tuple[Any, list[Any]]:
         """Takes one step; see the class."""
         shapes.check_step(inputs, type(self).__name__, self.kernel.shape[0])
+        inputs = keras.ops.cast(inputs, self.compute_dtype)  # From integers.
         state = self.step(inputs, LSTMState(*states), training)
         return state.hidden, [state.hidden, state.cell]
 

@@ -248,6 +248,7 @@ class VariantLSTMCell(LSTMCell):
     ) -> tuple[Any, list[Any]]:
         """Takes one step; see the class."""
         shapes.check_step(inputs, type(self).__name__, self.kernel.shape[0])
+        inputs = keras.ops.cast(inputs, self.compute_dtype)  # From integers.
         state = self.step(inputs, VariantState(*states), training)
         return state.hidden, [part for part in state if part is not None]
 

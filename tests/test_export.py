@@ -123,3 +123,30 @@ def test_warm_up_requests_hold_their_inputs(tmp_path):
     log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
     request = log.predict_log.request
     assert tf.make_ndarray(request.inputs["name"]).tolist() == [b"Ann", b""]
+
+
+def test_cudnn_inside_a_function_is_refused(tmp_path):
+    """Saved where there is a GPU, and not inside `portable`."""
+
+    class Bound(tf.Module):
+        @tf.function
+        def inner(self, x):
+            outputs, *_ = tf.raw_ops.CudnnRNN(
+                input=x,
+                input_h=tf.zeros([1, 1, 2]),
+                input_c=tf.zeros([1, 1, 2]),
+                params=tf.zeros([64]),
+                is_training=False,
+            )
+            return outputs
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 1, 2], name="x")])
+        def serve(self, x):
+            return {"y": self.inner(x)}
+
+    bound = Bound()
+    signatures = {"serving_default": bound.serve}
+    tf.saved_model.save(bound, str(tmp_path), signatures)
+    assert "CudnnRNN" in export.operations(tmp_path)
+    with pytest.raises(UserError, match="holds CudnnRNN, which no CPU can run"):
+        export.check(tmp_path, [])

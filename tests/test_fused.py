@@ -116,7 +116,7 @@ def test_free_shapes_and_every_number_of_parts(monkeypatch):
 
 @pytest.mark.parametrize(
     ("processors", "rows", "parts"),
-    [(2, 64, 2), (2, 15, 1), (16, 64, 8), (1, 64, 1), (2, 0, 1), (64, None, 4)],
+    [(2, 64, 2), (2, 7, 1), (16, 32, 8), (1, 64, 1), (2, 0, 1), (64, None, 4)],
 )
 def test_the_batch_is_cut_by_processors_and_rows(
     monkeypatch, processors, rows, parts
