@@ -182,8 +182,7 @@ class LSTM(keras.layers.LSTM):
         self.kernel = _checked("kernel", kernel, KERNELS)
         if options:
             self.use_cudnn = without_cudnn(use_cudnn, options)
-        # Keras 3.16 says no, and warns at every mask, though it is used and
-        # handed on as before.
+        # Keras 3.16 says no, and warns, though it uses masks as before.
         self.supports_masking = True
         # XLA cannot compile cuDNN's kernel.
         self.supports_jit = not self._fits_cudnn()
