@@ -12,6 +12,8 @@ Modules:
     parameter_counts: the number of weights, by formula.
     cells: `ElmanCell` and `JordanCell`, the two simple recurrences.
     shapes: rank checks, padding, masks, lengths, parameter counts.
+    decoding: from scores of the next id to sequences: greedy, sampling.
+    beam_search: the best few sequences, with length and coverage penalty.
     cli: a config dataclass as the command line.
     errors: the one exception that means "the user can mend this".
     files: readers that name the file and the line they stumble on.

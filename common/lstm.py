@@ -52,7 +52,8 @@ class LSTM(keras.layers.LSTM):
     `recurrent_activation` is sigmoid, `recurrent_dropout` is 0, `use_bias`
     is True and `unroll` is False. It refuses a mask that is not
     right-padded: pass `use_cudnn=False` for those. `use_cudnn` is a matter
-    of the machine: as in Keras it is not saved with the model.
+    of the machine: as in Keras it is not saved with the model. A variant has
+    no cuDNN kernel: on a GPU too it takes one of the next two, under XLA.
 
     On a CPU there are two kernels, with the same numbers to rounding: the
     generic loop, one step after another, and the fused one (`common/fused.py`),

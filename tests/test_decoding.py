@@ -1,0 +1,151 @@
+"""Decoding against a model that can be worked out by hand, and by counting."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from recurrent import noise
+
+from common import decoding
+from common.decoding import Limits
+
+VOCAB, START, END = 5, 0, 1
+LIMITS = Limits(START, END, max_length=6)
+
+
+def markov(seed=0, sharpness=1.0):
+    """A model of pairs: the next id depends on the last one alone."""
+    table = tf.constant(noise(VOCAB, VOCAB, seed=seed)) * sharpness
+
+    def step(ids, state):
+        return tf.gather(table, ids), state + 1
+
+    return step, tf.nn.log_softmax(table).numpy()
+
+
+def run(function, *arguments, **options):
+    """In a graph, where the apps run it."""
+    return tf.function(lambda: function(*arguments, **options))()
+
+
+def by_hand(log_probs, limits):
+    """The greedy ids and their score, one after the other."""
+    ids, score, last = [], 0.0, START
+    while True:
+        scores = log_probs[last].copy()
+        if len(ids) < limits.min_length:
+            scores[END] = -np.inf
+        last = int(scores.argmax())
+        if len(ids) == limits.max_length:
+            return ids, score
+        score += scores[last]
+        if last == END:
+            return ids, score
+        ids.append(last)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("min_length", [0, 3])
+def test_greedy_takes_the_likeliest(seed, min_length):
+    step, log_probs = markov(seed)
+    limits = LIMITS._replace(min_length=min_length)
+    decoded = run(decoding.greedy, step, tf.zeros([2]), 2, limits)
+    ids, score = by_hand(log_probs, limits)
+    assert decoded.ids.shape == (2, 6)
+    for row, length in zip(decoded.ids.numpy(), decoded.lengths, strict=True):
+        assert row[:length].tolist() == ids
+        assert (row[length:] == END).all()
+    if decoded.lengths[0] < limits.max_length:
+        np.testing.assert_allclose(decoded.scores, [score] * 2, rtol=1e-5)
+
+
+def test_it_stops_when_all_rows_have_ended():
+    calls = tf.Variable(0)
+
+    def step(ids, state):
+        calls.assign_add(1)
+        # Row 0 ends at once, row 1 after two ids.
+        end_now = tf.cast(state >= [0.0, 2.0], tf.float32)[:, None]
+        ending = tf.one_hot([END] * 2, VOCAB) * 50
+        going = tf.one_hot([3] * 2, VOCAB) * 50
+        return end_now * ending + (1 - end_now) * going, state + 1
+
+    limits = LIMITS._replace(max_length=100)
+    decoded = run(decoding.greedy, step, tf.zeros([2]), 2, limits)
+    assert decoded.lengths.numpy().tolist() == [0, 2]
+    assert calls.numpy() == 3
+
+
+def test_a_start_that_is_the_end_does_not_stop_it():
+    step, log_probs = markov()
+    limits = Limits(END, END, max_length=4)
+    decoded = run(decoding.greedy, step, tf.zeros([1]), 1, limits)
+    assert decoded.ids[0, 0] == log_probs[END].argmax()
+
+
+def test_no_rows():
+    step, _ = markov()
+    decoded = run(decoding.greedy, step, tf.zeros([0]), 0, LIMITS)
+    assert decoded.ids.shape == (0, 6)
+
+
+def first_ids(num=4000, **options):
+    """The shares of the first ids drawn, and the model's probabilities."""
+    step, log_probs = markov(seed=2)
+    seed = options.pop("seed", (3, 4))
+    drawn = run(
+        decoding.sample, step, tf.zeros([num]), num, LIMITS, seed, **options
+    )
+    shares = np.bincount(drawn.ids[:, 0], minlength=VOCAB) / num
+    return shares, np.exp(log_probs[START]), drawn
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_samples_follow_the_probabilities(temperature):
+    shares, probs, _ = first_ids(temperature=temperature)
+    expected = probs ** (1 / temperature)
+    np.testing.assert_allclose(shares, expected / expected.sum(), atol=0.03)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_top_k_draws_from_k(k):
+    shares, probs, _ = first_ids(top_k=k)
+    assert set(np.flatnonzero(shares)) == set(np.argsort(-probs)[:k])
+
+
+@pytest.mark.parametrize("p", [0.01, 0.5, 0.8, 0.99])
+def test_top_p_draws_from_the_fewest_that_reach_p(p):
+    shares, probs, _ = first_ids(top_p=p)
+    order = np.argsort(-probs)
+    count = int(np.searchsorted(np.cumsum(probs[order]), p)) + 1
+    assert set(np.flatnonzero(shares)) == set(order[:count])
+
+
+def test_top_1_is_greedy():
+    step, _ = markov(seed=4)
+    state = tf.zeros([3])
+    expected = run(decoding.greedy, step, state, 3, LIMITS)
+    drawn = run(decoding.sample, step, state, 3, LIMITS, (1, 2), top_k=1)
+    for a, b in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_seed_decides():
+    *_, first = first_ids(num=50, seed=(1, 2))
+    *_, again = first_ids(num=50, seed=(1, 2))
+    *_, other = first_ids(num=50, seed=(1, 3))
+    np.testing.assert_array_equal(first.ids, again.ids)
+    assert np.any(first.ids != other.ids)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": 0}, "temperature must be above 0, got 0"),
+        ({"top_k": -1}, "top_k must be at least 0, got -1"),
+        ({"top_p": 1.5}, "top_p must be above 0 and at most 1, got 1.5"),
+    ],
+)
+def test_wrong_options_are_told(options, message):
+    step, _ = markov()
+    with pytest.raises(ValueError, match=message):
+        decoding.sample(step, tf.zeros([1]), 1, LIMITS, (1, 2), **options)
