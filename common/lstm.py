@@ -237,6 +237,7 @@ class LSTM(keras.layers.LSTM):
             The last output, all outputs, and the last states, as
             `keras.layers.RNN` wants them.
         """
+        sequences = shapes.with_a_step(sequences, type(self).__name__)
         reason = why_not_fused(
             self.cell,
             self.kernel,

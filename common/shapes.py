@@ -28,6 +28,7 @@ __all__ = [
     "pad_sequences",
     "reverse_padded",
     "sequence_mask",
+    "with_a_step",
 ]
 
 _ADVICE = {
@@ -66,6 +67,30 @@ did you forget the batch axis?
             f"{name} expects at least one step, got shape {shape}: leave "
             "empty sequences out or pad them"
         )
+
+
+def with_a_step(sequence: Any, name: str) -> Any:
+    """Checks, where time is known only at run time, that it is not 0.
+
+    Args:
+        sequence: <any>[batch, time, ...].
+        name: who asks; the message begins with it.
+
+    Returns:
+        `sequence`. In a graph that XLA compiles nothing is checked.
+
+    Raises:
+        tf.errors.InvalidArgumentError: at run time, if there is no step.
+    """
+    if sequence.shape[1] is not None:
+        return sequence
+    message = (
+        f"{name} expects at least one step, got none: leave empty sequences "
+        "out or pad them"
+    )
+    check = tf.debugging.assert_positive(tf.shape(sequence)[1], message)
+    with tf.control_dependencies([check]):
+        return tf.identity(sequence)
 
 
 def check_step(inputs: Any, name: str, features: int | None = None) -> None:

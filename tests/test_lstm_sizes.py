@@ -92,7 +92,9 @@ def test_no_step_of_unknown_time_is_an_error_too(kernel):
     _, ours = pair(kernel)
     signature = [tf.TensorSpec([None, None, FEATURES], tf.float32)]
     run = tf.function(lambda x: ours(x), input_signature=signature)
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="expects at least one step"
+    ):
         run(tf.zeros([2, 0, FEATURES]))
 
 
