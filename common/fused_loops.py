@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from common.lstm_gates import open_gates, squashed
+from common.lstm_cell import LSTMState
+from common.lstm_gates import variant_gates
 from common.lstm_options import gates_of, peepholes_of
 
 
@@ -57,7 +58,7 @@ def forward(
     def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, array: Any) -> tuple:
         sums = projected[t] + bias
         sums = sums + product(h, given.dropped, recurrent_kernel)
-        new_h, new_c, *_ = _values(given.gates, sums, c, peepholes)
+        new_h, new_c = _values(given.gates, sums, c, peepholes)
         if given.real is not None:
             new_h = tf.where(given.real[t], new_h, h)
             new_c = tf.where(given.real[t], new_c, c)
@@ -155,18 +156,10 @@ def backward(
 
 def _values(
     gates: Gates, sums: tf.Tensor, cell: tf.Tensor, peepholes: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> LSTMState:
     """h_t and C_t, <float>[batch, units], of a step whose sums are known."""
-    variant, activation, recurrent_activation = gates
-    *_, o, new_cell = open_gates(
-        sums,
-        cell,
-        peepholes if peepholes.shape[0] else None,
-        variant,
-        activation,
-        recurrent_activation,
-    )
-    return o * squashed(new_cell, variant, activation), new_cell
+    seen = peepholes if peepholes.shape[0] else None
+    return variant_gates(sums, cell, seen, *gates)
 
 
 def _slopes(

@@ -1,6 +1,7 @@
 """The LSTM against NumPy, and weight for weight against Keras's own."""
 
 import inspect
+import warnings
 
 import keras
 import numpy as np
@@ -282,3 +283,11 @@ def test_wrong_features_and_wrong_cudnn_are_named():
         layer(noise(2, 3, 8))
     with pytest.raises(ValueError, match=r"use_cudnn must be .* got 'yes'"):
         LSTM(UNITS, use_cudnn="yes")
+
+
+def test_a_mask_is_taken_without_a_warning():
+    """Also in Keras 3.16, whose own layers warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outputs = LSTM(UNITS, return_sequences=True)(batch(), mask=mask())
+    assert outputs.shape == (BATCH, TIME, UNITS)
