@@ -12,11 +12,15 @@ Modules:
     parameter_counts: the number of weights, by formula.
     cells: `ElmanCell` and `JordanCell`, the two simple recurrences.
     shapes: rank checks, padding, masks, lengths, parameter counts.
+    attention: `Attention`, where in a memory to look.
+    losses: cross-entropy over sequences, padding left out.
     decoding: from scores of the next id to sequences: greedy, sampling.
     beam_search: the best few sequences, with length and coverage penalty.
     cli: a config dataclass as the command line.
     errors: the one exception that means "the user can mend this".
     files: readers that name the file and the line they stumble on.
+    lenient: lines of which some may be broken: told, not refused.
+    zipped: the one text file in a zip.
     splits: held-out data by a hash of the input.
     prepared: data sets of tensorflow-datasets, or a quick error.
     batching: batches of like lengths, in few fixed shapes.

@@ -1,5 +1,6 @@
 """Batches of similar length: few fixed shapes, little padding, seeded order."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,15 +20,18 @@ class Batch(NamedTuple):
     width: int
 
 
-def bucket_widths(lengths: np.ndarray, num_buckets: int) -> list[int]:
+def bucket_widths(
+    lengths: np.ndarray, num_buckets: int, multiple: int = WIDTH_MULTIPLE
+) -> list[int]:
     """Chooses padded widths so that each bucket holds as many examples.
 
     Args:
         lengths: <int>[examples], at least one example.
         num_buckets: the most widths to choose, at least 1.
+        multiple: of which all widths are multiples.
 
     Returns:
-        Ascending widths, multiples of 8; the last holds the longest example.
+        Ascending widths; the last holds the longest example.
 
     Example:
         >>> bucket_widths(np.arange(1, 101), num_buckets=4)
@@ -35,14 +39,14 @@ def bucket_widths(lengths: np.ndarray, num_buckets: int) -> list[int]:
     """
     shares = np.linspace(0, 1, num_buckets + 1)[1:]
     edges = np.quantile(lengths, shares, method="higher")
-    rounded = -(-edges // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+    rounded = -(-edges // multiple) * multiple
     return sorted({int(width) for width in rounded})
 
 
 def plan(
     lengths: np.ndarray,
     widths: list[int],
-    batch_size: int,
+    batch_size: int | Sequence[int],
     rng: np.random.Generator | None = None,
 ) -> list[Batch]:
     """Groups examples of similar length into batches.
@@ -53,7 +57,7 @@ def plan(
     Args:
         lengths: <int>[examples].
         widths: ascending; the last is at least the longest length.
-        batch_size: rows of a batch.
+        batch_size: rows of a batch, or one number for each width.
         rng: shuffles the examples and the order of the batches; without it
             the order is that of the data, by bucket.
 
@@ -78,11 +82,12 @@ def plan(
     if rng is not None:
         rng.shuffle(order)
     bucket_of = np.searchsorted(widths, lengths[order])
+    sizes = np.broadcast_to(batch_size, [len(widths)]).tolist()
     batches, waiting = [], order[:0]
-    for bucket, width in enumerate(widths):
+    for bucket, (width, size) in enumerate(zip(widths, sizes, strict=True)):
         rows = np.concatenate([waiting, order[bucket_of == bucket]])
-        full = len(rows) // batch_size * batch_size
-        for indices in rows[:full].reshape(-1, batch_size):
+        full = len(rows) // size * size
+        for indices in rows[:full].reshape(-1, size):
             batches.append(Batch(indices, width))
         waiting = rows[full:]
     if len(waiting):

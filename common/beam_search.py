@@ -12,6 +12,7 @@ from common.decoding import (
     Step,
     allowed_log_probs,
     lengths_until,
+    longest,
 )
 
 
@@ -77,6 +78,7 @@ def beam_search(
     limits: Limits,
     beam: int,
     penalties: Penalties = Penalties(),  # noqa: B008  It is immutable.
+    stop_when_full: bool = False,
 ) -> Decoded:
     """Finds the best sequences among those that the beam can hold.
 
@@ -91,6 +93,9 @@ def beam_search(
         limits: see `Limits`.
         beam: beginnings to keep, at least 1.
         penalties: see `Penalties`.
+        stop_when_full: whether a row also stops as soon as `beam` of its
+            sequences have ended. A length penalty lets the search hope for
+            better ones up to the greatest length, mostly in vain.
 
     Returns:
         `Decoded` with an axis more: ids <int32>[batch, beam, max_length],
@@ -109,15 +114,21 @@ def beam_search(
     """
     _check(beam, penalties)
 
+    most = longest(limits)
+    greatest_factor = _length_factor(limits.max_length + 1, penalties)
+    of_rows = limits
+    if not isinstance(limits.max_length, int):
+        of_rows = limits._replace(max_length=tf.repeat(limits.max_length, beam))
+
     def body(t: tf.Tensor, alive: _Alive, ended: _Ended) -> tuple:
-        return t + 1, *_advance(step, t, alive, ended, limits, penalties)
+        return t + 1, *_advance(step, t, alive, ended, of_rows, penalties)
 
     def goes_on(t: tf.Tensor, alive: _Alive, ended: _Ended) -> tf.Tensor:
-        longest = _length_factor(limits.max_length + 1, penalties)
-        hope = alive.log_probs[:, 0] / longest
-        return (t <= limits.max_length) & tf.reduce_any(
-            hope > ended.scores[:, -1]
-        )
+        worst = ended.scores[:, -1]
+        hopes = alive.log_probs[:, 0] / greatest_factor > worst
+        if stop_when_full:
+            hopes &= worst <= LOWEST
+        return (t <= most) & tf.reduce_any(hopes)
 
     start = _start(state, batch, limits, beam, penalties)
     _, _, ended = tf.while_loop(goes_on, body, (0, *start))
@@ -145,7 +156,7 @@ def _start(
     state: Any, batch: Any, limits: Limits, beam: int, penalties: Penalties
 ) -> tuple[_Alive, _Ended]:
     """One empty beginning in each row, and nothing that has ended."""
-    ids = tf.fill([batch, beam, limits.max_length + 1], limits.end_id)
+    ids = tf.fill([batch, beam, longest(limits) + 1], limits.end_id)
     none = tf.fill([batch, beam], LOWEST)
     log_probs = tf.concat([tf.zeros([batch, 1]), none[:, 1:]], axis=1)
     source = 0

@@ -41,13 +41,14 @@ class Limits(NamedTuple):
     Attributes:
         start_id: the id before the first one.
         end_id: the id after the last one.
-        max_length: at most so many ids, the end not counted; at least 1.
+        max_length: at most so many ids, the end not counted; at least 1. A
+            number, or one for each row: <int32>[batch].
         min_length: no end before so many ids.
     """
 
     start_id: int
     end_id: int
-    max_length: int
+    max_length: Any
     min_length: int = 0
 
 
@@ -143,7 +144,7 @@ def _generate(
     def goes_on(t: tf.Tensor, ids: tf.Tensor, *_: Any) -> tf.Tensor:
         return (t == 0) | ((t < num_steps) & tf.reduce_any(ids != end))
 
-    num_steps = limits.max_length + 1
+    num_steps = longest(limits) + 1
     first = tf.fill([batch], limits.start_id)
     array = tf.TensorArray(tf.int32, num_steps, element_shape=[None])
     start = (0, first, tf.zeros([batch]), array, state)
@@ -151,8 +152,15 @@ def _generate(
     # The rest was never written: all rows have ended there.
     ids = tf.transpose(array.gather(tf.range(time)))
     ids = tf.pad(ids, [[0, 0], [0, num_steps - time]], constant_values=end)
-    ids = tf.ensure_shape(ids, [None, num_steps])[:, :-1]
+    ids = tf.reshape(ids, [batch, num_steps])[:, :-1]
     return Decoded(ids, lengths_until(ids, end), scores)
+
+
+def longest(limits: Limits) -> Any:
+    """The greatest `max_length` of all rows, at least 1."""
+    if isinstance(limits.max_length, int):
+        return limits.max_length
+    return tf.reduce_max(tf.concat([limits.max_length, [1]], 0))
 
 
 def _likeliest(log_probs: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
@@ -176,7 +184,8 @@ def allowed_log_probs(
     log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     is_end = tf.range(tf.shape(logits)[1]) == limits.end_id
     too_early = (t < limits.min_length) & is_end
-    too_late = (t >= limits.max_length) & ~is_end
+    over = tf.reshape(t >= limits.max_length, [-1, 1])
+    too_late = over & ~is_end
     return tf.where(too_early | too_late, LOWEST, log_probs)
 
 

@@ -1,4 +1,4 @@
-"""Text files of users: plain or gzipped, streamed, with errors that name lines.
+"""Text files of users: plain or packed, streamed, with errors that name lines.
 
 Nothing here holds a whole file in memory.
 """
@@ -8,14 +8,18 @@ import gzip
 import io
 import json
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from common import zipped
 from common.errors import UserError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+# What packed files raise where they are cut off or damaged.
+BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
 
 # A review of 100,000 words is longer than the csv module's 128 KiB.
 csv.field_size_limit(2**31 - 1)
@@ -34,9 +38,9 @@ def suffix(path: Path) -> str:
     return endings[-1] if endings else ""
 
 
-def find_table(folder: Path, stem: str) -> Path | None:
-    """The file `stem.csv`, `.tsv` or `.jsonl` of a folder, `.gz` or not."""
-    for ending in TABLE_SUFFIXES:
+def find(folder: Path, stem: str, endings: tuple[str, ...]) -> Path | None:
+    """The first of the files `stem` and ending of a folder, `.gz` or not."""
+    for ending in endings:
         for gz in ("", ".gz"):
             path = folder / f"{stem}{ending}{gz}"
             if path.is_file():
@@ -44,30 +48,54 @@ def find_table(folder: Path, stem: str) -> Path | None:
     return None
 
 
-def read_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+def find_table(folder: Path, stem: str) -> Path | None:
+    """The file `stem.csv`, `.tsv` or `.jsonl` of a folder, `.gz` or not."""
+    return find(folder, stem, TABLE_SUFFIXES)
+
+
+def read_lines(
+    path: Path, encoding: str = "utf-8", newline: str = ""
+) -> Iterator[str]:
     """Yields the lines of a text file with their line ends.
 
     Args:
-        path: a text file; unpacked on the fly where its name ends in `.gz`.
+        path: a text file; unpacked on the fly where its name ends in `.gz`,
+            or in `.zip` with one text file in it.
         encoding: its encoding; `utf-8` also takes a byte order mark.
+        newline: what ends a line, as in `open`; by default also a lone CR.
 
     Raises:
         UserError: if the file is missing, unreadable, broken or not in
             `encoding`; the line is named.
     """
+    options = {"encoding": _codec(encoding), "newline": newline}
     try:
-        with _open(path, "rt", encoding=_codec(encoding), newline="") as stream:
+        with _open(path, "rt", **options) as stream:
             yield from stream
     except UnicodeDecodeError as error:
         raise UserError(_undecodable(path, encoding)) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except BROKEN as error:
+        kind = "zip" if suffix(path) == ".zip" else "gzip"
         raise UserError(
-            f"{path}: broken gzip file ({error}); copy or download it again"
+            f"{path}: broken {kind} file ({error}); copy or download it again"
         ) from error
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
     except LookupError as error:
         raise UserError(f"--encoding: {error}") from error
+
+
+def bare_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+    """Yields the lines of a text file as they are, without their line ends.
+
+    Only LF and CR LF end a line: sentences hold other separators now and then,
+    and the files of two languages would no longer run in step.
+
+    Raises:
+        UserError: as `read_lines`.
+    """
+    for line in read_lines(path, encoding, newline="\n"):
+        yield line.removesuffix("\r\n" if line.endswith("\r\n") else "\n")
 
 
 def read_stdin(encoding: str = "utf-8") -> Iterator[str]:
@@ -97,10 +125,11 @@ def _codec(encoding: str) -> str:
 
 
 def _open(path: Path, mode: str, **kwargs: str) -> IO:
-    opener: Callable[..., IO] = (
-        gzip.open if path.suffix.lower() == ".gz" else open
-    )
-    return opener(path, mode, **kwargs)
+    openers: dict[str, Callable[..., IO]] = {
+        ".gz": gzip.open,
+        ".zip": zipped.open_text,
+    }
+    return openers.get(path.suffix.lower(), open)(path, mode, **kwargs)
 
 
 def _undecodable(path: Path, encoding: str) -> str:

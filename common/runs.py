@@ -286,16 +286,18 @@ def _draw_curves(path: Path, history: list[dict]) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         return  # The picture is a comfort; log.csv has the numbers.
-    names = [name for name in history[0] if f"val_{name}" in history[0]]
+    prefix = "val_"
+    names = [n.removeprefix(prefix) for n in history[0] if n.startswith(prefix)]
     figure = Figure(figsize=(4.5 * len(names), 3.5), layout="constrained")
     FigureCanvasAgg(figure)
     epochs = [row["epoch"] for row in history]
     for axes, name in zip(
         figure.subplots(1, len(names), squeeze=False)[0], names, strict=True
     ):
-        axes.plot(epochs, [row[name] for row in history], "o-", label="train")
-        valid = [row[f"val_{name}"] for row in history]
-        axes.plot(epochs, valid, "o-", label="valid")
+        for column, label in ((name, "train"), (prefix + name, "valid")):
+            if column in history[0]:
+                values = [row[column] for row in history]
+                axes.plot(epochs, values, "o-", label=label)
         axes.set(xlabel="epoch", title=name, xticks=epochs)
         axes.legend()
     with atomic.written(path) as partial:

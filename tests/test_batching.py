@@ -56,6 +56,71 @@ def test_equal_lengths_need_one_width_and_no_examples_no_batch():
     assert batching.plan(np.zeros(0, int), [8], 4) == []
 
 
+@pytest.mark.parametrize("multiple", [1, 4, 8, 50])
+def test_widths_are_multiples_that_hold_the_longest(multiple):
+    widths = batching.bucket_widths(LENGTHS, 5, multiple)
+    assert all(width % multiple == 0 for width in widths)
+    assert LENGTHS.max() <= widths[-1] < LENGTHS.max() + multiple
+    assert widths == sorted(set(widths))
+
+
+def test_without_rounding_buckets_hold_as_many_examples():
+    widths = batching.bucket_widths(np.arange(1, 101), 4, multiple=1)
+    assert widths == [26, 51, 76, 100]
+
+
+SIZE_OF_WIDTH = {80: 9, 160: 5, 240: 4, 320: 3, 400: 2}
+
+
+def sized_plan(seed=7):
+    widths, sizes = zip(*SIZE_OF_WIDTH.items(), strict=True)
+    generator = np.random.default_rng(seed)
+    return batching.plan(LENGTHS, list(widths), sizes, generator)
+
+
+def test_each_width_has_its_batch_size():
+    plan = sized_plan()
+    odd = [b for b in plan if len(b.indices) != SIZE_OF_WIDTH[b.width]]
+    assert {batch.width for batch in plan} == set(SIZE_OF_WIDTH)
+    assert len(odd) <= 1
+    for batch in odd:
+        assert batch.width == 400
+        assert 0 < len(batch.indices) < 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_example_stands_in_one_batch_of_any_size(seed):
+    plan = sized_plan(seed)
+    seen = np.concatenate([batch.indices for batch in plan])
+    assert sorted(seen) == list(range(1000))
+    for batch in plan:
+        assert LENGTHS[batch.indices].max() <= batch.width
+
+
+def test_what_does_not_fill_its_batch_moves_to_the_next_width():
+    lengths = np.array([1, 2, 3, 9, 9, 17])
+    plan = batching.plan(lengths, [8, 16, 24], [2, 3, 4])
+    assert [(b.indices.tolist(), b.width) for b in plan] == [
+        ([0, 1], 8),
+        ([2, 3, 4], 16),
+        ([5], 24),
+    ]
+
+
+def test_one_size_for_all_is_the_same_as_one_for_each():
+    widths = batching.bucket_widths(LENGTHS, 5)
+    one = batching.plan(LENGTHS, widths, 32, rng())
+    each = batching.plan(LENGTHS, widths, [32] * len(widths), rng())
+    for a, b in zip(one, each, strict=True):
+        assert a.width == b.width
+        np.testing.assert_array_equal(a.indices, b.indices)
+
+
+def test_sizes_for_other_widths_are_refused():
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        batching.plan(np.array([3, 9]), [8, 16], [4, 2, 1])
+
+
 def test_an_example_wider_than_all_buckets_is_refused():
     with pytest.raises(ValueError, match="must reach the longest example, 9"):
         batching.plan(np.array([3, 9]), [8], 4)

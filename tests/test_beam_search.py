@@ -126,11 +126,77 @@ def test_it_stops_early():
     assert calls.numpy() == 1
 
 
-def test_no_rows():
+NONE = tf.zeros([0], tf.int32)
+
+
+@pytest.mark.parametrize(("max_length", "steps"), [(3, 3), (NONE, 1)])
+def test_no_rows(max_length, steps):
     step, _, _ = model()
-    none = tf.zeros([0], tf.int32)
-    decoded = run(step, (none, none), 0, LIMITS, 3)
-    assert decoded.ids.shape == (0, 3, 3)
+    limits = LIMITS._replace(max_length=max_length)
+    decoded = run(step, (NONE, NONE), 0, limits, 3)
+    assert decoded.ids.shape == (0, 3, steps)
+    assert decoded.lengths.shape == decoded.scores.shape == (0, 3)
+
+
+LENGTHS = [2, 3, 1, 3]
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("beam", [1, 2, 5])
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+def test_a_length_for_each_row_is_each_row_alone(seed, beam, length_penalty):
+    step, (rows, t), _ = model(seed, batch=4)
+    penalties = Penalties(length_penalty=length_penalty)
+    limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
+    decoded = run(step, (rows, t), 4, limits, beam, penalties)
+    assert decoded.ids.shape == (4, beam, 3)
+    for row, length in enumerate(LENGTHS):
+        here = slice(row, row + 1)
+        alone = LIMITS._replace(max_length=length)
+        state = rows[here], t[here]
+        expected = beam_search(step, state, 1, alone, beam, penalties)
+        ids = decoded.ids[here].numpy()
+        np.testing.assert_array_equal(ids[:, :, :length], expected.ids)
+        assert (ids[:, :, length:] == END).all()
+        np.testing.assert_array_equal(decoded.lengths[here], expected.lengths)
+        np.testing.assert_allclose(
+            decoded.scores[here], expected.scores, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("min_length", [0, 1])
+def test_a_beam_that_holds_all_finds_the_n_best_up_to_each_length(min_length):
+    step, state, log_probs = model(5, batch=4)
+    limits = LIMITS._replace(
+        max_length=tf.constant(LENGTHS), min_length=min_length
+    )
+    decoded = run(step, state, 4, limits, VOCAB**3, Penalties(1.0))
+    for row, length in enumerate(LENGTHS):
+        own = limits._replace(max_length=length)
+        expected = all_sequences(own, log_probs, row, length_penalty=1.0)
+        for place, (score, ids) in enumerate(expected[:10]):
+            assert listed(decoded, row, place) == ids
+            np.testing.assert_allclose(
+                decoded.scores[row, place], score, rtol=1e-4
+            )
+        # More there are not, and what fills the beam says so.
+        assert np.all(decoded.scores[row, len(expected) :] < -1e8)
+
+
+def test_lengths_may_be_known_to_the_graph_alone():
+    step, (rows, t), _ = model(2, batch=4)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)] * 3)
+    def graph(rows, t, lengths):
+        limits = LIMITS._replace(max_length=lengths)
+        return beam_search(step, (rows, t), tf.shape(rows)[0], limits, 2)
+
+    lengths = tf.constant(LENGTHS)
+    limits = LIMITS._replace(max_length=lengths)
+    expected = run(step, (rows, t), 4, limits, 2)
+    for a, b in zip(graph(rows, t, lengths), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+    assert graph(NONE, NONE, NONE).ids.shape == (0, 2, 1)
 
 
 def test_coverage_prefers_those_who_looked_everywhere():

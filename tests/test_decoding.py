@@ -82,10 +82,107 @@ def test_a_start_that_is_the_end_does_not_stop_it():
     assert decoded.ids[0, 0] == log_probs[END].argmax()
 
 
-def test_no_rows():
+@pytest.mark.parametrize("max_length", [6, tf.zeros([0], tf.int32)])
+def test_no_rows(max_length):
     step, _ = markov()
-    decoded = run(decoding.greedy, step, tf.zeros([0]), 0, LIMITS)
-    assert decoded.ids.shape == (0, 6)
+    limits = LIMITS._replace(max_length=max_length)
+    for function in (decoding.greedy, decoding.sample):
+        seed = [(1, 2)] if function is decoding.sample else []
+        decoded = run(function, step, tf.zeros([0]), 0, limits, *seed)
+        # At least one step, whatever the rows would have allowed.
+        steps = max_length if isinstance(max_length, int) else 1
+        assert decoded.ids.shape == (0, steps)
+        assert decoded.lengths.shape == decoded.scores.shape == (0,)
+
+
+# A length for each row
+
+LENGTHS = [3, 1, 6, 2, 5]
+
+
+def endless(seed=0):
+    """Of each row another model of pairs, in which the end is unlikely."""
+    table = noise(len(LENGTHS), VOCAB, VOCAB, seed=seed)
+    table[:, :, END] -= 2
+    table = tf.constant(table)
+
+    def step(ids, rows):
+        return tf.gather_nd(table, tf.stack([rows, ids], axis=1)), rows
+
+    return step, tf.range(len(LENGTHS)), tf.nn.log_softmax(table).numpy()
+
+
+def assert_same_rows(decoded, expected):
+    """The same sequences; one may be padded further than the other."""
+    steps = expected.ids.shape[1]
+    np.testing.assert_array_equal(decoded.ids[:, :steps], expected.ids)
+    assert (decoded.ids.numpy()[:, steps:] == END).all()
+    np.testing.assert_array_equal(decoded.lengths, expected.lengths)
+    np.testing.assert_allclose(decoded.scores, expected.scores, rtol=1e-5)
+
+
+def row_of(decoded, row):
+    return decoding.Decoded(*[x[row : row + 1] for x in decoded])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("min_length", [0, 1])
+def test_greedy_with_a_length_for_each_row_is_each_row_alone(seed, min_length):
+    step, rows, _ = endless(seed)
+    limits = LIMITS._replace(
+        max_length=tf.constant(LENGTHS), min_length=min_length
+    )
+    decoded = run(decoding.greedy, step, rows, len(LENGTHS), limits)
+    assert decoded.ids.shape == (5, max(LENGTHS))
+    assert (decoded.lengths == LENGTHS).numpy().any()
+    for row, length in enumerate(LENGTHS):
+        alone = limits._replace(max_length=length)
+        state = rows[row : row + 1]
+        expected = decoding.greedy(step, state, 1, alone)
+        assert_same_rows(row_of(decoded, row), expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.8}], ids=str)
+def test_samples_with_a_length_for_each_row_keep_to_it(options):
+    """The same chances are drawn in all rows, whatever their length."""
+    step, rows, _ = endless()
+    seed = (3, 4)
+    limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
+    drawn = run(decoding.sample, step, rows, 5, limits, seed, **options)
+    assert (drawn.lengths == LENGTHS).numpy().any()
+    for row, length in enumerate(LENGTHS):
+        alike = limits._replace(max_length=length)
+        expected = decoding.sample(step, rows, 5, alike, seed, **options)
+        assert_same_rows(row_of(drawn, row), row_of(expected, row))
+
+
+def test_scores_of_samples_are_of_the_ids_and_an_end_that_came_by_itself():
+    step, rows, log_probs = endless(seed=1)
+    limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
+    drawn = run(decoding.sample, step, rows, 5, limits, (5, 6))
+    for row, length in enumerate(drawn.lengths.numpy()):
+        assert length <= LENGTHS[row]
+        path = [START, *drawn.ids[row, :length].numpy(), END]
+        score = sum(
+            log_probs[row, a, b] for a, b in zip(path, path[1:], strict=False)
+        )
+        np.testing.assert_allclose(drawn.scores[row], score, rtol=1e-5)
+
+
+def test_lengths_may_be_known_to_the_graph_alone():
+    step, rows, _ = endless()
+    signature = [tf.TensorSpec([None], tf.int32)] * 2
+
+    @tf.function(input_signature=signature)
+    def graph(rows, lengths):
+        limits = LIMITS._replace(max_length=lengths)
+        return decoding.greedy(step, rows, tf.shape(rows)[0], limits)
+
+    limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
+    expected = run(decoding.greedy, step, rows, 5, limits)
+    assert_same_rows(graph(rows, tf.constant(LENGTHS)), expected)
+    none = tf.zeros([0], tf.int32)
+    assert graph(none, none).ids.shape == (0, 1)
 
 
 def first_ids(num=4000, **options):

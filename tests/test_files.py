@@ -1,5 +1,6 @@
 import gzip
 import json
+import zipfile
 
 import pytest
 
@@ -144,3 +145,88 @@ def test_find_table_takes_any_ending(tmp_path):
     assert files.find_table(tmp_path, "train") is None
     path = write(tmp_path, "train.tsv.gz", "text\tlabel\n")
     assert files.find_table(tmp_path, "train") == path
+    assert files.find(tmp_path, "train", (".de",)) is None
+    path = write(tmp_path, "train.de.gz", "gut")
+    assert files.find(tmp_path, "train", (".en", ".de")) == path
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.zip"])
+def test_bare_lines_end_at_line_ends_alone(tmp_path, name):
+    odd = " a\u2028b\x0bc\x85d\x1ce\rf "
+    content = f"\ufeff{odd}\r\n\n{odd}\r\r\n{odd}\r"
+    if name == "a.zip":
+        path = write_zip(tmp_path, {"a.txt": content})
+    else:
+        path = write(tmp_path, name, content)
+    lines = list(files.bare_lines(path))
+    assert lines == [odd, "", odd + "\r", odd + "\r"]
+
+
+# Zip files
+
+
+def write_zip(tmp_path, texts):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in texts.items():
+            archive.writestr(name, content)
+    return path
+
+
+def unreadable(path):
+    with pytest.raises(UserError) as caught:
+        list(files.read_lines(path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_one_text_file_of_a_zip_is_read(tmp_path):
+    texts = {"a/B.TXT": "one\ntwo", "a/_about.txt": "", "__MACOSX/a.txt": ""}
+    path = write_zip(
+        tmp_path, texts | {"a/.b.tsv": "", "c.md": "", "d.txt/": ""}
+    )
+    assert list(files.read_lines(path)) == ["one\n", "two"]
+
+
+def test_a_zip_needs_one_text_file(tmp_path):
+    expected = "a.zip: expected one .tsv or .txt file in it, got"
+    assert f"{expected} nothing: unpack" in unreadable(write_zip(tmp_path, {}))
+    path = write_zip(tmp_path, {"a.md": "", "b.csv": ""})
+    assert f"{expected} a.md, b.csv: unpack it and" in unreadable(path)
+    path = write_zip(tmp_path, {"a.txt": "", "b.tsv": "", "c.md": ""})
+    assert f"{expected} a.txt, b.tsv: unpack it and" in unreadable(path)
+
+
+def test_bytes_in_a_zip_that_are_not_text(tmp_path):
+    path = write_zip(tmp_path, {"a.txt": b"ok\ncaf\xe9\n"})
+    assert "a.zip:2: byte 0xe9 is not utf-8" in unreadable(path)
+
+
+@pytest.mark.parametrize("keep", [0, 9, 400, -4])
+def test_a_cut_off_zip_is_called_broken(tmp_path, keep):
+    path = write_zip(tmp_path, {"a.txt": str(list(range(999)))})
+    path.write_bytes(path.read_bytes()[:keep])
+    assert "a.zip: broken zip file (File is not" in unreadable(path)
+
+
+def test_bytes_damaged_inside_a_zip(tmp_path):
+    path = write_zip(tmp_path, {"a.txt": str(list(range(999)))})
+    packed = bytearray(path.read_bytes())
+    packed[len(packed) // 2] ^= 0xFF
+    path.write_bytes(packed)
+    assert "a.zip: broken zip file" in unreadable(path)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [(8, 1, "is encrypted"), (10, 9, "compression method is not supported")],
+)
+def test_a_zip_for_another_program(tmp_path, offset, value, message):
+    path = write_zip(tmp_path, {"a.txt": "text"})
+    packed = bytearray(path.read_bytes())
+    entry = packed.index(b"PK\x01\x02")  # The directory tells of the file.
+    packed[entry + offset] = value
+    path.write_bytes(packed)
+    error = unreadable(path)
+    assert message in error
+    assert error.endswith("; unpack it and pass the path of the file in it")

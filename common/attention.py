@@ -1,0 +1,153 @@
+"""Attention: where in a memory to look, given a question."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+SCORES = ("dot", "general", "additive")
+# In place of minus infinity, whose softmax over a row of padding is NaN.
+_LOWEST = -1e9
+
+
+class Memory(NamedTuple):
+    """What can be looked at: the steps of a sequence, the regions of an image.
+
+    Attributes:
+        values: <float>[batch, source, features], what a look brings back.
+        keys: <float>[batch, source, key_features], what queries are compared
+            with.
+        mask: <bool>[batch, source], True where the memory is real; at least
+            one a row.
+    """
+
+    values: tf.Tensor
+    keys: tf.Tensor
+    mask: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(package="common")
+class Attention(keras.layers.Layer):
+    """Weighs the places of a memory by how well they fit a query.
+
+        weights = softmax over source of score(query, key)
+        context = sum over source of weights * value
+
+    with one of the scores
+
+        dot:       q . v                        (features of both must agree)
+        general:   q . (W v)
+        additive:  u . tanh(W v + Q q)
+
+    W is applied once to the whole memory (`memory`), not at every query.
+
+    Args:
+        score: "dot", "general" or "additive".
+        features: of a query.
+        memory_features: of a value.
+
+    Call arguments:
+        queries: <float>[batch, queries, features]: the steps of a decoder,
+            or the beginnings that a beam search holds.
+        memory: a `Memory` that `memory` made.
+
+    Returns:
+        Contexts <float>[batch, queries, memory_features] and weights
+        <float32>[batch, queries, source], which sum to 1 and are 0 on
+        padding.
+
+    Raises:
+        ValueError: if there is no such score, or "dot" meets vectors of
+            different size.
+
+    Example:
+        >>> attention = Attention("dot", features=2, memory_features=2)
+        >>> values = tf.constant([[[9.0, 0.0], [0.0, 9.0], [7.0, 7.0]]])
+        >>> mask = tf.constant([[True, True, False]])
+        >>> context, weights = attention(
+        ...     tf.constant([[[5.0, 0.0]]]), attention.memory(values, mask))
+        >>> weights.numpy().round(3).tolist()
+        [[[1.0, 0.0, 0.0]]]
+
+    Reference:
+        Luong et al. 2015, "Effective approaches to attention-based neural
+        machine translation", section 3.1 (dot, general); Bahdanau et al.
+        2015, "Neural machine translation by jointly learning to align and
+        translate", appendix A.1.2 (additive).
+    """
+
+    def __init__(
+        self, score: str, features: int, memory_features: int, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if score not in SCORES:
+            raise ValueError(
+                f"score must be one of {', '.join(SCORES)}, got {score!r}"
+            )
+        if score == "dot" and features != memory_features:
+            raise ValueError(
+                "score 'dot' needs queries and values of one size, got"
+                f" {features} and {memory_features}: choose 'general'"
+            )
+        self.score = score
+        self.features = features
+        self.memory_features = memory_features
+
+    def build(self, *_: Any) -> None:
+        """Creates the weights; see the class."""
+        if self.score == "dot":
+            return
+        self.memory_kernel = self.add_weight(
+            shape=(self.memory_features, self.features), name="memory_kernel"
+        )
+        if self.score == "additive":
+            self.query_kernel = self.add_weight(
+                shape=(self.features, self.features), name="query_kernel"
+            )
+            self.score_kernel = self.add_weight(
+                shape=(self.features,), name="score_kernel"
+            )
+
+    def memory(self, values: tf.Tensor, mask: tf.Tensor) -> Memory:
+        """Makes a memory ready to be looked at, once for all queries.
+
+        Args:
+            values: <float>[batch, source, memory_features].
+            mask: <bool>[batch, source].
+        """
+        if not self.built:
+            self.build()
+        keys = values
+        if self.score != "dot":
+            # Outside a call, mixed precision does not cast by itself.
+            kernel = tf.cast(self.memory_kernel, values.dtype)
+            keys = tf.tensordot(values, kernel, 1)
+        return Memory(values, keys, mask)
+
+    def call(
+        self, queries: tf.Tensor, memory: Memory
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Computes the outputs; see the class."""
+        scores = tf.cast(self._scores(queries, memory.keys), tf.float32)
+        scores = tf.where(memory.mask[:, None, :], scores, _LOWEST)
+        weights = tf.nn.softmax(scores)
+        context = tf.cast(weights, memory.values.dtype) @ memory.values
+        return context, weights
+
+    def _scores(self, queries: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
+        """<float>[batch, queries, source]."""
+        if self.score != "additive":
+            return tf.matmul(queries, keys, transpose_b=True)
+        asked = tf.tensordot(queries, self.query_kernel, 1)[:, :, None]
+        hidden = tf.tanh(asked + keys[:, None])
+        # Not a product with a matrix of one column: that of TensorFlow 2.21
+        # writes past its memory for such shapes on a CPU.
+        return tf.reduce_sum(hidden * self.score_kernel, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns every argument, for saving."""
+        return super().get_config() | {
+            "score": self.score,
+            "features": self.features,
+            "memory_features": self.memory_features,
+        }

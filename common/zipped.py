@@ -1,0 +1,74 @@
+"""The one text file in a `.zip` file, as corpora are handed round."""
+
+import io
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from common.errors import UserError
+
+SUFFIXES = (".tsv", ".txt")
+
+
+def text_name(path: Path) -> str:
+    """The name of the one `.tsv` or `.txt` file in a `.zip` file.
+
+    Names that begin with a dot or an underscore are notes, or what systems
+    add; they do not count.
+
+    Raises:
+        UserError: if the zip is broken, or holds none or several of them.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [n for n in archive.namelist() if not _is_extra(n)]
+    except zipfile.BadZipFile as error:
+        raise UserError(
+            f"{path}: broken zip file ({error}); copy or download it again"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+    texts = [name for name in names if name.lower().endswith(SUFFIXES)]
+    if len(texts) == 1:
+        return texts[0]
+    inside = ", ".join((texts or names)[:8])
+    raise UserError(
+        f"{path}: expected one .tsv or .txt file in it, got"
+        f" {inside or 'nothing'}: unpack it and pass the path of the right file"
+    )
+
+
+def _is_extra(name: str) -> bool:
+    file = PurePosixPath(name)
+    is_folder = name.endswith("/")
+    return is_folder or file.name[0] in "._" or "__MACOSX" in file.parts
+
+
+def open_text(
+    path: Path,
+    mode: str,
+    encoding: str | None = None,
+    newline: str | None = None,
+) -> IO:
+    """Opens the one text file in a zip file.
+
+    Args:
+        path: the zip file.
+        mode: "rt" or "rb".
+        encoding: as of `open`.
+        newline: as of `open`.
+
+    Raises:
+        UserError: as `text_name`, and for a file that needs another program.
+    """
+    name = text_name(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            stream = archive.open(name)  # Outlives the archive.
+    except RuntimeError as error:  # A password, or a rare compression.
+        raise UserError(
+            f"{path}: {error}; unpack it and pass the path of the file in it"
+        ) from error
+    if mode == "rb":
+        return stream
+    return io.TextIOWrapper(stream, encoding, newline=newline)
