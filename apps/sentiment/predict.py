@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument(
         "--encoding", default="utf-8", help="the file's text encoding"
     )
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if not args.text and not args.file:
         parser.error("give texts, or --file FILE (- for standard input)")
     texts = inputs(args.text, args.file, args.encoding)

@@ -1,0 +1,15 @@
+"""Many-to-many, unaligned: a sentence in, its translation out.
+
+text: string[batch]
+-> source ids: int32[batch, source]
+-> encoder, LSTMs in both directions: float32[batch, source, units]
+-> decoder, one step for each token of the translation:
+       LSTM state float32[batch, units]
+    -> attention over the source: float32[batch, source]
+    -> logits of the next token: float32[batch, vocab]
+-> the best of a beam of beginnings: int32[batch, time]
+-> translation: string[batch]
+"""
+
+# First of all: it chooses Keras's backend and quiets TensorFlow's start.
+import common  # noqa: F401

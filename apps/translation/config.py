@@ -1,0 +1,117 @@
+"""All options of the app: one dataclass, which is also the command line."""
+
+import dataclasses
+from typing import Literal
+
+from common import cli
+from common.errors import UserError
+
+from . import text
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of training. The defaults give the results in the README."""
+
+    data: str = "builtin"  # builtin, tfds:NAME[/CONFIG], or a file or folder.
+    source: str = ""  # Language to translate from, as the files name it.
+    target: str = ""  # Language to translate to, as the files name it.
+    reverse: bool = False  # Translate from the second language to the first.
+    encoding: str = "utf-8"  # Encoding of the user's text files.
+    tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
+    num_examples: int = 10_000  # Training pairs of the builtin data.
+
+    level: Literal["word", "subword", "char"] = "subword"  # What tokens are.
+    vocab_size: int = 6_000  # Most tokens of each language.
+    max_tokens: int = 100  # Longer sentences are left out of training.
+    max_ratio: float = 4.0  # So are pairs of which one is so much longer.
+    max_valid: int = 2_000  # Validation pairs; more are chosen from by chance.
+
+    embedding_dim: int = 128  # Size of a token's vector.
+    units: int = 256  # Size of the decoder's state.
+    num_layers: int = 1  # LSTM layers in the encoder and in the decoder.
+    encoder: Literal["lstm", "bag"] = "lstm"  # bag: blind to the words' order.
+    bidirectional: bool = True  # The encoder: half of the units each way.
+    # How the decoder looks back at the source.
+    attention: Literal["none", "dot", "general", "additive"] = "general"
+    input_feeding: bool = False  # Each step sees what was attended last.
+    tied_embeddings: bool = True  # The output layer uses the target's vectors.
+    source_vectors: str = ""  # Pretrained vectors, in word2vec's text format.
+    target_vectors: str = ""  # The same for the target language.
+    embedding_dropout: float = 0.1  # Share of embedding features dropped.
+    dropout: float = 0.1  # Share of the features between layers dropped.
+    label_smoothing: float = 0.05  # Probability spread over all tokens.
+
+    epochs: int = 8  # Most passes over the training data.
+    batch_tokens: int = 512  # Target tokens in one step, padding included.
+    num_buckets: int = 4  # Fixed padded lengths, chosen from the data.
+    learning_rate: float = 4e-3  # Adam's step size in the first epoch.
+    learning_rate_decay: float = 0.75  # Factor on the step size, each epoch.
+    clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
+    patience: int = 3  # Epochs without a better BLEU before stopping.
+    seed: int = 0  # Of weights, order and dropout.
+    run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
+
+    beam: int = 5  # Translations that are followed at one time.
+    length_penalty: float = 1.0  # The greater, the longer translations get.
+    coverage_penalty: float = 0.0  # Against leaving out parts of the source.
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work, naming the flag."""
+        share = cli.between(0, 1)
+        cli.check_fields(
+            self,
+            num_examples=cli.at_least(10),
+            vocab_size=cli.at_least(text.NUM_SPECIAL + 1),
+            max_tokens=cli.at_least(1),
+            max_ratio=cli.at_least(1),
+            max_valid=cli.at_least(1),
+            embedding_dim=cli.at_least(1),
+            units=cli.at_least(1),
+            num_layers=cli.between(1, 5),
+            embedding_dropout=share,
+            dropout=share,
+            label_smoothing=share,
+            epochs=cli.at_least(1),
+            batch_tokens=cli.at_least(1),
+            num_buckets=cli.at_least(1),
+            learning_rate=cli.above(0),
+            learning_rate_decay=cli.above(0),
+            clip_norm=cli.above(0),
+            patience=cli.at_least(1),
+            seed=cli.at_least(0),
+            beam=cli.at_least(1),
+            length_penalty=cli.at_least(0),
+            coverage_penalty=cli.at_least(0),
+        )
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        if self.bidirectional and self.units % 2:
+            raise UserError(
+                f"--units must be even, half for each direction, got"
+                f" {self.units}: change it or pass --bidirectional false"
+            )
+        if self.attention == "none" and self.coverage_penalty:
+            raise UserError(
+                "--coverage-penalty needs attention: choose another"
+                " --attention than none"
+            )
+        if self.level != "word" and (
+            self.source_vectors or self.target_vectors
+        ):
+            raise UserError(
+                "--source-vectors and --target-vectors are of words: add"
+                " --level word"
+            )
+
+
+# Seconds on two cores: the whole path, little learning.
+SMOKE = Config(
+    num_examples=1_000,
+    epochs=2,
+    embedding_dim=32,
+    units=32,
+    vocab_size=500,
+    num_buckets=3,
+)

@@ -1,0 +1,243 @@
+r"""Between strings and token numbers, inside the TensorFlow graph.
+
+The same operations run in training and in the exported model, so that what is
+served cannot differ from what was trained. They are operations of TensorFlow
+itself: a SavedModel needs nothing else.
+
+A text is cut into pieces, each a word with the space before it. What becomes
+of a piece depends on the vocabulary:
+
+- `word`: a piece is a token, or unknown.
+- `subword`: a piece is cut into the longest tokens that fit, from the left.
+- `char`: the same, with a vocabulary of single characters.
+
+The last two work on bytes, and every single byte is a token: nothing is
+unknown, and joining the tokens gives back every text exactly.
+"""
+
+import re
+
+import keras
+import tensorflow as tf
+
+PADDING_ID = 0
+UNKNOWN_ID = 1
+START_ID = 2
+END_ID = 3
+NUM_SPECIAL = 4
+
+LEVELS = ("word", "subword", "char")
+# What a reader sees where a word is unknown and nothing stands in for it.
+UNKNOWN = b" <unk>"
+
+# No text in UTF-8 has this byte: it marks the beginnings of pieces.
+_MARK = b"\xff"
+# One of the alternatives matches, whatever the next character is.
+_PIECE = r"( ?[\pL\pM]+| ?\pN+| ?[^\s\pL\pM\pN]|\s+)"
+# Texts without spaces have long pieces, and cutting takes a step for a token.
+_MAX_BYTES = 48
+
+
+def pieces(text: tf.Tensor) -> tf.RaggedTensor:
+    """Cuts texts into words, numbers and marks with the space before them.
+
+    A space is put in front, so that a word at the beginning is the same piece
+    as elsewhere; joined, the pieces are that space and the text.
+
+    Args:
+        text: <string>[batch], UTF-8; invalid bytes become U+FFFD.
+
+    Returns:
+        <string>[batch, (pieces)], at least one in every row.
+
+    Example:
+        >>> pieces(tf.constant(["It's 5 o'clock!"])).to_list()
+        [[b' It', b"'", b's', b' 5', b' o', b"'", b'clock', b'!']]
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
+    marked = tf.strings.regex_replace(b" " + text, _PIECE, _MARK + rb"\1")
+    # In front of the first mark there is nothing.
+    return _shortened(tf.strings.split(marked, _MARK)[:, 1:])
+
+
+def _shortened(words: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Cuts what is longer than _MAX_BYTES into several pieces."""
+    # At once, a text of a million bytes without a space would be copied
+    # 20,000 times.
+    for size in (_MAX_BYTES**3, _MAX_BYTES**2, _MAX_BYTES):
+        words = _cut(words, size)
+    return words
+
+
+def _cut(words: tf.RaggedTensor, size: int) -> tf.RaggedTensor:
+    flat = words.flat_values
+    num_parts = (tf.strings.length(flat) - 1) // size + 1
+    num_parts = tf.cast(num_parts, words.row_splits.dtype)
+    starts = tf.ragged.range(num_parts).flat_values * size
+    parts = _substring(tf.repeat(flat, num_parts), starts, size)
+    parts = tf.RaggedTensor.from_row_lengths(parts, num_parts)
+    return words.with_flat_values(parts).merge_dims(1, 2)
+
+
+def _substring(text: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:
+    lengths = tf.fill(tf.shape(start), tf.cast(length, start.dtype))
+    return tf.strings.substr(text, start, lengths)
+
+
+def readable(token: bytes) -> str:
+    r"""Writes any bytes as one line of text; `token_of` is the way back.
+
+    Example:
+        >>> readable(b"\xc3\xa9t\xc3\n")
+        'ét\\xc3\\x0a'
+    """
+    escaped = re.sub(rb"[\x00-\x1f\\\x7f]", _hex, token)
+    return escaped.decode("utf-8", "backslashreplace")
+
+
+def _hex(match: re.Match) -> bytes:
+    return b"\\x%02x" % match[0][0]
+
+
+def token_of(line: str) -> bytes:
+    r"""Reads what `readable` wrote.
+
+    Example:
+        >>> token_of("ét\\xc3\\x0a")
+        b'\xc3\xa9t\xc3\n'
+    """
+    return re.sub(
+        rb"\\x(..)", lambda m: bytes([int(m[1], 16)]), line.encode("utf-8")
+    )
+
+
+@keras.saving.register_keras_serializable(package=__package__)
+class Tokenizer(keras.layers.Layer):
+    """Turns texts into token ids, and ids into texts.
+
+    Ids 0 to 3 are padding, unknown, start and end; the vocabulary follows.
+
+    Args:
+        vocabulary: the tokens, as `readable` writes them. Those of `subword`
+            and `char` hold all 256 bytes.
+        level: one of LEVELS.
+
+    Call arguments:
+        text: <string>[batch].
+
+    Returns:
+        <int32>[batch, time], right-padded; every row has an end.
+
+    Example:
+        >>> tokenizer = Tokenizer([" a", " dog", "."], "word")
+        >>> tokenizer(tf.constant(["a dog.", "a cat"])).numpy()
+        array([[4, 5, 6, 3],
+               [4, 1, 3, 0]], dtype=int32)
+    """
+
+    def __init__(
+        self, vocabulary: list[str], level: str, **kwargs: object
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vocabulary = list(vocabulary)
+        self.level = level
+        tokens = [token_of(line) for line in self.vocabulary]
+        # There may be no word that occurs twice; TensorFlow wants one key.
+        self.max_bytes = max(map(len, tokens), default=0)
+        ids = tf.range(NUM_SPECIAL, NUM_SPECIAL + len(tokens))
+        self.table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant([b"", *tokens]), tf.concat([[-1], ids], 0)
+            ),
+            -1,
+        )
+        # Padding, start and end are nothing to read.
+        self.tokens = tf.constant([b"", UNKNOWN, b"", b"", *tokens])
+
+    @property
+    def num_ids(self) -> int:
+        """The size of the vocabulary, special ids included."""
+        return NUM_SPECIAL + len(self.vocabulary)
+
+    def ragged_ids(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """The ids without an end, before padding: <int32>[batch, (time)]."""
+        words = pieces(text)
+        if self.level == "word":
+            ids = self.table.lookup(words.flat_values)
+            return words.with_flat_values(tf.where(ids < 0, UNKNOWN_ID, ids))
+        # A word is cut once, however often it occurs.
+        distinct, places = tf.unique(words.flat_values)
+        ids = tf.gather(self._longest_tokens(distinct), places)
+        return words.with_flat_values(ids).merge_dims(1, 2)
+
+    def _longest_tokens(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """Takes the longest token off each word until nothing is left."""
+        lengths = tf.range(1, self.max_bytes + 1)[None, :]
+
+        def body(rest: tf.Tensor, ids: tf.Tensor) -> tuple:
+            heads = tf.strings.substr(rest[:, None], 0 * lengths, lengths)
+            found = self.table.lookup(heads)
+            # Lengths beyond the end of a word give the same head once more.
+            best = tf.reduce_max(tf.where(found < 0, 0, lengths), axis=1)
+            best = tf.minimum(best, tf.strings.length(rest))
+            taken = tf.gather(found, tf.maximum(best - 1, 0), batch_dims=1)
+            taken = tf.where(best > 0, taken, PADDING_ID)
+            rest = _substring(rest, best, _MAX_BYTES)
+            return rest, tf.concat([ids, taken[:, None]], axis=1)
+
+        none = tf.zeros([tf.shape(words)[0], 0], tf.int32)
+        _, ids = tf.while_loop(
+            lambda rest, _: tf.reduce_any(rest != b""),
+            body,
+            (words, none),
+            shape_invariants=(words.shape, tf.TensorShape([None, None])),
+        )
+        return tf.RaggedTensor.from_tensor(ids, padding=PADDING_ID)
+
+    def call(self, text: tf.Tensor) -> tf.Tensor:
+        """Computes the outputs; see the class."""
+        ids = self.ragged_ids(text)
+        ends = tf.fill([ids.nrows(), 1], END_ID)
+        ids = tf.concat([ids, ends], axis=1).to_tensor(PADDING_ID)
+        # A batch of no rows still needs one step to run.
+        missing = tf.maximum(1 - tf.shape(ids)[1], 0)
+        return tf.pad(ids, [[0, 0], [0, missing]])
+
+    def decode(self, ids: tf.Tensor) -> tf.Tensor:
+        """Joins tokens to texts.
+
+        Args:
+            ids: <int32>[..., time]; special ids are left out, but unknown
+                ones read "<unk>".
+
+        Returns:
+            <string>[...], UTF-8.
+
+        Example:
+            >>> tokenizer = Tokenizer([" a", " dog", "."], "word")
+            >>> tokenizer.decode(tf.constant([[4, 5, 6, 3, 0]])).numpy()
+            array([b'a dog.'], dtype=object)
+        """
+        return joined(tf.gather(self.tokens, ids))
+
+    def compute_output_spec(self, text: keras.KerasTensor) -> keras.KerasTensor:
+        """Tells the outputs' shape and type without running."""
+        return keras.KerasTensor((text.shape[0], None), dtype="int32")
+
+    def get_config(self) -> dict:
+        """Returns every argument, for saving."""
+        return super().get_config() | {
+            "vocabulary": self.vocabulary,
+            "level": self.level,
+        }
+
+
+def joined(tokens: tf.Tensor) -> tf.Tensor:
+    """Joins tokens <string>[..., time] to texts <string>[...].
+
+    The space that `pieces` puts in front is taken off; bytes that are no
+    UTF-8, which a model may well produce, become U+FFFD.
+    """
+    text = tf.strings.reduce_join(tokens, axis=-1)
+    text = tf.strings.regex_replace(text, "^ ", "", replace_global=False)
+    return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")

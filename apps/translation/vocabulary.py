@@ -1,0 +1,95 @@
+"""Learning a vocabulary: which tokens a language's texts are made of."""
+
+import collections
+
+from common.errors import UserError
+
+from . import text
+
+# Every byte, so that subwords and characters can spell anything.
+BYTES = [bytes([value]) for value in range(256)]
+
+
+def learn(
+    pieces: collections.Counter[bytes], level: str, vocab_size: int
+) -> list[str]:
+    """Chooses the tokens for texts whose pieces were counted.
+
+    What occurs once teaches nothing about itself and is left out.
+
+    Args:
+        pieces: how often each piece occurs, as `text.pieces` cuts them.
+        level: one of `text.LEVELS`.
+        vocab_size: the most ids, special ones included.
+
+    Returns:
+        The tokens, as `text.readable` writes them.
+
+    Raises:
+        UserError: if bytes alone are more than `vocab_size`, or a package is
+            missing.
+
+    Example:
+        >>> pieces = collections.Counter({b" a": 3, b" dog": 2, b" cat": 1})
+        >>> learn(pieces, "word", vocab_size=10)
+        [' a', ' dog']
+    """
+    size = vocab_size - text.NUM_SPECIAL
+    if level == "word":
+        return [text.readable(token) for token in _frequent(pieces, size)]
+    if size < len(BYTES):
+        raise UserError(
+            f"--vocab-size must be at least {text.NUM_SPECIAL + len(BYTES)}"
+            f" for --level {level}, which holds every byte, got {vocab_size}"
+        )
+    tokens = (
+        _subwords(pieces, size)
+        if level == "subword"
+        else _characters(pieces, size)
+    )
+    return [text.readable(token) for token in tokens]
+
+
+def _frequent(counts: collections.Counter[bytes], size: int) -> list[bytes]:
+    ranked = sorted((-n, token) for token, n in counts.items() if n > 1)
+    return [token for _, token in ranked[:size]]
+
+
+def _characters(pieces: collections.Counter[bytes], size: int) -> list[bytes]:
+    counts: collections.Counter[bytes] = collections.Counter()
+    for piece, number in pieces.items():
+        for character in piece.decode("utf-8", "ignore"):
+            counts[character.encode()] += number
+    longer = collections.Counter(
+        {token: n for token, n in counts.items() if len(token) > 1}
+    )
+    return BYTES + _frequent(longer, size - len(BYTES))
+
+
+def _subwords(pieces: collections.Counter[bytes], size: int) -> list[bytes]:
+    """Byte pairs, merged from single bytes.
+
+    Sennrich et al. 2016, "Neural machine translation of rare words with
+    subword units", section 3.2.
+    """
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise UserError(
+            "--level subword needs the package tokenizers: pip install"
+            ' "rnn-topologies[translation]", or choose --level word or char'
+        ) from error
+    # In Latin-1 every byte is a character.
+    byte_pairs = tokenizers.Tokenizer(tokenizers.models.BPE())
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        initial_alphabet=[byte.decode("latin-1") for byte in BYTES],
+        show_progress=False,
+    )
+    words = (
+        [piece.decode("latin-1")] * number for piece, number in pieces.items()
+    )
+    byte_pairs.train_from_iterator(words, trainer)
+    ranked = sorted(byte_pairs.get_vocab().items(), key=lambda item: item[1])
+    return [token.encode("latin-1") for token, _ in ranked]

@@ -1,0 +1,423 @@
+"""The network: what it computes must not depend on how it is asked."""
+
+import functools
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from recurrent import noise
+
+from apps.translation import encoded, predict, sources, text, train, translator
+from apps.translation.config import Config
+from common import decoding
+from common.shapes import lstm_parameter_count
+
+SOURCE = [" a", " b", " c", " d", "."]
+TARGET = [" x", " y", " z", "."]
+UNITS, EMBEDDING_DIM = 8, 6
+VARIANTS = {
+    "none": {"attention": "none"},
+    "dot, 2 layers": {"attention": "dot", "num_layers": 2},
+    "general": {"attention": "general"},
+    "general, one way": {"attention": "general", "bidirectional": False},
+    "additive, 3 layers, untied": {
+        "attention": "additive",
+        "num_layers": 3,
+        "tied_embeddings": False,
+    },
+    "fed, 2 layers": {"input_feeding": True, "num_layers": 2},
+    "fed, additive, untied, one way": {
+        "input_feeding": True,
+        "attention": "additive",
+        "tied_embeddings": False,
+        "bidirectional": False,
+    },
+    "fed, none, 3 layers": {
+        "input_feeding": True,
+        "attention": "none",
+        "num_layers": 3,
+    },
+    "bag of words": {"encoder": "bag", "attention": "dot"},
+}
+LOOKING = [name for name in VARIANTS if "none" not in name]
+
+SOURCE_IDS = np.array([[4, 5, 6, 8, 3], [7, 1, 3, 0, 0], [3, 0, 0, 0, 0]])
+BEFORE = np.array([[2, 4, 5, 6, 7], [2, 7, 1, 0, 0], [2, 0, 0, 0, 0]])
+LABELS = np.array([[4, 5, 6, 7, 3], [7, 1, 3, 0, 0], [3, 0, 0, 0, 0]])
+TEXTS = ["a b c d.", "d", "", "quark b a a a a a b b b.", " ", "c c"]
+
+
+def small(seed=0, target=TARGET, level="word", **options):
+    """A model with weights of any value, biases too."""
+    options = {"embedding_dim": EMBEDDING_DIM, "units": UNITS} | options
+    whole = translator.build(Config(level=level, **options), SOURCE, target)
+    weights = [
+        noise(*weight.shape, seed=100 * seed + number) / 2
+        for number, weight in enumerate(whole.weights)
+    ]
+    whole.set_weights(weights)
+    return whole
+
+
+@functools.cache
+def built(name):
+    return small(**VARIANTS[name])
+
+
+def padded(ids, more):
+    return np.pad(ids, [[0, 0], [0, more]])
+
+
+def close(actual, expected, atol=1e-5):
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
+
+
+def greedy(whole, source):
+    memory, state = whole.seq2seq.encode(source)
+    return decoding.greedy(
+        lambda ids, state: whole.seq2seq.decoder.step(ids, state, memory),
+        *(state, len(source), translator.limits_of(source)),
+    )
+
+
+# The network
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_step_by_step_the_logits_are_those_of_training(name):
+    seq2seq = built(name).seq2seq
+    taught = seq2seq((SOURCE_IDS, BEFORE))
+    memory, state = seq2seq.encode(SOURCE_IDS)
+    _, weights = seq2seq.decoder.run(BEFORE, memory, state)
+    for t in range(BEFORE.shape[1]):
+        logits, state = seq2seq.decoder.step(BEFORE[:, t], state, memory)
+        close(logits, taught[:, t])
+        close(state.weights, weights[:, t])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_padding_changes_no_logits(name):
+    seq2seq = built(name).seq2seq
+    wider = seq2seq((padded(SOURCE_IDS, 4), padded(BEFORE, 3)))
+    close(wider[:, : BEFORE.shape[1]], seq2seq((SOURCE_IDS, BEFORE)))
+    alone = seq2seq((SOURCE_IDS[1:2, :3], BEFORE[1:2, :3]))
+    close(wider[1:2, :3], alone)
+
+
+def loss_and_gradients(seq2seq, more=0):
+    source, before, labels = (
+        padded(ids, more) for ids in (SOURCE_IDS, BEFORE, LABELS)
+    )
+    with tf.GradientTape() as tape:
+        logits = seq2seq((source, before))
+        weights = (labels != text.PADDING_ID).astype("float32")
+        loss = seq2seq.compute_loss(source, labels, logits, weights)
+    variables = [v.value for v in seq2seq.trainable_variables]
+    gradients = tape.gradient(loss, variables)
+    return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+@pytest.mark.parametrize(
+    "name", ["none", "additive, 3 layers, untied", "fed, 2 layers"]
+)
+def test_padding_changes_neither_loss_nor_gradient(name):
+    whole = built(name)
+    train.compile_model(whole.seq2seq, whole.config)
+    loss, gradients = loss_and_gradients(whole.seq2seq)
+    padded_loss, padded_gradients = loss_and_gradients(whole.seq2seq, more=3)
+    np.testing.assert_allclose(loss, padded_loss, rtol=1e-6)
+    for gradient, other in zip(gradients, padded_gradients, strict=True):
+        assert np.abs(gradient).max() > 0
+        close(gradient, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("input_feeding", [False, True])
+@pytest.mark.parametrize("dropped", ["embedding_dropout", "dropout"])
+def test_dropout_is_on_in_training_only(dropped, input_feeding):
+    shares = {"embedding_dropout": 0.0, "dropout": 0.0, dropped: 0.5}
+    seq2seq = small(num_layers=2, input_feeding=input_feeding, **shares).seq2seq
+    given = (SOURCE_IDS, BEFORE)
+    calm = seq2seq(given)
+    np.testing.assert_array_equal(seq2seq(given), calm)
+    first, second = (seq2seq(given, training=True) for _ in range(2))
+    for drawn, other in ((first, calm), (second, calm), (first, second)):
+        assert np.abs(drawn - other).max() > 0.01
+
+
+def test_without_dropout_training_computes_the_same():
+    seq2seq = small(num_layers=2, embedding_dropout=0.0, dropout=0.0).seq2seq
+    given = (SOURCE_IDS, BEFORE)
+    close(seq2seq(given, training=True), seq2seq(given), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["general", "bag of words"])
+def test_only_the_bag_of_words_is_blind_to_their_order(name):
+    seq2seq = built(name).seq2seq
+    turned = SOURCE_IDS[:, [2, 0, 1, 3, 4]]
+    difference = seq2seq((turned, BEFORE))[0] - seq2seq((SOURCE_IDS, BEFORE))[0]
+    assert (np.abs(difference).max() < 1e-5) == (name == "bag of words")
+
+
+def test_the_number_of_parameters():
+    whole = small(num_layers=2, input_feeding=True)
+    num_source, num_target = len(SOURCE) + 4, len(TARGET) + 4
+    half = UNITS // 2
+    expected = {
+        "embeddings": (num_source + num_target) * EMBEDDING_DIM,
+        "encoder": 2 * lstm_parameter_count(EMBEDDING_DIM, half)
+        + 2 * lstm_parameter_count(UNITS, half),
+        "bridges": 2 * 2 * (UNITS + 1) * UNITS,
+        "decoder": lstm_parameter_count(EMBEDDING_DIM + UNITS, UNITS)
+        + lstm_parameter_count(UNITS, UNITS),
+        "attention": UNITS * UNITS,
+        "combine": (2 * UNITS + 1) * UNITS,
+        "readout": (UNITS + 1) * EMBEDDING_DIM + num_target,
+    }
+    assert whole.count_params() == sum(expected.values())
+    assert whole.seq2seq.count_params() == sum(expected.values())
+
+
+# Where it looks
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_attention_is_shared_out_among_real_tokens(name):
+    ids = tf.constant(np.stack([LABELS, LABELS[::-1]], axis=1))
+    weights = built(name).weights_of(padded(SOURCE_IDS, 2), ids).numpy()
+    assert weights.shape == (3, 2, 5, 7)
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
+    is_real = padded(SOURCE_IDS, 2) != text.PADDING_ID
+    is_real = np.broadcast_to(is_real[:, None, None], weights.shape)
+    assert weights[is_real].min() > 0
+    assert (weights[~is_real] == 0).all()
+
+
+def test_an_alignment_names_the_tokens_of_both_sides():
+    whole = small(seed=3)
+    source, target, weights = whole.align("a quark.")
+    assert source == [" a", " <unk>", ".", "</s>"]
+    assert target[-1] == "</s>"
+    assert weights.shape == (len(target), len(source))
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    decoded = whole.search(whole.source_tokenizer(tf.constant(["a quark."])))
+    tokens = [*whole.target_tokenizer.tokens[4:].numpy()]
+    known = [tokens[n - 4].decode() for n in decoded.ids[0, 0] if n > 3]
+    assert known == [token for token in target if token in TARGET]
+
+
+def looking_at(places, source_width, monkeypatch, whole):
+    """The decoder looks most at these places <int>[batch, time]."""
+    weights = tf.one_hot(places, source_width)[:, None] * 0.5
+    # Everywhere a little, also where nothing is.
+    weights += 0.1 * tf.range(source_width, dtype=tf.float32) / source_width
+    monkeypatch.setattr(whole, "weights_of", lambda source, ids: weights)
+
+
+def test_an_unknown_word_is_the_word_looked_at(monkeypatch):
+    whole = small()
+    unknown, x = text.UNKNOWN_ID, text.NUM_SPECIAL
+    ids = tf.constant([[[unknown, x, unknown, 3]], [[x, unknown, 3, 3]]])
+    texts = tf.constant(["the quark b.", "strange"])
+    looking_at([[1, 0, 0, 4], [0, 0, 0, 0]], 5, monkeypatch, whole)
+    found = whole.read(texts, ids).numpy().tolist()
+    assert found == [[b"quark x the"], [b"x strange"]]
+
+
+def test_an_unknown_word_is_never_the_end_nor_padding(monkeypatch):
+    whole = small()
+    ids = tf.constant([[[text.UNKNOWN_ID] * 5]] * 2)
+    texts = tf.constant(["p q r s", "strange"])
+    looking_at([[0, 1, 2, 3, 4]] * 2, 5, monkeypatch, whole)
+    first, second = whole.read(texts, ids).numpy()[:, 0]
+    assert first == b"p q r s s"
+    assert second == b" ".join([b"strange"] * 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"attention": "none"}, b"<unk> x"),
+        ({"level": "char"}, b"<unk> x"),
+        ({}, b"quark x"),
+    ],
+)
+def test_what_stands_in_for_an_unknown_word(options, expected):
+    ids = tf.constant([[[text.UNKNOWN_ID, text.NUM_SPECIAL]]])
+    found = small(**options).read(tf.constant(["quark"]), ids)
+    assert found.numpy().tolist() == [[expected]]
+
+
+# Translations
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_saved_model_translates_the_same(name, tmp_path):
+    whole = built(name)
+    whole.save(tmp_path / "model.keras")
+    loaded = translator.load(tmp_path / "model.keras")
+    assert loaded.config == whole.config
+    for weight, other in zip(whole.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(weight, other)
+    answers = [predict.of_model(m).answer(TEXTS) for m in (whole, loaded)]
+    np.testing.assert_array_equal(answers[0][0], answers[1][0])
+    np.testing.assert_array_equal(answers[0][1], answers[1][1])
+    assert len(set(answers[0][0][:, 0].numpy())) > 2
+
+
+@pytest.mark.parametrize("name", ["general", "fed, none, 3 layers"])
+def test_a_translation_does_not_depend_on_its_company(name):
+    answer = predict.of_model(built(name)).answer
+    together, scores = answer(TEXTS)
+    for row, one_text in enumerate(TEXTS):
+        found, score = answer([one_text])
+        assert found[0].numpy().tolist() == together[row].numpy().tolist()
+        close(score[0], scores[row])
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u2003", "\u00a0\v "])
+def test_a_blank_text_has_a_blank_translation(blank):
+    whole = built("general")
+    translations, scores = whole(tf.constant([blank, "a"]))
+    assert translations[0].numpy().tolist() == [b""] * whole.config.beam
+    assert scores[0].numpy().tolist() == [0] * whole.config.beam
+    assert translations[1, 0] != b""
+    drawn, scores = whole.draw(tf.constant([blank]), translator.Sampling())
+    assert (drawn[0], scores[0]) == (b"", 0)
+
+
+@pytest.mark.parametrize("name", ["none", "general"])
+def test_no_texts_have_no_translations(name):
+    nothing = tf.constant([], tf.string)
+    translations, scores = predict.of_model(built(name)).answer(nothing)
+    assert translations.shape == scores.shape == (0, 5)
+
+
+def test_every_text_has_its_own_limit():
+    limits = translator.limits_of(tf.constant(SOURCE_IDS))
+    assert limits.max_length.numpy().tolist() == [2 * n + 10 for n in (5, 3, 1)]
+    never_ending = small()
+    bias = never_ending.seq2seq.decoder.output_bias
+    bias.assign(tf.tensor_scatter_nd_add(bias.value, [[3]], [-99.0]))
+    lengths = never_ending.search(tf.constant(SOURCE_IDS)).lengths
+    np.testing.assert_array_equal(lengths[:, 0], limits.max_length)
+
+
+# The search
+
+
+def score_of(whole, source, ids):
+    """The score of one translation, with its end, told by the formula."""
+    memory, state = whole.seq2seq.encode(source)
+    before = tf.constant([[text.START_ID, *ids]])
+    attended, weights = whole.seq2seq.decoder.run(before, memory, state)
+    logits = whole.seq2seq.decoder.logits(attended)
+    log_probs = tf.nn.log_softmax(logits)[0].numpy()
+    total = log_probs[np.arange(len(ids) + 1), [*ids, text.END_ID]].sum()
+    total /= ((5 + len(ids) + 1) / 6) ** whole.config.length_penalty
+    covered = np.minimum(weights[0].numpy().sum(axis=0), 1)
+    return total + whole.config.coverage_penalty * np.log(covered).sum()
+
+
+def found(decoded, row=0, place=0):
+    return decoded.ids[row, place, : decoded.lengths[row, place]].numpy()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("penalties", [(0.0, 0.0), (1.5, 0.0), (0.5, 0.3)])
+def test_a_wide_beam_finds_the_best_of_all(monkeypatch, penalties, seed):
+    monkeypatch.setattr(translator, "MAX_GROWTH", 0)
+    monkeypatch.setattr(translator, "MAX_MORE", 2)
+    length_penalty, coverage_penalty = penalties
+    whole = small(
+        seed,
+        target=[" x", " y"],
+        length_penalty=length_penalty,
+        coverage_penalty=coverage_penalty,
+    )
+    source = tf.constant(SOURCE_IDS[:1])
+    others = [n for n in range(6) if n != text.END_ID]
+    ranked = sorted(
+        (
+            (score_of(whole, source, ids), ids)
+            for length in range(3)
+            for ids in itertools.product(others, repeat=length)
+        ),
+        reverse=True,
+    )
+    decoded = whole.search(source, beam=36)
+    for place, (score, ids) in enumerate(ranked[:5]):
+        assert tuple(found(decoded, place=place)) == ids
+        np.testing.assert_allclose(decoded.scores[0, place], score, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["none", "dot, 2 layers", "fed, 2 layers"])
+def test_scores_are_what_the_network_says_of_the_translation(name):
+    whole = built(name)
+    decoded = whole.search(tf.constant(SOURCE_IDS))
+    for row, place in itertools.product(range(2), range(5)):
+        ids = found(decoded, row, place)
+        num_real = (SOURCE_IDS[row] > 0).sum()
+        score = score_of(whole, SOURCE_IDS[row : row + 1, :num_real], ids)
+        np.testing.assert_allclose(decoded.scores[row, place], score, rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_of_one_is_greedy_whatever_the_penalties(seed):
+    whole = small(seed, length_penalty=3.0, coverage_penalty=1.0)
+    decoded = whole.search(tf.constant(SOURCE_IDS), beam=1)
+    for values, expected in zip(
+        decoded, greedy(whole, SOURCE_IDS), strict=True
+    ):
+        close(values[:, 0], expected)
+
+
+def test_a_beam_in_place_of_that_of_the_config():
+    translations, scores = small(beam=4)(tf.constant(TEXTS), beam=2)
+    assert translations.shape == scores.shape == (len(TEXTS), 2)
+    assert small(beam=4)(tf.constant(TEXTS))[0].shape == (len(TEXTS), 4)
+
+
+def test_a_length_penalty_makes_translations_longer():
+    lengths = []
+    for length_penalty in (0.0, 5.0):
+        whole = small(seed=1, length_penalty=length_penalty)
+        bias = whole.seq2seq.decoder.output_bias
+        bias.assign(tf.tensor_scatter_nd_add(bias.value, [[3]], [1.0]))
+        lengths.append(whole.search(tf.constant(SOURCE_IDS)).lengths[:, 0])
+    assert np.all(lengths[0] <= lengths[1])
+    assert np.any(lengths[0] < lengths[1])
+
+
+def test_it_can_learn_eight_pairs_by_heart():
+    rng = np.random.default_rng(2)
+    words = [
+        ["".join(rng.permuted([*"abcdef"])) for _ in range(n)]
+        for n in (1, 2, 3, 3, 4, 5, 5, 6)
+    ]
+    pairs = [
+        sources.Pair(" ".join(row), " ".join(row[::-1]).upper(), "")
+        for row in words
+    ]
+    config = Config(
+        level="word",
+        units=32,
+        embedding_dim=16,
+        label_smoothing=0.0,
+        embedding_dropout=0.0,
+        dropout=0.0,
+        learning_rate=0.02,
+    )
+    known = sorted({f" {word}" for row in words for word in row})
+    keras.utils.set_random_seed(1)
+    whole = translator.build(config, known, [word.upper() for word in known])
+    train.compile_model(whole.seq2seq, config)
+    tokenizers = [whole.source_tokenizer, whole.target_tokenizer]
+    batches = encoded.batches(encoded.encode(pairs, tokenizers), config)
+    before = whole.seq2seq.evaluate(batches, verbose=0)
+    whole.seq2seq.fit(batches, epochs=60, shuffle=False, verbose=0)
+    assert before > 2
+    assert whole.seq2seq.evaluate(batches, verbose=0) < 0.1
+    answers = predict.of_model(whole).n_best([pair.source for pair in pairs])
+    assert [best[0].text for best in answers] == [pair.target for pair in pairs]
