@@ -25,6 +25,8 @@ Modules:
     prepared: data sets of tensorflow-datasets, or a quick error.
     batching: batches of like lengths, in few fixed shapes.
     metrics: what the field reports, each with its reference.
+    caption_metrics: BLEU, ROUGE-L and CIDEr-D, as COCO scores captions.
+    caption_tokens: words of captions, as COCO splits them.
     atomic: files and folders that appear whole or not at all.
     checkpoints: everything that continues a training exactly.
     runs: the run folder: config, log, checkpoints, versions.

@@ -183,6 +183,21 @@ def test_a_beam_that_holds_all_finds_the_n_best_up_to_each_length(min_length):
         assert np.all(decoded.scores[row, len(expected) :] < -1e8)
 
 
+def test_a_row_that_may_grow_is_followed_beside_one_that_may_not():
+    """An end at once is likeliest, but a long sequence is better by far."""
+    table = np.zeros([21, VOCAB], "float32")
+    table[0] = np.log([0.05, 0.5, 0.4, 0.05])
+    table[1:20, 2] = table[20, END] = 50
+
+    def step(ids, t):
+        return tf.gather(table, t), t + 1
+
+    limits = LIMITS._replace(max_length=tf.constant([1, 20]))
+    t = tf.zeros([2], tf.int32)
+    decoded = run(step, t, 2, limits, 1, Penalties(length_penalty=1.0))
+    assert decoded.lengths.numpy().tolist() == [[0], [20]]
+
+
 def test_lengths_may_be_known_to_the_graph_alone():
     step, (rows, t), _ = model(2, batch=4)
 

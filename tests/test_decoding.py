@@ -226,6 +226,16 @@ def test_top_1_is_greedy():
         np.testing.assert_array_equal(a, b)
 
 
+def test_each_step_draws_anew():
+    def step(ids, state):
+        return tf.tile([[0.0, -99.0, 0.0, 0.0, 0.0]], [4000, 1]), state
+
+    drawn = run(decoding.sample, step, (), 4000, LIMITS, (3, 4)).ids.numpy()
+    for step_number in range(1, 6):
+        same = np.mean(drawn[:, step_number] == drawn[:, step_number - 1])
+        assert same == pytest.approx(1 / 4, abs=0.03)
+
+
 def test_the_seed_decides():
     *_, first = first_ids(num=50, seed=(1, 2))
     *_, again = first_ids(num=50, seed=(1, 2))

@@ -18,10 +18,9 @@ SOURCE = [" a", " b", " c", " d", "."]
 TARGET = [" x", " y", " z", "."]
 UNITS, EMBEDDING_DIM = 8, 6
 VARIANTS = {
-    "none": {"attention": "none"},
+    "none, one way": {"attention": "none", "bidirectional": False},
     "dot, 2 layers": {"attention": "dot", "num_layers": 2},
     "general": {"attention": "general"},
-    "general, one way": {"attention": "general", "bidirectional": False},
     "additive, 3 layers, untied": {
         "attention": "additive",
         "num_layers": 3,
@@ -34,11 +33,7 @@ VARIANTS = {
         "tied_embeddings": False,
         "bidirectional": False,
     },
-    "fed, none, 3 layers": {
-        "input_feeding": True,
-        "attention": "none",
-        "num_layers": 3,
-    },
+    "fed, none": {"input_feeding": True, "attention": "none"},
     "bag of words": {"encoder": "bag", "attention": "dot"},
 }
 LOOKING = [name for name in VARIANTS if "none" not in name]
@@ -49,16 +44,26 @@ LABELS = np.array([[4, 5, 6, 7, 3], [7, 1, 3, 0, 0], [3, 0, 0, 0, 0]])
 TEXTS = ["a b c d.", "d", "", "quark b a a a a a b b b.", " ", "c c"]
 
 
-def small(seed=0, target=TARGET, level="word", **options):
+def small(seed=7, target=TARGET, level="word", **options):
     """A model with weights of any value, biases too."""
     options = {"embedding_dim": EMBEDDING_DIM, "units": UNITS} | options
     whole = translator.build(Config(level=level, **options), SOURCE, target)
     weights = [
-        noise(*weight.shape, seed=100 * seed + number) / 2
+        noise(*weight.shape, seed=100 * seed + number) * 0.8
         for number, weight in enumerate(whole.weights)
     ]
     whole.set_weights(weights)
+    # As in every trained model.
+    favour(whole, text.PADDING_ID, -9)
+    favour(whole, text.START_ID, -9)
     return whole
+
+
+def favour(whole, token, by):
+    """Makes a token likelier everywhere."""
+    decoder = whole.seq2seq.decoder
+    bias = decoder.output_bias if decoder.is_tied else decoder.readout.bias
+    bias.assign(bias + by * tf.one_hot(token, bias.shape[0]))
 
 
 @functools.cache
@@ -120,7 +125,7 @@ def loss_and_gradients(seq2seq, more=0):
 
 
 @pytest.mark.parametrize(
-    "name", ["none", "additive, 3 layers, untied", "fed, 2 layers"]
+    "name", ["none, one way", "additive, 3 layers, untied", "fed, 2 layers"]
 )
 def test_padding_changes_neither_loss_nor_gradient(name):
     whole = built(name)
@@ -133,8 +138,10 @@ def test_padding_changes_neither_loss_nor_gradient(name):
         close(gradient, other, atol=1e-6)
 
 
-@pytest.mark.parametrize("input_feeding", [False, True])
-@pytest.mark.parametrize("dropped", ["embedding_dropout", "dropout"])
+@pytest.mark.parametrize(
+    ("dropped", "input_feeding"),
+    [("embedding_dropout", False), ("dropout", False), ("dropout", True)],
+)
 def test_dropout_is_on_in_training_only(dropped, input_feeding):
     shares = {"embedding_dropout": 0.0, "dropout": 0.0, dropped: 0.5}
     seq2seq = small(num_layers=2, input_feeding=input_feeding, **shares).seq2seq
@@ -184,7 +191,7 @@ def test_the_number_of_parameters():
 
 @pytest.mark.parametrize("name", LOOKING)
 def test_attention_is_shared_out_among_real_tokens(name):
-    ids = tf.constant(np.stack([LABELS, LABELS[::-1]], axis=1))
+    ids = tf.constant(np.stack([LABELS, LABELS[::-1]], axis=1), tf.int32)
     weights = built(name).weights_of(padded(SOURCE_IDS, 2), ids).numpy()
     assert weights.shape == (3, 2, 5, 7)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
@@ -195,7 +202,7 @@ def test_attention_is_shared_out_among_real_tokens(name):
 
 
 def test_an_alignment_names_the_tokens_of_both_sides():
-    whole = small(seed=3)
+    whole = small()
     source, target, weights = whole.align("a quark.")
     assert source == [" a", " <unk>", ".", "</s>"]
     assert target[-1] == "</s>"
@@ -260,13 +267,15 @@ def test_a_saved_model_translates_the_same(name, tmp_path):
     assert loaded.config == whole.config
     for weight, other in zip(whole.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(weight, other)
-    answers = [predict.of_model(m).answer(TEXTS) for m in (whole, loaded)]
-    np.testing.assert_array_equal(answers[0][0], answers[1][0])
-    np.testing.assert_array_equal(answers[0][1], answers[1][1])
-    assert len(set(answers[0][0][:, 0].numpy())) > 2
+    texts = tf.constant(["d", "quark c", "a."])
+    translations, scores = whole(texts, beam=2)
+    again, scores_again = loaded(texts, beam=2)
+    np.testing.assert_array_equal(translations, again)
+    np.testing.assert_array_equal(scores, scores_again)
+    assert len(set(scores[:, 0].numpy())) == 3
 
 
-@pytest.mark.parametrize("name", ["general", "fed, none, 3 layers"])
+@pytest.mark.parametrize("name", ["general", "fed, none"])
 def test_a_translation_does_not_depend_on_its_company(name):
     answer = predict.of_model(built(name)).answer
     together, scores = answer(TEXTS)
@@ -276,21 +285,22 @@ def test_a_translation_does_not_depend_on_its_company(name):
         close(score[0], scores[row])
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u2003", "\u00a0\v "])
-def test_a_blank_text_has_a_blank_translation(blank):
+def test_a_blank_text_has_a_blank_translation():
     whole = built("general")
-    translations, scores = whole(tf.constant([blank, "a"]))
-    assert translations[0].numpy().tolist() == [b""] * whole.config.beam
-    assert scores[0].numpy().tolist() == [0] * whole.config.beam
-    assert translations[1, 0] != b""
-    drawn, scores = whole.draw(tf.constant([blank]), translator.Sampling())
-    assert (drawn[0], scores[0]) == (b"", 0)
+    blanks = ["", " ", "\t\n", "\u2003", "\u00a0\v "]
+    translations, scores = whole(tf.constant([*blanks, "a"]))
+    assert translations.shape == (6, whole.config.beam)
+    assert (translations[:5].numpy() == b"").all()
+    assert (scores[:5].numpy() == 0).all()
+    assert translations[5, 0] != b""
+    drawn, scores = whole.draw(tf.constant(blanks), translator.Sampling())
+    assert drawn.numpy().tolist() == [b""] * 5
+    assert scores.numpy().tolist() == [0] * 5
 
 
-@pytest.mark.parametrize("name", ["none", "general"])
+@pytest.mark.parametrize("name", ["fed, none", "general"])
 def test_no_texts_have_no_translations(name):
-    nothing = tf.constant([], tf.string)
-    translations, scores = predict.of_model(built(name)).answer(nothing)
+    translations, scores = built(name)(tf.constant([], tf.string))
     assert translations.shape == scores.shape == (0, 5)
 
 
@@ -298,8 +308,7 @@ def test_every_text_has_its_own_limit():
     limits = translator.limits_of(tf.constant(SOURCE_IDS))
     assert limits.max_length.numpy().tolist() == [2 * n + 10 for n in (5, 3, 1)]
     never_ending = small()
-    bias = never_ending.seq2seq.decoder.output_bias
-    bias.assign(tf.tensor_scatter_nd_add(bias.value, [[3]], [-99.0]))
+    favour(never_ending, text.END_ID, -99)
     lengths = never_ending.search(tf.constant(SOURCE_IDS)).lengths
     np.testing.assert_array_equal(lengths[:, 0], limits.max_length)
 
@@ -307,17 +316,25 @@ def test_every_text_has_its_own_limit():
 # The search
 
 
-def score_of(whole, source, ids):
-    """The score of one translation, with its end, told by the formula."""
+def scores_of(whole, source, sequences):
+    """The scores of translations of one length, told by the formula."""
+    ids = np.array(sequences, np.int32)
+    rows, length = ids.shape
+    start, end = (np.full([rows, 1], n) for n in (text.START_ID, text.END_ID))
     memory, state = whole.seq2seq.encode(source)
-    before = tf.constant([[text.START_ID, *ids]])
-    attended, weights = whole.seq2seq.decoder.run(before, memory, state)
+    state = tf.nest.map_structure(lambda x: tf.repeat(x, rows, 0), state)
+    attended, weights = whole.seq2seq.decoder.run(
+        np.concatenate([start, ids], axis=1), memory, state
+    )
     logits = whole.seq2seq.decoder.logits(attended)
-    log_probs = tf.nn.log_softmax(logits)[0].numpy()
-    total = log_probs[np.arange(len(ids) + 1), [*ids, text.END_ID]].sum()
-    total /= ((5 + len(ids) + 1) / 6) ** whole.config.length_penalty
-    covered = np.minimum(weights[0].numpy().sum(axis=0), 1)
-    return total + whole.config.coverage_penalty * np.log(covered).sum()
+    log_probs = tf.nn.log_softmax(logits)
+    labels = np.concatenate([ids, end], axis=1)
+    scores = tf.gather(log_probs, labels, batch_dims=2).numpy().sum(axis=1)
+    scores /= ((5 + length + 1) / 6) ** whole.config.length_penalty
+    if whole.config.coverage_penalty:
+        covered = np.minimum(weights.numpy().sum(axis=1), 1)
+        scores += whole.config.coverage_penalty * np.log(covered).sum(axis=1)
+    return scores
 
 
 def found(decoded, row=0, place=0):
@@ -338,29 +355,28 @@ def test_a_wide_beam_finds_the_best_of_all(monkeypatch, penalties, seed):
     )
     source = tf.constant(SOURCE_IDS[:1])
     others = [n for n in range(6) if n != text.END_ID]
-    ranked = sorted(
-        (
-            (score_of(whole, source, ids), ids)
-            for length in range(3)
-            for ids in itertools.product(others, repeat=length)
-        ),
-        reverse=True,
-    )
+    ranked = []
+    for length in range(3):
+        sequences = [*itertools.product(others, repeat=length)]
+        scores = scores_of(whole, source, sequences)
+        ranked += zip(scores, sequences, strict=True)
+    ranked.sort(reverse=True)
     decoded = whole.search(source, beam=36)
     for place, (score, ids) in enumerate(ranked[:5]):
         assert tuple(found(decoded, place=place)) == ids
         np.testing.assert_allclose(decoded.scores[0, place], score, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["none", "dot, 2 layers", "fed, 2 layers"])
+@pytest.mark.parametrize("name", ["dot, 2 layers", "fed, none"])
 def test_scores_are_what_the_network_says_of_the_translation(name):
     whole = built(name)
     decoded = whole.search(tf.constant(SOURCE_IDS))
     for row, place in itertools.product(range(2), range(5)):
         ids = found(decoded, row, place)
-        num_real = (SOURCE_IDS[row] > 0).sum()
-        score = score_of(whole, SOURCE_IDS[row : row + 1, :num_real], ids)
-        np.testing.assert_allclose(decoded.scores[row, place], score, rtol=1e-4)
+        expected = scores_of(whole, SOURCE_IDS[row : row + 1], [ids])
+        np.testing.assert_allclose(
+            decoded.scores[row, place], expected[0], rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -383,8 +399,7 @@ def test_a_length_penalty_makes_translations_longer():
     lengths = []
     for length_penalty in (0.0, 5.0):
         whole = small(seed=1, length_penalty=length_penalty)
-        bias = whole.seq2seq.decoder.output_bias
-        bias.assign(tf.tensor_scatter_nd_add(bias.value, [[3]], [1.0]))
+        favour(whole, text.END_ID, 2)
         lengths.append(whole.search(tf.constant(SOURCE_IDS)).lengths[:, 0])
     assert np.all(lengths[0] <= lengths[1])
     assert np.any(lengths[0] < lengths[1])
@@ -408,6 +423,7 @@ def test_it_can_learn_eight_pairs_by_heart():
         embedding_dropout=0.0,
         dropout=0.0,
         learning_rate=0.02,
+        num_buckets=1,
     )
     known = sorted({f" {word}" for row in words for word in row})
     keras.utils.set_random_seed(1)
@@ -415,9 +431,10 @@ def test_it_can_learn_eight_pairs_by_heart():
     train.compile_model(whole.seq2seq, config)
     tokenizers = [whole.source_tokenizer, whole.target_tokenizer]
     batches = encoded.batches(encoded.encode(pairs, tokenizers), config)
-    before = whole.seq2seq.evaluate(batches, verbose=0)
-    whole.seq2seq.fit(batches, epochs=60, shuffle=False, verbose=0)
-    assert before > 2
-    assert whole.seq2seq.evaluate(batches, verbose=0) < 0.1
-    answers = predict.of_model(whole).n_best([pair.source for pair in pairs])
-    assert [best[0].text for best in answers] == [pair.target for pair in pairs]
+    (batch,) = batches.as_numpy_iterator()
+    losses = [whole.seq2seq.train_on_batch(*batch) for _ in range(60)]
+    assert losses[0] > 2
+    assert losses[-1] < 0.1
+    translations, _ = whole(tf.constant([pair.source for pair in pairs]))
+    best = [found.decode() for found in translations[:, 0].numpy()]
+    assert best == [pair.target for pair in pairs]

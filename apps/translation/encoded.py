@@ -97,16 +97,12 @@ def encode(
             out; None keeps all.
         skipped: notes what is left out.
     """
-    ragged_ids = [
-        tf.function(
-            tokenizer.ragged_ids,
-            input_signature=[tf.TensorSpec([None], tf.string)],
-        )
-        for tokenizer in tokenizers
-    ]
     blocks = [_Block(), _Block()]
     for chunk, sides in chunks(pairs):
-        rows = [ids(side) for ids, side in zip(ragged_ids, sides, strict=True)]
+        rows = [
+            tokenizer.ragged_ids(side)
+            for tokenizer, side in zip(tokenizers, sides, strict=True)
+        ]
         if limits is not None:
             kept = fits(*_lengths(rows), limits)
             rows = [tf.ragged.boolean_mask(row, kept) for row in rows]

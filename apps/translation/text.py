@@ -178,10 +178,12 @@ class Tokenizer(keras.layers.Layer):
             heads = tf.strings.substr(rest[:, None], 0 * lengths, lengths)
             found = self.table.lookup(heads)
             # Lengths beyond the end of a word give the same head once more.
-            best = tf.reduce_max(tf.where(found < 0, 0, lengths), axis=1)
+            best = tf.reduce_max(tf.where(found < 0, 1, lengths), axis=1)
+            taken = tf.gather(found, best - 1, batch_dims=1)
+            # A byte that is no token is unknown; after the end is padding.
+            taken = tf.where(taken < 0, UNKNOWN_ID, taken)
+            taken = tf.where(rest == b"", PADDING_ID, taken)
             best = tf.minimum(best, tf.strings.length(rest))
-            taken = tf.gather(found, tf.maximum(best - 1, 0), batch_dims=1)
-            taken = tf.where(best > 0, taken, PADDING_ID)
             rest = _substring(rest, best, _MAX_BYTES)
             return rest, tf.concat([ids, taken[:, None]], axis=1)
 

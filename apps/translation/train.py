@@ -38,6 +38,7 @@ def train(config: Config) -> Path:
             f" {run.best_epoch}; more --epochs or another --run-dir goes on"
         )
         return run.folder
+    evaluate.metrics()  # If it is missing, say so before the first epoch.
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config)
     print(describe(dataset))
@@ -52,9 +53,10 @@ def train(config: Config) -> Path:
         target_vocabulary=dataset.target_vocabulary,
     )
     run.restore(whole.seq2seq)
+    greedy = predict.of_model(whole, beam=1)  # Its graph is made once.
     with interrupts.graceful() as stop:
         while not run.is_finished:
-            train_epoch(run, whole, dataset, stop)
+            train_epoch(run, whole, greedy, dataset, stop)
             if stop.requested:
                 print(
                     f"{run.folder}: saved; the same command goes on from here"
@@ -107,6 +109,7 @@ def fill_vectors(whole: translator.Translator, config: Config) -> None:
 def train_epoch(
     run: runs.Run,
     whole: translator.Translator,
+    greedy: predict.Predictor,
     dataset: data.Data,
     stop: interrupts.Stop,
 ) -> None:
@@ -141,7 +144,10 @@ def train_epoch(
     row["target_tokens_per_second"] = num_tokens(
         dataset, run.step, len(batches)
     ) / (time.monotonic() - started)
-    scores = validate(whole, dataset, config)
+    scores = validate(greedy, dataset)
+    scores["loss"] = seq2seq.evaluate(
+        encoded.batches(dataset.valid, config), verbose=0
+    )
     row |= {f"val_{name}": value for name, value in scores.items()}
     row |= {"learning_rate": rate, "seconds": time.monotonic() - started}
     run.save_epoch(seq2seq, whole, row)
@@ -166,27 +172,22 @@ def num_tokens(dataset: data.Data, num_skipped: int, num_batches: int) -> float:
     return share * (len(target.ids) + len(target))
 
 
-def validate(
-    whole: translator.Translator, dataset: data.Data, config: Config
-) -> dict:
-    """Scores the model on the validation pairs.
+def validate(greedy: predict.Predictor, dataset: data.Data) -> dict:
+    """Translates the validation pairs, and shows the first few.
+
+    Args:
+        greedy: the model alone with each sentence, without a beam.
+        dataset: has the pairs.
 
     Returns:
-        `bleu` and `chrf` of greedy translations of the model alone, and the
-        `loss` of the next token where the right ones before are given.
+        `bleu` and `chrf`, 0 to 100.
     """
-    loss = whole.seq2seq.evaluate(
-        encoded.batches(dataset.valid, config), verbose=0
-    )
-    predictor = predict.of_model(whole, beam=1)
-    texts = [pair.source for pair in dataset.valid_pairs]
-    translations = [best[0].text for best in predictor.n_best(texts)]
-    for pair, translation in zip(
-        dataset.valid_pairs[:NUM_SAMPLES], translations, strict=False
-    ):
-        print(f"  {pair.source} -> {translation}")
-    references = [pair.target for pair in dataset.valid_pairs]
-    return evaluate.score(translations, references) | {"loss": loss}
+    pairs = dataset.valid_pairs
+    found = greedy.n_best([pair.source for pair in pairs])
+    translations = [best[0].text for best in found]
+    for number in range(min(NUM_SAMPLES, len(pairs))):
+        print(f"  {pairs[number].source} -> {translations[number]}")
+    return evaluate.score(translations, [pair.target for pair in pairs])
 
 
 def main() -> None:

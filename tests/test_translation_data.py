@@ -1,0 +1,362 @@
+import numpy as np
+import pytest
+
+from apps.translation import data, encoded, sources, text
+from apps.translation.config import Config
+from common import runs
+from common.errors import UserError
+
+# Enough for a hash to put several into every tenth.
+COUPLES = [(f"house {n}", f"maison {n}") for n in range(99)]
+VALID = [("a good day", "une bonne journée")]
+A, DOG, UN, CHIEN = (text.NUM_SPECIAL + n for n in (0, 1, 0, 1))
+UNKNOWN = text.UNKNOWN_ID
+
+
+def write(path, couples=COUPLES):
+    lines = [f"{source}\t{target}\n" for source, target in couples]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def load(path, level="word", **options):
+    return data.load(Config(data=str(path), level=level, **options))
+
+
+def rows(sequences):
+    return [sequences[number].tolist() for number in range(len(sequences))]
+
+
+def skipped(dataset, split="train"):
+    return dataset.report[split]["skipped"]
+
+
+# What `load` makes of the pairs
+
+
+def test_vocabularies_and_ids(tmp_path):
+    write(
+        tmp_path / "train.tsv",
+        [("a dog", "un chien"), ("a dog.", "un chien !"), ("a cat", "un chat")],
+    )
+    write(tmp_path / "valid.tsv", [("a new dog", "un nouveau chien")])
+    dataset = load(tmp_path)
+    assert dataset.source_vocabulary == [" a", " dog"]  # Twice or more.
+    assert dataset.target_vocabulary == [" un", " chien"]
+    assert rows(dataset.train.source) == [[A, DOG], [A, DOG, UNKNOWN]] + [
+        [A, UNKNOWN]
+    ]
+    assert rows(dataset.train.target) == [[UN, CHIEN], [UN, CHIEN, UNKNOWN]] + [
+        [UN, UNKNOWN]
+    ]
+    assert rows(dataset.valid.source) == [[A, UNKNOWN, DOG]]
+    assert rows(dataset.valid.target) == [[UN, UNKNOWN, CHIEN]]
+    assert dataset.valid_pairs[0][:2] == ("a new dog", "un nouveau chien")
+
+
+def test_held_out_pairs_teach_no_words(tmp_path):
+    write(tmp_path / "train.tsv", [("a dog", "un chien")] * 2)
+    write(tmp_path / "valid.tsv", [("my cat", "mon chat")] * 3)
+    write(tmp_path / "test.tsv", [("my cow", "ma vache")] * 3)
+    assert load(tmp_path).source_vocabulary == [" a", " dog"]
+    assert load(tmp_path).target_vocabulary == [" chien", " un"]
+
+
+def test_vocabularies_hold_the_most_frequent(tmp_path):
+    write(
+        tmp_path / "train.tsv",
+        [("a b c", "x"), ("b b c", "x y"), ("b a", "y y"), ("a d d", "z z")],
+    )
+    write(tmp_path / "valid.tsv", VALID)
+    dataset = load(tmp_path, vocab_size=6)
+    assert dataset.source_vocabulary == [" b", " a"]
+    assert dataset.target_vocabulary == [" y", " x"]
+
+
+def test_words_that_occur_once_make_no_vocabulary(tmp_path):
+    letters = "abcdefghij"
+    pairs = [(f"{a}{b}x", f"{a}{b}y") for a in letters for b in letters]
+    dataset = load(write(tmp_path / "a.tsv", pairs))
+    assert dataset.source_vocabulary == []
+    assert set(dataset.train.source.ids) == {UNKNOWN}
+
+
+@pytest.mark.parametrize("level", ["char", "subword"])
+def test_nothing_is_unknown_to_characters_and_subwords(tmp_path, level):
+    dataset = load(write(tmp_path / "a.tsv"), level, vocab_size=300)
+    tokenizer = text.Tokenizer(dataset.target_vocabulary, level)
+    assert 256 <= len(dataset.target_vocabulary) <= 296
+    for ids, pair in zip(
+        rows(dataset.valid.target), dataset.valid_pairs, strict=True
+    ):
+        assert UNKNOWN not in ids
+        assert tokenizer.decode([ids])[0].numpy().decode() == pair.target
+
+
+def test_ids_do_not_depend_on_how_pairs_are_grouped(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.tsv")
+    whole = load(path)
+    monkeypatch.setattr(encoded, "CHUNK", 50)
+    pieces = load(path)
+    assert pieces.source_vocabulary == whole.source_vocabulary
+    assert pieces.target_vocabulary == whole.target_vocabulary
+    for a, b in zip(pieces.train, whole.train, strict=True):
+        np.testing.assert_array_equal(a.ids, b.ids)
+        np.testing.assert_array_equal(a.starts, b.starts)
+        assert (a.ids.dtype, a.starts.dtype) == (np.int32, np.int64)
+
+
+def test_the_languages_are_those_of_the_files(tmp_path):
+    for language, column in (("de", 0), ("en", 1)):
+        lines = "".join(f"{pair[column]}\n" for pair in COUPLES)
+        (tmp_path / f"train.{language}").write_text(lines)
+    dataset = load(tmp_path, source="en", target="de")
+    assert dataset.languages == ("en", "de")
+    assert dataset.report["languages"] == ["en", "de"]
+    assert " maison" in dataset.source_vocabulary
+    assert " house" in dataset.target_vocabulary
+
+
+# What is left out
+
+
+def test_pairs_with_an_empty_side_are_left_out_and_told(tmp_path):
+    broken = [("", "rien"), ("nothing", ""), ("\u2003", "rien"), ("x", " ")]
+    write(tmp_path / "train.tsv", COUPLES[:3] + broken + COUPLES[3:])
+    write(tmp_path / "valid.tsv", [*VALID, ("", "rien")])
+    write(tmp_path / "test.tsv", [("fine", "beau"), ("dull", "")])
+    dataset = load(tmp_path)
+    assert dataset.report["train"]["pairs"] == len(dataset.train.source) == 99
+    places = [f"{tmp_path}/train.tsv:{line}" for line in (4, 5, 6, 7)]
+    told = {"with an empty side": {"count": 4, "first": places}}
+    assert skipped(dataset) == told
+    for split in ("valid", "test"):
+        places = [f"{tmp_path}/{split}.tsv:2"]
+        assert dataset.report[split] == {
+            "pairs": 1,
+            "skipped": {"with an empty side": {"count": 1, "first": places}},
+        }
+
+
+def test_sources_that_are_held_out_are_not_learnt_from(tmp_path):
+    write(tmp_path / "train.tsv")
+    other_words = [("house 3", "logis 3"), ("house 3", "abri 3"), *VALID]
+    write(tmp_path / "valid.tsv", other_words)
+    write(tmp_path / "test.tsv", [("house 5", "logis 5"), ("house 6", "")])
+    dataset = load(tmp_path)
+    places = [f"{tmp_path}/train.tsv:{line}" for line in (4, 6)]
+    assert skipped(dataset) == {"also held out": {"count": 2, "first": places}}
+    assert dataset.report["train"]["pairs"] == len(dataset.train.source) == 97
+    assert dataset.report["valid"]["pairs"] == len(dataset.valid_pairs) == 3
+
+
+def test_a_pair_may_occur_twice_in_training(tmp_path):
+    write(tmp_path / "train.tsv", COUPLES * 2)
+    write(tmp_path / "valid.tsv", VALID)
+    assert len(load(tmp_path).train.source) == 198
+
+
+def test_pairs_too_long_or_too_unequal_are_left_out_of_training(tmp_path):
+    lengths = [(3, 3), (4, 4), (5, 4), (2, 4), (1, 3), (4, 2), (4, 1), (4, 5)]
+    couples = [(" ".join("s" * n), " ".join("t" * m)) for n, m in lengths]
+    write(tmp_path / "train.tsv", couples)
+    write(tmp_path / "valid.tsv", [("v" + " v" * 8, "w")])
+    dataset = load(tmp_path, max_tokens=4, max_ratio=2.0)
+    kept = [(3, 3), (4, 4), (2, 4), (4, 2)]
+    assert dataset.train.source.lengths.tolist() == [n for n, _ in kept]
+    assert dataset.train.target.lengths.tolist() == [m for _, m in kept]
+    places = [f"{tmp_path}/train.tsv:{line}" for line in (3, 5, 7, 8)]
+    reason = "too long or too unequal"
+    assert skipped(dataset) == {reason: {"count": 4, "first": places}}
+    assert dataset.report["valid"] == {"pairs": 1, "skipped": {}}
+    assert dataset.valid.source.lengths.tolist() == [9]
+
+
+def test_only_the_first_places_are_told(tmp_path):
+    write(tmp_path / "train.tsv", COUPLES + [("", "rien")] * 20)
+    write(tmp_path / "valid.tsv", VALID)
+    told = skipped(load(tmp_path))["with an empty side"]
+    assert told["count"] == 20
+    assert told["first"] == [
+        f"{tmp_path}/train.tsv:{line}" for line in range(100, 105)
+    ]
+
+
+def test_the_report_is_complete_and_stored_in_the_run_folder(tmp_path):
+    path = write(tmp_path / "train.tsv")
+    dataset = load(path)
+    num_pairs = [dataset.report[split]["pairs"] for split in sources.SPLITS]
+    assert sum(num_pairs) == 99
+    assert all(num_pairs)
+    assert list(dataset.report) == ["data", "languages", "test", "valid"] + [
+        "train"
+    ]
+    assert dataset.report["data"] == str(path)
+    assert dataset.report["languages"] == ["source", "target"]
+    config = Config(run_dir=str(tmp_path / "run"))
+    runs.Run(config, "apps.mine", "x").create(dataset.report)
+    assert runs.read_json(tmp_path / "run" / "data.json") == dataset.report
+
+
+# Which pairs validate
+
+
+def chosen(tmp_path, **options):
+    dataset = load(tmp_path, **options)
+    assert dataset.report["valid"]["pairs"] == 60
+    assert len(dataset.valid.source) == len(dataset.valid_pairs)
+    return [int(pair.where.rpartition(":")[2]) for pair in dataset.valid_pairs]
+
+
+def test_few_validation_pairs_are_chosen_by_the_seed(tmp_path):
+    write(tmp_path / "train.tsv")
+    write(
+        tmp_path / "valid.tsv", [(f"day {n}", f"jour {n}") for n in range(60)]
+    )
+    first = chosen(tmp_path, max_valid=7)
+    assert len(set(first)) == 7
+    assert first == sorted(first)
+    assert first != [*range(1, 8)]
+    assert chosen(tmp_path, max_valid=7) == first
+    assert chosen(tmp_path, max_valid=7, seed=1) != first
+    assert chosen(tmp_path, max_valid=60) == [*range(1, 61)]
+
+
+# Data that cannot be used
+
+
+def test_no_training_pairs_but_reasons(tmp_path):
+    write(tmp_path / "train.tsv", [("a b c", "a"), ("", "x"), *VALID])
+    write(tmp_path / "valid.tsv", VALID)
+    message = (
+        "no training pairs; skipped: 1 with an empty side, 1 also held out,"
+        " 1 too long or too unequal"
+    )
+    with pytest.raises(UserError, match=message) as caught:
+        load(tmp_path, max_ratio=1.0)
+    assert str(caught.value).startswith(f"--data {tmp_path}: ")
+
+
+def test_no_training_split(tmp_path):
+    write(tmp_path / "test.tsv")
+    with pytest.raises(UserError, match="no training pairs; it has only test"):
+        load(tmp_path)
+
+
+def test_too_few_to_hold_out(tmp_path):
+    message = (
+        "no validation pairs; one pair in ten is held out and there are only"
+        " 2: give more, or valid files beside the training files"
+    )
+    path = write(tmp_path / "a.tsv", [("car", "x"), ("x", "y")])
+    with pytest.raises(UserError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize("level", ["char", "subword"])
+def test_a_vocabulary_that_cannot_hold_every_byte(tmp_path, level):
+    message = f"--vocab-size must be at least 260 for --level {level}.*got 259"
+    with pytest.raises(UserError, match=message):
+        load(write(tmp_path / "a.tsv"), level, vocab_size=259)
+
+
+def test_a_bad_line_ends_the_command_with_one_line_and_no_run(command):
+    (command.folder / "a.tsv").write_text("house\tmaison\nno tab\n")
+    error = command.error("apps.translation.train", "--data", "a.tsv")
+    assert "a.tsv:2: no tab in 'no tab'; expected source<TAB>target" in error
+    assert not (command.folder / "runs").exists()
+
+
+# Batches
+
+LENGTHS = [
+    *[(3, 2), (1, 1), (7, 9), (17, 15), (2, 3), (5, 5), (8, 6), (30, 31)],
+    *[(4, 3), (6, 7), (20, 19), (11, 21), (22, 22), (25, 20)],
+]
+
+
+def sequences(column, offset):
+    lengths = [couple[column] for couple in LENGTHS]
+    ids = np.repeat(np.arange(len(LENGTHS)) + offset, lengths)
+    return encoded.Sequences(ids.astype(np.int32), np.cumsum([0, *lengths]))
+
+
+@pytest.fixture
+def pairs():
+    """Pair n consists of ids n + 10, its translation of ids n + 50."""
+    return encoded.Encoded(sequences(0, 10), sequences(1, 50))
+
+
+def batches(pairs, epoch=None, start=0, **options):
+    config = Config(**{"batch_tokens": 64, "num_buckets": 2} | options)
+    dataset = encoded.batches(pairs, config, epoch, start)
+    found = list(dataset.as_numpy_iterator())
+    assert dataset.cardinality() == len(found)
+    return found
+
+
+def order(found):
+    return [
+        n for (source, _), *_ in found for n in (source[:, 0] - 10).tolist()
+    ]
+
+
+@pytest.mark.parametrize("epoch", [None, 0, 1])
+def test_every_pair_comes_once_padded_on_the_right(pairs, epoch):
+    found = batches(pairs, epoch)
+    assert sorted(order(found)) == list(range(len(LENGTHS)))
+    for batch in found:
+        (source, before), labels, weights = batch
+        assert source.shape == before.shape == labels.shape == weights.shape
+        assert weights.dtype == np.float32
+        for row, number in enumerate(order([batch])):
+            num_source, num_target = LENGTHS[number]
+            told = [number + 50] * num_target
+            sides = (
+                (source, [number + 10] * num_source + [text.END_ID]),
+                (before, [text.START_ID, *told]),
+                (labels, [*told, text.END_ID]),
+                (weights, [1] * (num_target + 1)),
+            )
+            for side, expected in sides:
+                num_real = len(expected)
+                assert side[row, :num_real].tolist() == expected
+                assert (side[row, num_real:] == text.PADDING_ID).all()
+
+
+def test_shapes_are_few_and_fixed(pairs):
+    shapes = [labels.shape for _, labels, _ in batches(pairs, epoch=0)]
+    assert set(shapes) == {(5, 12), (2, 32), (1, 32)}
+    assert shapes.count((1, 32)) == 1  # What is left.
+    one = {labels.shape for _, labels, _ in batches(pairs, num_buckets=1)}
+    assert one == {(2, 32)}
+
+
+@pytest.mark.parametrize("batch_tokens", [33, 64, 100])
+def test_no_batch_has_more_tokens_than_allowed(pairs, batch_tokens):
+    found = batches(pairs, num_buckets=4, batch_tokens=batch_tokens)
+    assert all(labels.size <= batch_tokens for _, labels, _ in found)
+
+
+def test_a_sentence_longer_than_a_batch_stands_alone(pairs):
+    found = batches(pairs, batch_tokens=1)
+    assert [len(labels) for _, labels, _ in found] == [1] * len(LENGTHS)
+
+
+def test_order_follows_seed_and_epoch(pairs):
+    first = order(batches(pairs, epoch=1))
+    assert order(batches(pairs, epoch=1)) == first
+    assert order(batches(pairs, epoch=2)) != first
+    assert order(batches(pairs, epoch=1, seed=1)) != first
+
+
+def test_without_an_epoch_the_order_is_that_of_the_data(pairs):
+    assert order(batches(pairs, num_buckets=1)) == list(range(len(LENGTHS)))
+
+
+def test_an_epoch_goes_on_where_it_was_left(pairs):
+    whole = batches(pairs, epoch=1)
+    rest = batches(pairs, epoch=1, start=2)
+    assert len(rest) == len(whole) - 2
+    assert order(rest) == order(whole[2:])
+    assert batches(pairs, epoch=1, start=len(whole)) == []
