@@ -121,7 +121,13 @@ def beam_search(
         of_rows = limits._replace(max_length=tf.repeat(limits.max_length, beam))
 
     def body(t: tf.Tensor, alive: _Alive, ended: _Ended) -> tuple:
-        return t + 1, *_advance(step, t, alive, ended, of_rows, penalties)
+        alive, now = _advance(step, t, alive, ended, of_rows, penalties)
+        if stop_when_full:
+            # Whatever the other rows of the batch still do.
+            full = ended.scores[:, -1] > LOWEST
+            ids = tf.where(full[:, None, None], ended.ids, now.ids)
+            now = _Ended(ids, tf.where(full[:, None], ended.scores, now.scores))
+        return t + 1, alive, now
 
     def goes_on(t: tf.Tensor, alive: _Alive, ended: _Ended) -> tf.Tensor:
         worst = ended.scores[:, -1]

@@ -245,3 +245,38 @@ def test_wrong_options_are_told(beam, penalties, message):
     step, state, _ = model()
     with pytest.raises(ValueError, match=message):
         beam_search(step, state, 2, LIMITS, beam, penalties)
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 3.0])
+def test_a_row_that_stops_when_full_does_not_depend_on_the_others(
+    length_penalty,
+):
+    limits = LIMITS
+    penalties = Penalties(length_penalty=length_penalty)
+    num_rows, beam = 6, 2
+    step, state, _ = model(3, batch=num_rows)
+
+    def of_rows(rows):
+        start = tf.nest.map_structure(lambda x: tf.gather(x, rows), state)
+        return run(
+            *[step, start, len(rows), limits, beam, penalties],
+            stop_when_full=True,
+        )
+
+    together = of_rows([*range(num_rows)])
+    for row in range(num_rows):
+        alone = of_rows([row])
+        for values, expected in zip(alone, together, strict=True):
+            np.testing.assert_allclose(values[0], expected[row], rtol=1e-6)
+    assert (together.scores > decoding.LOWEST).numpy().all()
+
+
+def test_a_beam_of_one_that_stops_when_full_is_greedy_with_any_penalty():
+    limits = LIMITS
+    step, state, _ = model(5, batch=8)
+    found = run(
+        *[step, state, 8, limits, 1, Penalties(length_penalty=4.0)],
+        stop_when_full=True,
+    )
+    expected = decoding.greedy(step, state, 8, limits)
+    np.testing.assert_array_equal(found.ids[:, 0], expected.ids)

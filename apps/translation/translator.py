@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from common.beam_search import Penalties, beam_search
-from common.decoding import Decoded, Limits, greedy, sample
+from common.decoding import Decoded, Limits, sample
 from common.errors import UserError
 
 from . import text
@@ -106,8 +106,7 @@ class Translator(keras.Model):
     def search(self, ids: tf.Tensor, beam: int | None = None) -> Decoded:
         """Finds the best translations of source ids <int32>[batch, source].
 
-        A beam of 1 is greedy: the penalties rank, and there is nothing to
-        rank.
+        A beam of 1 is greedy.
 
         Returns:
             Ids <int32>[batch, beam, time], best first.
@@ -117,18 +116,21 @@ class Translator(keras.Model):
         def step(ids: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
             return self.seq2seq.decoder.step(ids, state, memory)
 
-        beam = beam or self.config.beam
-        batch, limits = tf.shape(ids)[0], limits_of(ids)
-        if beam == 1:
-            found = greedy(step, state, batch, limits)
-            return Decoded(*(values[:, None] for values in found))
         penalties = Penalties(
             self.config.length_penalty,
             self.config.coverage_penalty,
             attention_of=lambda state: state.weights,
             source_mask=memory.mask,
         )
-        return beam_search(step, state, batch, limits, beam, penalties)
+        return beam_search(
+            step,
+            state,
+            tf.shape(ids)[0],
+            limits_of(ids),
+            beam or self.config.beam,
+            penalties,
+            stop_when_full=True,
+        )
 
     def draw(
         self, source: tf.Tensor, sampling: Sampling
