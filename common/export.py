@@ -9,8 +9,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -24,6 +25,21 @@ TOLERANCE = 1e-5
 
 # Inputs and outputs by name, as NumPy arrays; strings have dtype object.
 Arrays = dict[str, np.ndarray]
+
+
+class Case(NamedTuple):
+    """A question to a SavedModel, and the answer to expect.
+
+    Attributes:
+        inputs: of the signature, by name.
+        outputs: likewise. Floats may differ by 1e-5, or by that share of
+            themselves if they are above 1; all else must be equal.
+        signature: which one to ask.
+    """
+
+    inputs: Arrays
+    outputs: Arrays
+    signature: str = "serving_default"
 
 
 @contextlib.contextmanager
@@ -120,11 +136,7 @@ def operations(folder: Path) -> set[str]:
     return {node.op for body in nodes for node in body}
 
 
-def check(
-    folder: Path,
-    cases: list[tuple[Arrays, Arrays]],
-    signature: str = "serving_default",
-) -> None:
+def check(folder: Path, cases: Sequence[Case]) -> None:
     """Proves that a SavedModel answers as the model it came from.
 
     It must hold no operation of cuDNN. It is loaded on the CPU in a new
@@ -132,10 +144,7 @@ def check(
 
     Args:
         folder: the SavedModel.
-        cases: inputs of the signature and the outputs to expect; floats may
-            differ by 1e-5 (of those above 1: by that share), all else must be
-            equal.
-        signature: which one to ask.
+        cases: what to ask it, and what to expect.
 
     Raises:
         UserError: if it needs a GPU, does not load or answers differently.
@@ -149,13 +158,13 @@ def check(
     with tempfile.TemporaryDirectory() as scratch:
         inputs = Path(scratch) / "inputs.npz"
         outputs = Path(scratch) / "outputs.npz"
-        _save_cases(inputs, [case[0] for case in cases])
-        _run_alone(folder, signature, inputs, outputs)
+        _save_cases(inputs, [case.inputs for case in cases])
+        signatures = [case.signature for case in cases]
+        _run_alone(folder, inputs, outputs, signatures)
         answers = _load_cases(outputs, len(cases))
-    for number, ((_, expected), answer) in enumerate(
-        zip(cases, answers, strict=True)
-    ):
-        _compare(f"{folder}: case {number}", expected, answer)
+    for number, (case, answer) in enumerate(zip(cases, answers, strict=True)):
+        where = f"{folder}: {case.signature}, case {number}"
+        _compare(where, case.outputs, answer)
 
 
 # Runs with `python -I`: no current folder, no user site, no project on the
@@ -166,7 +175,7 @@ for name in ("keras", "tf_keras", "common", "apps"):
     sys.modules[name] = None
 import numpy as np, tensorflow as tf
 model = tf.saved_model.load(sys.argv[1])
-answer = model.signatures[sys.argv[4]]
+signatures = sys.argv[4:]
 cases = np.load(sys.argv[2])
 numbers = sorted({key.partition("/")[0] for key in cases.files}, key=int)
 outputs = {}
@@ -179,6 +188,7 @@ for number in numbers:
                                    else value, shape=value.shape,
                                    dtype=tf.string if value.dtype.kind == "S"
                                    else None)
+    answer = model.signatures[signatures[int(number)]]
     for name, value in answer(**inputs).items():
         value = value.numpy()
         outputs[number + "/" + name] = (
@@ -188,13 +198,13 @@ np.savez(sys.argv[3], **outputs)
 
 
 def _run_alone(
-    folder: Path, signature: str, inputs: Path, outputs: Path
+    folder: Path, inputs: Path, outputs: Path, signatures: list[str]
 ) -> None:
     environment = os.environ | {
         "CUDA_VISIBLE_DEVICES": "",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    arguments = [str(folder), str(inputs), str(outputs), signature]
+    arguments = [str(folder), str(inputs), str(outputs), *signatures]
     done = subprocess.run(
         [sys.executable, "-I", "-c", _ALONE, *arguments],
         env=environment,

@@ -19,17 +19,18 @@ class Greeter(tf.Module):
 @pytest.fixture
 def saved(tmp_path):
     greeter = Greeter()
-    signatures = {"serving_default": greeter.serve}
+    signatures = {"serving_default": greeter.serve, "again": greeter.serve}
     tf.saved_model.save(greeter, str(tmp_path / "model"), signatures)
     return tmp_path / "model"
 
 
-def case(names, greetings, lengths):
+def case(names, greetings, lengths, **options):
     inputs = {"name": np.array(names, object)}
-    return inputs, {
+    outputs = {
         "greeting": np.array(greetings, object),
         "length": np.array(lengths, np.float32),
     }
+    return export.Case(inputs, outputs, **options)
 
 
 def test_equal_answers_pass(saved):
@@ -44,6 +45,15 @@ def test_equal_answers_pass(saved):
         export.check(saved, [cases[0], wrong])
 
 
+def test_each_case_is_put_to_its_own_signature(saved):
+    right = case([b"Ann"], [b"hello Ann"], [3], signature="again")
+    wrong = case([b"Ann"], [b"hello Eve"], [3], signature="again")
+    default = case([b"Ann"], [b"hello Ann"], [3])
+    export.check(saved, [right, default])
+    with pytest.raises(UserError, match="again, case 1: greeting differs"):
+        export.check(saved, [default, wrong])
+
+
 @pytest.mark.parametrize(
     ("lengths", "text"),
     [([3.1], "length differs"), ([[3]], "length differs")],
@@ -54,12 +64,12 @@ def test_other_numbers_and_shapes_are_told(saved, lengths, text):
 
 
 def test_missing_outputs_and_missing_models_are_told(saved, tmp_path):
-    inputs, outputs = case([b"Ann"], [b"hello Ann"], [3])
-    outputs.pop("length")
+    asked = case([b"Ann"], [b"hello Ann"], [3])
+    asked.outputs.pop("length")
     with pytest.raises(UserError, match="expected .'greeting'."):
-        export.check(saved, [(inputs, outputs)])
+        export.check(saved, [asked])
     with pytest.raises(UserError, match="does not answer by itself"):
-        export.check(tmp_path / "gone", [(inputs, outputs)])
+        export.check(tmp_path / "gone", [asked])
 
 
 def test_versions_count_up_and_only_whole_ones_count(tmp_path):

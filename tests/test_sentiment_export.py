@@ -48,7 +48,7 @@ def test_it_answers_alike_where_keras_cannot_be_imported(run, exported):
             "score": rows.max(axis=-1, initial=0) if len(rows) else rows[:, 0],
             "probabilities": rows,
         }
-        cases.append(({"text": encoded}, outputs))
+        cases.append(common_export.Case({"text": encoded}, outputs))
     common_export.check(exported, cases)
 
 

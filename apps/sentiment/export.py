@@ -61,9 +61,7 @@ def build(
     return archive
 
 
-def cases(
-    text_model: keras.Model, labels: list[str]
-) -> list[tuple[export.Arrays, export.Arrays]]:
+def cases(text_model: keras.Model, labels: list[str]) -> list[export.Case]:
     """What the model in memory answers, for comparison."""
     result = []
     for texts in CASES:
@@ -76,7 +74,7 @@ def cases(
             "score": probabilities.max(axis=-1),
             "probabilities": probabilities,
         }
-        result.append(({"text": encoded}, outputs))
+        result.append(export.Case({"text": encoded}, outputs))
     return result
 
 
@@ -122,7 +120,7 @@ def export_run(run: Path, to: Path) -> Path:
     with export.new_version(base) as folder:
         build(text_model, labels).write_out(folder, verbose=False)
         expected = cases(text_model, labels)
-        export.write_warmup(folder, [inputs for inputs, _ in expected])
+        export.write_warmup(folder, [case.inputs for case in expected])
         for name in (runs.CONFIG, "labels.txt"):
             shutil.copy(run / name, folder / name)
         write_card(folder, run, labels)

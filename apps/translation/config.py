@@ -113,5 +113,5 @@ SMOKE = Config(
     embedding_dim=32,
     units=32,
     vocab_size=500,
-    num_buckets=3,
+    num_buckets=1,
 )
