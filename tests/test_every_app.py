@@ -10,7 +10,10 @@ import pytest
 import tensorflow as tf
 
 # What each app predicts from.
-INPUTS = {"sentiment": ["not bad at all", ""]}
+INPUTS = {
+    "sentiment": ["not bad at all", ""],
+    "translation": ["The small black cats sleep.", ""],
+}
 FILES = [
     *["README.md", "__init__.py", "config.py", "data.py", "model.py"],
     *["train.py", "evaluate.py", "predict.py", "export.py"],

@@ -81,7 +81,7 @@ def test_scores_of_what_is_right_and_of_what_is_wrong():
     assert evaluate.score(right, right) == pytest.approx(
         {"bleu": 100, "chrf": 100}
     )
-    wrong = evaluate.score(["xxx", "zzz"], right)
+    wrong = evaluate.score(["qqq", "zzz"], right)
     assert wrong == {"bleu": 0, "chrf": 0}
 
 

@@ -59,10 +59,6 @@ def assert_same_run(run, other):
         np.testing.assert_array_equal(value, other[1][name])
 
 
-def test_the_same_seed_gives_the_same_losses_and_weights(tmp_path, four_epochs):
-    assert_same_run(run_to(tmp_path / "again", epochs=4), four_epochs)
-
-
 def test_another_seed_gives_other_losses(tmp_path, four_epochs, capsys):
     state, _ = run_to(tmp_path / "other", epochs=1, seed=1)
     assert losses(state)[0] != losses(four_epochs[0])[0]
@@ -70,7 +66,9 @@ def test_another_seed_gives_other_losses(tmp_path, four_epochs, capsys):
 
 
 def test_two_epochs_and_two_more_are_four(tmp_path, four_epochs):
-    run_to(tmp_path / "run", epochs=2)
+    # So the same seed gives the same losses and weights.
+    two_epochs = run_to(tmp_path / "run", epochs=2)
+    assert losses(two_epochs[0]) == losses(four_epochs[0])[:2]
     assert_same_run(run_to(tmp_path / "run", epochs=4), four_epochs)
 
 
