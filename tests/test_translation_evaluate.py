@@ -141,7 +141,7 @@ def test_the_report_names_the_signatures_and_what_was_left_out(score):
     skipped.note("with an empty side", "x:3")
     skipped.note("with an empty side", "x:5")
     told = evaluate.report([answer("a", "b c d e", "b c")], skipped)
-    assert "skipped: 2 pairs with an empty side" in told.splitlines()
+    assert "skipped: 2 (with an empty side)" in told.splitlines()
 
 
 def test_the_table_tells_the_scores_by_length(score):
@@ -196,7 +196,7 @@ def test_parallel_files(score, predictor, tmp_path):
     flags = ["--data", tmp_path, "--source", "en", "--target"]
     report, scores = score(*flags, "fr")
     assert scores == pytest.approx({"bleu": 100, "chrf": 100, "examples": 3})
-    assert "skipped: 1 pairs with an empty side" in report
+    assert "skipped: 1 (with an empty side)" in report
     assert f"100.0 {tmp_path / 'test.en'}:1" in report
     _, scores = score(*flags, "de")
     assert scores["bleu"] < 50

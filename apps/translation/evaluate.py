@@ -121,7 +121,7 @@ def report(answers: list[Answer], skipped: Skipped) -> str:
     scores = score_answers(answers)
     lines = [f"{name:<12}{value:.4g}" for name, value in scores.items()]
     for reason, count in skipped.counts.items():
-        lines.append(f"skipped: {count} pairs {reason}")
+        lines.append(f"skipped: {count} ({reason})")
     lines += _signatures(answers)
     lines += ["", "by words and marks in the source"]
     lines += [f"{'up to':>8}{'pairs':>8}{'BLEU':>8}{'chrF':>8}"]

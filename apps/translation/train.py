@@ -75,8 +75,9 @@ def describe(dataset: data.Data) -> str:
         f" {len(dataset.target_vocabulary)} tokens"
     ]
     for reason, skipped in dataset.report["train"]["skipped"].items():
-        places = ", ".join(skipped["first"])
-        lines.append(f"skipped {skipped['count']} pairs {reason}: {places} ...")
+        more = ", ..." if skipped["count"] > len(skipped["first"]) else ""
+        places = ", ".join(skipped["first"]) + more
+        lines.append(f"skipped: {skipped['count']} ({reason}): {places}")
     return "\n".join(lines)
 
 
