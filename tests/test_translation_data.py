@@ -55,9 +55,10 @@ def test_vocabularies_and_ids(tmp_path):
 
 
 def test_held_out_pairs_teach_no_words(tmp_path):
-    write(tmp_path / "train.tsv", [("a dog", "un chien")] * 2)
-    write(tmp_path / "valid.tsv", [("my cat", "mon chat")] * 3)
-    write(tmp_path / "test.tsv", [("my cow", "ma vache")] * 3)
+    cat, cow = [("my cat", "mon chat")] * 3, [("my cow", "ma vache")] * 3
+    write(tmp_path / "train.tsv", [("a dog", "un chien")] * 2 + cat + cow)
+    write(tmp_path / "valid.tsv", cat)
+    write(tmp_path / "test.tsv", cow)
     assert load(tmp_path).source_vocabulary == [" a", " dog"]
     assert load(tmp_path).target_vocabulary == [" chien", " un"]
 

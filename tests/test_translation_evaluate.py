@@ -81,6 +81,8 @@ def test_scores_of_what_is_right_and_of_what_is_wrong():
     assert evaluate.score(right, right) == pytest.approx(
         {"bleu": 100, "chrf": 100}
     )
+    small = [sentence.lower() for sentence in right]
+    assert max(evaluate.score(small, right).values()) < 99
     wrong = evaluate.score(["qqq", "zzz"], right)
     assert wrong == {"bleu": 0, "chrf": 0}
 

@@ -153,6 +153,28 @@ def test_dropout_is_on_in_training_only(dropped, input_feeding):
         assert np.abs(drawn - other).max() > 0.01
 
 
+def test_with_input_feeding_too_dropout_lies_between_layers():
+    shares = {"embedding_dropout": 0.0, "dropout": 0.5}
+    seq2seq = small(num_layers=2, input_feeding=True, **shares).seq2seq
+    memory, state = seq2seq.encode(SOURCE_IDS)
+    calm, drawn = (
+        seq2seq.decoder.run(BEFORE, memory, state, training)[0]
+        for training in (False, True)
+    )
+    assert np.abs(calm - drawn).max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["general", "fed, 2 layers"])
+def test_only_input_feeding_sees_what_was_attended_last(name):
+    decoder = built(name).seq2seq.decoder
+    memory, state = built(name).seq2seq.encode(SOURCE_IDS)
+    other = state._replace(attended=state.attended + 1)
+    logits, _ = decoder.step(BEFORE[:, 0], state, memory)
+    other_logits, _ = decoder.step(BEFORE[:, 0], other, memory)
+    differ = np.abs(logits - other_logits).max() > 0.01
+    assert differ == decoder.input_feeding
+
+
 def test_without_dropout_training_computes_the_same():
     seq2seq = small(num_layers=2, embedding_dropout=0.0, dropout=0.0).seq2seq
     given = (SOURCE_IDS, BEFORE)
