@@ -110,8 +110,10 @@ class Config:
 SMOKE = Config(
     num_examples=1_000,
     epochs=2,
-    embedding_dim=32,
-    units=32,
-    vocab_size=500,
+    embedding_dim=64,
+    units=64,
+    vocab_size=1_000,
+    batch_tokens=128,
     num_buckets=1,
+    learning_rate=1e-2,
 )
