@@ -11,7 +11,7 @@ import itertools
 import statistics
 import time
 
-from apps.translation import filters, predict, sources
+from apps.translation import evaluate, filters, predict, sources
 from common import cli
 
 
@@ -25,13 +25,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     cli.add_overrides(parser, "data", "source", "target")
     args = parser.parse_args()
-    predictor = predict.load(args.run)
-    config = cli.override(predictor.config, args)
-    pairs = filters.usable(
-        sources.open_splits(config)[args.split], filters.Skipped()
-    )
-    texts = [pair.source for pair in itertools.islice(pairs, args.limit)]
     predictors = {beam: predict.load(args.run, beam) for beam in args.beams}
+    config = cli.override(predictors[args.beams[0]].config, args)
+    split = evaluate.select(sources.open_splits(config), args.split)
+    pairs = filters.usable(split, filters.Skipped())
+    texts = [pair.source for pair in itertools.islice(pairs, args.limit)]
     seconds: dict[int, list[float]] = {beam: [] for beam in args.beams}
     for _ in range(args.rounds + 1):
         for beam, of_beam in predictors.items():
