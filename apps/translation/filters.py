@@ -1,37 +1,13 @@
 """Which pairs are left out, and why."""
 
-import collections
 from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
+from common.skipped import Skipped
+
 from . import sources
 from .config import Config
-
-# Places of skipped pairs that a report names.
-NUM_PLACES = 5
-
-
-class Skipped:
-    """Counts pairs that are left out, by reason, and notes the first places."""
-
-    def __init__(self) -> None:
-        self.counts: collections.Counter[str] = collections.Counter()
-        self.places: dict[str, list[str]] = {}
-
-    def note(self, reason: str, where: str) -> None:
-        """Notes one pair."""
-        self.counts[reason] += 1
-        places = self.places.setdefault(reason, [])
-        if len(places) < NUM_PLACES:
-            places.append(where)
-
-    def report(self) -> dict:
-        """Reason to count and first places."""
-        return {
-            reason: {"count": count, "first": self.places[reason]}
-            for reason, count in self.counts.items()
-        }
 
 
 def usable(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from common import cli, interrupts, runs
+from common import cli, interrupts, runs, skipped
 from common.errors import UserError
 from common.losses import SmoothedCrossEntropy
 
@@ -74,11 +74,7 @@ def describe(dataset: data.Data) -> str:
         f" {len(dataset.source_vocabulary)} and"
         f" {len(dataset.target_vocabulary)} tokens"
     ]
-    for reason, skipped in dataset.report["train"]["skipped"].items():
-        more = ", ..." if skipped["count"] > len(skipped["first"]) else ""
-        places = ", ".join(skipped["first"]) + more
-        lines.append(f"skipped: {skipped['count']} ({reason}): {places}")
-    return "\n".join(lines)
+    return "\n".join(lines + skipped.lines(dataset.report["train"]["skipped"]))
 
 
 def compile_model(seq2seq: keras.Model, config: Config) -> None:
