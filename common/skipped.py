@@ -29,6 +29,13 @@ class Skipped:
         if len(places) < NUM_PLACES:
             places.append(where)
 
+    def add(self, other: "Skipped") -> None:
+        """Notes all that another one did."""
+        for reason, places in other.places.items():
+            self.counts[reason] += other.counts[reason]
+            known = self.places.setdefault(reason, [])
+            known += places[: NUM_PLACES - len(known)]
+
     def report(self) -> dict:
         """Reason to count and first places."""
         return {

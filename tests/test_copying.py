@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from test_every_app import INPUTS
+from test_every_app import INPUTS, inputs_of
 
 IGNORED = shutil.ignore_patterns("__pycache__")
 
@@ -21,9 +21,10 @@ for package, run in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 """
 
 
-def use(command, package, inputs):
-    """Trains, evaluates, exports and predicts with an app."""
+def use(command, package, app):
+    """Trains, evaluates, exports and predicts with an app, or its copy."""
     name = package.rpartition(".")[2]
+    inputs = inputs_of(app, f"runs/{name}")
     command(f"{package}.train", "--smoke", "--epochs", "1")
     scored = command(f"{package}.evaluate", f"runs/{name}", "--limit", "5")
     assert json.loads(scored.stdout.splitlines()[-1])["examples"] == 5
@@ -39,8 +40,8 @@ def test_a_copy_beside_the_original_is_an_app_of_its_own(
     shutil.copytree(root / "common", tmp_path / "common", ignore=IGNORED)
     shutil.copytree(tmp_path / "apps" / app, tmp_path / "apps" / "mine")
     command = make_command(tmp_path)
-    use(command, f"apps.{app}", INPUTS[app])
-    use(command, "apps.mine", INPUTS[app])
+    use(command, f"apps.{app}", app)
+    use(command, "apps.mine", app)
     error = command.error(
         "apps.mine.train", "--smoke", "--run-dir", f"runs/{app}"
     )
@@ -63,5 +64,5 @@ def test_a_copy_in_another_project_needs_only_common(
 ):
     shutil.copytree(root / "apps" / app, tmp_path / "reviews", ignore=IGNORED)
     shutil.copytree(root / "common", tmp_path / "common", ignore=IGNORED)
-    answers = use(make_command(tmp_path), "reviews", INPUTS[app])
+    answers = use(make_command(tmp_path), "reviews", app)
     assert len(answers.splitlines()) == len(INPUTS[app])

@@ -9,11 +9,18 @@ import sys
 import pytest
 import tensorflow as tf
 
-# What each app predicts from.
+# What each app predicts from; {run} is the run folder.
 INPUTS = {
+    "captioning": [f"{{run}}/samples/valid-0000{k}.png" for k in range(2)],
     "sentiment": ["not bad at all", ""],
     "translation": ["The small black cats sleep.", ""],
 }
+
+
+def inputs_of(app, run):
+    return [given.format(run=run) for given in INPUTS[app]]
+
+
 FILES = [
     *["README.md", "__init__.py", "config.py", "data.py", "model.py"],
     *["train.py", "evaluate.py", "predict.py", "export.py"],
@@ -84,9 +91,10 @@ def test_run_and_export_score_the_same(app, trained):
 
 def test_run_and_export_answer_the_same(app, trained):
     command, _ = trained
-    run = command(f"apps.{app}.predict", f"runs/{app}", *INPUTS[app])
-    exported = command(f"apps.{app}.predict", f"exports/{app}/1", *INPUTS[app])
-    assert len(run.stdout.splitlines()) == len(INPUTS[app])
+    given = inputs_of(app, f"runs/{app}")
+    run = command(f"apps.{app}.predict", f"runs/{app}", *given)
+    exported = command(f"apps.{app}.predict", f"exports/{app}/1", *given)
+    assert len(run.stdout.splitlines()) == len(given)
     assert exported.stdout == run.stdout
 
 
@@ -110,7 +118,8 @@ def test_a_wrong_split_and_a_wrong_limit(app, trained):
 
 def test_commands_print_nothing_of_tensorflow(app, trained):
     command, _ = trained
-    done = command(f"apps.{app}.predict", f"runs/{app}", *INPUTS[app])
+    given = inputs_of(app, f"runs/{app}")
+    done = command(f"apps.{app}.predict", f"runs/{app}", *given)
     assert done.stderr == ""
 
 

@@ -1,0 +1,117 @@
+"""All options of the app: one dataclass, which is also the command line."""
+
+import dataclasses
+from typing import Literal
+
+from common import cli
+from common.errors import UserError
+
+from . import text
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of training. The defaults give the results in the README."""
+
+    data: str = "builtin"  # builtin, tfds:NAME[/CONFIG], or a folder.
+    features: str = ""  # Features of the images, in place of the images: .npz.
+    encoding: str = "utf-8"  # Encoding of the user's text files.
+    tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
+    num_examples: int = 6_000  # Training images of the builtin data.
+
+    min_count: int = 3  # Rarer words are unknown.
+    vocab_size: int = 10_000  # Most words, special ones included.
+    max_words: int = 25  # Longer captions lose their end.
+    max_valid: int = 2_000  # Validation images; more are chosen from by chance.
+
+    # A network of keras.applications, such as MobileNetV2, or cnn, a small one
+    # that is trained with the decoder.
+    encoder: str = "cnn"
+    encoder_weights: str = "imagenet"  # Or a file, or none.
+    image_size: int = 64  # Height and width that images are brought to.
+    pooled: bool = False  # One vector of each image in place of a grid.
+    finetune: str = ""  # A run to go on from, with its encoder trained too.
+
+    # Where the image comes in (see decoder.py).
+    decoder: Literal["attention", "first_input", "initial_state"] = "attention"
+    attention: Literal["dot", "general", "additive"] = "general"  # Its score.
+    embedding_dim: int = 128  # Size of a word's vector.
+    units: int = 256  # Size of the LSTM state.
+    feature_dropout: float = 0.0  # Share of the image's features dropped.
+    embedding_dropout: float = 0.1  # Share of embedding features dropped.
+    dropout: float = 0.1  # Share of the features before the output dropped.
+    doubly_stochastic: float = 1.0  # Weight of looking at all of the image.
+    label_smoothing: float = 0.05  # Probability spread over all words.
+    scheduled_sampling: float = 0.0  # Share of words taken from the model ...
+    sampling_epochs: int = 10  # ... reached after so many epochs.
+
+    epochs: int = 8  # Most passes over the training data.
+    captions_per_image: int = 1  # Drawn in each epoch; 0 takes all of them.
+    batch_size: int = 64  # Captions in one step.
+    num_buckets: int = 2  # Fixed padded lengths, chosen from the data.
+    learning_rate: float = 2e-3  # Adam's step size in the first epoch.
+    learning_rate_decay: float = 0.8  # Factor on the step size, each epoch.
+    clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
+    patience: int = 3  # Epochs without a better CIDEr before stopping.
+    seed: int = 0  # Of weights, order, dropout and sampling.
+    run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
+
+    beam: int = 5  # Captions that are followed at one time.
+    length_penalty: float = 1.0  # The greater, the longer captions get.
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work, naming the flag."""
+        share = cli.between(0, 1)
+        cli.check_fields(
+            self,
+            num_examples=cli.at_least(10),
+            min_count=cli.at_least(1),
+            vocab_size=cli.at_least(text.NUM_SPECIAL + 1),
+            max_words=cli.at_least(1),
+            max_valid=cli.at_least(1),
+            image_size=cli.at_least(16),
+            embedding_dim=cli.at_least(1),
+            units=cli.at_least(1),
+            feature_dropout=share,
+            embedding_dropout=share,
+            dropout=share,
+            doubly_stochastic=cli.at_least(0),
+            label_smoothing=share,
+            scheduled_sampling=share,
+            sampling_epochs=cli.at_least(1),
+            epochs=cli.at_least(1),
+            captions_per_image=cli.at_least(0),
+            batch_size=cli.at_least(1),
+            num_buckets=cli.at_least(1),
+            learning_rate=cli.above(0),
+            learning_rate_decay=cli.above(0),
+            clip_norm=cli.above(0),
+            patience=cli.at_least(1),
+            seed=cli.at_least(0),
+            beam=cli.at_least(1),
+            length_penalty=cli.at_least(0),
+        )
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        if self.pooled and self.decoder == "attention":
+            raise UserError(
+                "--decoder attention needs a grid to look at: leave out"
+                " --pooled, or choose --decoder first_input or initial_state"
+            )
+        if self.features and self.data == "builtin":
+            raise UserError(
+                "--features needs --data too: the folder with the captions"
+            )
+
+
+# Seconds on two cores: the whole path, little learning.
+SMOKE = Config(
+    num_examples=300,
+    epochs=2,
+    embedding_dim=64,
+    units=64,
+    batch_size=32,
+    num_buckets=1,
+    learning_rate=5e-3,
+)

@@ -1,0 +1,215 @@
+"""The decoder: an LSTM that is told of the image, and writes word by word."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from common import LSTM
+from common.attention import Attention, Memory
+
+from .config import Config
+
+
+class State(NamedTuple):
+    """What the decoder carries from one step to the next.
+
+    Rows are batch, or batch * beam: the beam's beginnings for one image lie
+    side by side, and share its memory.
+
+    Attributes:
+        hidden: <float>[rows, units].
+        cell: <float>[rows, units].
+        context: <float>[rows, units], what the last look brought, gated.
+        weights: <float32>[rows, regions], where the decoder looked; zeros
+            where it does not look.
+    """
+
+    hidden: tf.Tensor
+    cell: tf.Tensor
+    context: tf.Tensor
+    weights: tf.Tensor
+
+
+class Decoder(keras.layers.Layer):
+    """Tells the next word from the words so far and the image.
+
+    The image comes in at one of three places (`config.decoder`):
+
+    - `first_input`: as the input before the first word, and never again
+      (Vinyals et al. 2015, "Show and tell", equations 10 to 12).
+    - `initial_state`: as the state before the first word.
+    - `attention`: at every step, a look at its regions (Xu et al. 2015, "Show,
+      attend and tell", section 3.1.2 and 4.2):
+
+          weights = softmax over regions of score(h, region)
+          context = sigmoid(G h + g) * sum over regions of weights * region
+          h, c = LSTM([x; context], h, c)
+
+      from a first state that the mean of the regions gives. The gate lets the
+      decoder leave the image alone where the next word follows from the words
+      before.
+
+    and the next word is read off what the step knows (equation 7 there):
+
+        logits = V tanh(W [h; context; x] + b) + d
+
+    without context and x where there is no attention.
+
+    Args:
+        config: sizes, dropouts, and where the image comes in.
+        num_ids: size of the vocabulary, special ids included.
+
+    Call arguments:
+        ids: <int32>[rows, time], the words before those to be told.
+        memory: the image, as `memory` makes it.
+        state: the state before the first word, as `start` makes it.
+        training: whether dropout is on.
+
+    Returns:
+        Logits <float32>[rows, time, vocab], and where the decoder looked for
+        each of them <float32>[rows, time, regions].
+    """
+
+    def __init__(self, config: Config, num_ids: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = config.units
+        self.kind = config.decoder
+        self.embedding = keras.layers.Embedding(
+            num_ids, config.embedding_dim, name="embedding"
+        )
+        self.feature_dropout = keras.layers.Dropout(config.feature_dropout)
+        self.embedding_dropout = keras.layers.Dropout(config.embedding_dropout)
+        self.dropout = keras.layers.Dropout(config.dropout)
+        # Features of all encoders come to one scale and size.
+        self.normalization = keras.layers.LayerNormalization(name="normalize")
+        self.projection = self._dense("projection", "relu")
+        self.lstm = LSTM(
+            self.units, return_sequences=True, return_state=True, name="lstm"
+        )
+        features = config.embedding_dim
+        if self.kind == "first_input":
+            self.image_input = keras.layers.Dense(features, name="image_input")
+        else:
+            self.first_hidden = self._dense("first_hidden", "tanh")
+            self.first_cell = self._dense("first_cell", "tanh")
+        if self.kind == "attention":
+            self.attention = Attention(
+                config.attention, self.units, self.units, name="attention"
+            )
+            self.gate = self._dense("gate", "sigmoid")
+            features += self.units
+        # Steps call the cell alone: the layer has no inputs to build it by.
+        self.lstm.build((None, None, features))
+        self.combine = keras.layers.Dense(config.units, "tanh", name="combine")
+        # Softmax and loss are computed in float32 whatever comes before.
+        self.readout = keras.layers.Dense(
+            num_ids, dtype="float32", name="readout"
+        )
+
+    def _dense(self, name: str, activation: str) -> keras.layers.Layer:
+        return keras.layers.Dense(self.units, activation, name=name)
+
+    def memory(self, features: tf.Tensor, training: Any = False) -> Memory:
+        """Prepares an image, once for all steps.
+
+        Args:
+            features: <float>[batch, regions, features].
+            training: whether dropout is on.
+        """
+        x = self.normalization(features)
+        x = self.feature_dropout(x, training=training)
+        values = self.projection(x)
+        mask = tf.ones(tf.shape(values)[:2], tf.bool)
+        if self.kind != "attention":
+            return Memory(values, values, mask)
+        return self.attention.memory(values, mask)
+
+    def start(self, memory: Memory) -> State:
+        """The state before the first word."""
+        mean = tf.reduce_mean(memory.values, axis=1)
+        nothing = tf.zeros_like(mean)
+        weights = tf.zeros_like(memory.mask, tf.float32)
+        if self.kind != "first_input":
+            hidden, cell = self.first_hidden(mean), self.first_cell(mean)
+            return State(hidden, cell, nothing, weights)
+        image = self.image_input(mean)
+        _, (hidden, cell) = self.lstm.cell(image, [nothing, nothing])
+        return State(hidden, cell, nothing, weights)
+
+    def call(
+        self,
+        ids: tf.Tensor,
+        memory: Memory,
+        state: State,
+        training: Any = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Computes the outputs; see the class."""
+        x = self.embedding_dropout(self.embedding(ids), training=training)
+        if self.kind == "attention":
+            states = self._run_stepwise(x, memory, state)
+        else:
+            first = [state.hidden, state.cell]
+            hidden, *_ = self.lstm(x, initial_state=first, training=training)
+            looked = tf.tile(state.weights[:, None], [1, tf.shape(ids)[1], 1])
+            states = State(hidden, hidden, hidden, looked)
+        known = self.dropout(self._known(x, states), training=training)
+        return self.readout(known), states.weights
+
+    def _run_stepwise(
+        self, x: tf.Tensor, memory: Memory, state: State
+    ) -> State:
+        """A look needs the state before it: states [rows, time, units]."""
+        states = tf.scan(
+            lambda before, x: self._advance(x, before, memory),
+            tf.transpose(x, [1, 0, 2]),
+            state,
+        )
+        return State(*(tf.transpose(x, [1, 0, 2]) for x in states))
+
+    def step(
+        self, ids: tf.Tensor, state: State, memory: Memory
+    ) -> tuple[tf.Tensor, State]:
+        """Takes one step, as `common.decoding` wants it.
+
+        Args:
+            ids: <int32>[rows], the last words.
+            state: the state before them.
+            memory: the image.
+
+        Returns:
+            Logits <float32>[rows, vocab] of the next words, and the state.
+        """
+        x = self.embedding(ids)
+        state = self._advance(x, state, memory)
+        return self.readout(self._known(x, state)), state
+
+    def _advance(self, x: tf.Tensor, state: State, memory: Memory) -> State:
+        """One step from embedded words <float>[rows, features]."""
+        context, weights = state.context, state.weights
+        if self.kind == "attention":
+            context, weights = self._look(state.hidden, memory)
+            x = tf.concat([x, context], axis=-1)
+        _, (hidden, cell) = self.lstm.cell(x, [state.hidden, state.cell])
+        return State(hidden, cell, context, weights)
+
+    def _look(
+        self, hidden: tf.Tensor, memory: Memory
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What states <float>[rows, units] see of their images, and where."""
+        rows = tf.shape(hidden)[0]
+        batch, regions = tf.unstack(tf.shape(memory.mask))
+        beam = rows // tf.maximum(batch, 1)
+        # All that is asked of one image, by any of its rows, at once.
+        asked = tf.reshape(hidden, [batch, beam, self.units])
+        context, weights = self.attention(asked, memory)
+        context = tf.reshape(context, [rows, self.units])
+        weights = tf.reshape(weights, [rows, regions])
+        weights = tf.ensure_shape(weights, [None, memory.mask.shape[1]])
+        return self.gate(hidden) * context, weights
+
+    def _known(self, x: tf.Tensor, state: State) -> tf.Tensor:
+        """What the next word is read off: <float>[..., units]."""
+        if self.kind != "attention":
+            return self.combine(state.hidden)
+        return self.combine(tf.concat([state.hidden, state.context, x], -1))

@@ -1,0 +1,197 @@
+"""Encoders: from the pixels of a picture to a vector for each of its regions.
+
+`cnn` is a small network that is trained with the decoder. Any other name is a
+network of `keras.applications`, with weights that others have trained.
+"""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from . import pretrained
+from .config import Config
+
+CNN = "cnn"
+# Filters and stride of each convolution: 64 pixels become 8 regions a side.
+_CONVOLUTIONS = ((32, 2), (64, 2), (96, 2), (128, 1))
+_KEPT = ("none", "imagenet")
+
+
+@keras.saving.register_keras_serializable(package=__package__)
+class Encoder(keras.layers.Layer):
+    """A convolutional network and the order of its regions.
+
+    The network always runs as in inference, also while it is trained: batch
+    normalisation with the statistics of a small batch would undo what the
+    pretrained weights know.
+
+    Args:
+        network: `cnn`, or the name of a function of `keras.applications`.
+        size: height and width of the pictures.
+        pooled: one vector, the average of all regions, in place of a grid.
+        weights: of the network: "imagenet" or a file. They are no part of the
+            layer's config, so a saved layer is rebuilt without a download.
+
+    Call arguments:
+        pixels: <float32>[batch, size, size, 3], 0 to 255.
+
+    Returns:
+        <float32>[batch, regions, features]; the regions of the first row from
+        left to right, then those of the next. One if pooled.
+
+    Example:
+        >>> encoder = Encoder("cnn", size=64)
+        >>> encoder(tf.zeros([2, 64, 64, 3])).shape
+        TensorShape([2, 64, 128])
+    """
+
+    def __init__(
+        self,
+        network: str,
+        size: int,
+        pooled: bool = False,
+        weights: str | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.network = network
+        self.size = size
+        self.pooled = pooled
+        if network == CNN:
+            self.base, self.preprocess = _cnn(size), _centred
+        else:
+            self.base = pretrained.build(network, size, weights)
+            self.preprocess = pretrained.preprocess(network)
+
+    def build(self, input_shape: tuple) -> None:
+        """Nothing to create: the network came with its weights."""
+        self.built = True
+
+    def call(self, pixels: tf.Tensor) -> tf.Tensor:
+        """Computes the outputs; see the class."""
+        # TensorFlow's convolutions fail on a batch of no rows.
+        num_rows = tf.shape(pixels)[0]
+        missing = tf.maximum(1 - num_rows, 0)
+        padded = tf.pad(pixels, [[0, missing], [0, 0], [0, 0], [0, 0]])
+        grid = self.base(self.preprocess(padded), training=False)[:num_rows]
+        if self.pooled:
+            return keras.ops.mean(grid, axis=(1, 2))[:, None]
+        return keras.ops.reshape(grid, (-1, self.regions, self.dim))
+
+    @property
+    def regions(self) -> int:
+        """How many vectors a picture has."""
+        _, height, width, _ = self.base.output_shape
+        return 1 if self.pooled else height * width
+
+    @property
+    def dim(self) -> int:
+        """The size of a vector."""
+        return self.base.output_shape[-1]
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Tells the shape of the outputs without running."""
+        return (input_shape[0], self.regions, self.dim)
+
+    def get_config(self) -> dict:
+        """Returns every argument but the weights, for saving."""
+        return super().get_config() | {
+            "network": self.network,
+            "size": self.size,
+            "pooled": self.pooled,
+        }
+
+
+def build(config: Config) -> Encoder:
+    """The encoder of a config, with its weights.
+
+    It is trained if it is `cnn`, or if `config.finetune` says so.
+
+    Raises:
+        UserError: if there is no such network, or no such weights for it.
+    """
+    weights = None
+    if config.encoder_weights != "none":
+        weights = config.encoder_weights
+    encoder = Encoder(config.encoder, config.image_size, config.pooled, weights)
+    encoder.trainable = is_trained(config)
+    return encoder
+
+
+def is_trained(config: Config) -> bool:
+    """Whether the encoder learns, too, so that its features change."""
+    return config.encoder == CNN or bool(config.finetune)
+
+
+def signature(config: Config) -> dict:
+    """What tells an encoder's features from those of another one, as JSON.
+
+    Raises:
+        UserError: if the file of weights is missing.
+    """
+    weights = config.encoder_weights
+    if weights == "none":
+        weights = f"none, seed {config.seed}"  # Drawn by chance.
+    elif weights not in _KEPT:
+        weights = f"sha256 {pretrained.checksum(Path(weights))}"
+    return {
+        "encoder": config.encoder,
+        "weights": weights,
+        "image_size": config.image_size,
+        "pooled": config.pooled,
+    }
+
+
+def _cnn(size: int) -> keras.Model:
+    """A small network without normalisation: quick, and no batch statistics."""
+    pixels = keras.Input((size, size, 3))
+    values = pixels
+    for filters, stride in _CONVOLUTIONS:
+        # A vector by itself does not tell where its region is.
+        values = Coordinates()(values)
+        values = keras.layers.Conv2D(
+            filters,
+            3,
+            stride,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+        )(values)
+    return keras.Model(pixels, values)
+
+
+@keras.saving.register_keras_serializable(package=__package__)
+class Coordinates(keras.layers.Layer):
+    """Adds two channels that say where a value is, from -1 to 1.
+
+    Reference:
+        Liu et al., "An intriguing failing of convolutional neural networks
+        and the CoordConv solution", 2018.
+
+    Example:
+        >>> Coordinates()(tf.zeros([1, 2, 2, 1]))[0, :, :, 1:].numpy().tolist()
+        [[[-1.0, -1.0], [1.0, -1.0]], [[-1.0, 1.0], [1.0, 1.0]]]
+    """
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        """Computes the outputs: <float32>[batch, height, width, channels + 2].
+
+        Args:
+            values: <float32>[batch, height, width, channels].
+        """
+        shape = keras.ops.shape(values)
+        across = keras.ops.linspace(-1.0, 1.0, values.shape[2])
+        down = keras.ops.linspace(-1.0, 1.0, values.shape[1])
+        places = keras.ops.stack(keras.ops.meshgrid(across, down), axis=-1)
+        places = keras.ops.cast(places, values.dtype)[None]
+        places = keras.ops.broadcast_to(places, (*shape[:3], 2))
+        return keras.ops.concatenate([values, places], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Tells the shape of the outputs without running."""
+        return (*input_shape[:3], input_shape[3] + 2)
+
+
+def _centred(pixels: tf.Tensor) -> tf.Tensor:
+    return pixels / 127.5 - 1.0

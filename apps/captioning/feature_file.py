@@ -1,0 +1,210 @@
+"""Files of features: what an encoder sees in each picture, as `.npz`.
+
+names     <str>[n], of the pictures' files
+features  [n, dim] or [n, regions, dim], of float16 or float32; or of uint8
+          with `low` and `step` <float32>[dim]: value = low + step * features
+encoder   if known, JSON of `encoders.signature`
+stamps    if known, <str>[n]: size and time of each file
+"""
+
+import dataclasses
+import functools
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from common import atomic
+from common.errors import UserError
+
+_DTYPES = ("float16", "float32", "uint8")
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """The features of many pictures, as they are stored.
+
+    Attributes:
+        names: of the pictures.
+        values: [n, regions, dim]; regions is 1 if they are pooled.
+        low: <float32>[dim], what a stored 0 means.
+        step: <float32>[dim], what a stored 1 adds to it.
+        encoder: see `encoders.signature`; None if unknown.
+        stamps: of the pictures' files; none if unknown.
+    """
+
+    names: list[str]
+    values: np.ndarray
+    low: np.ndarray | float = 0.0
+    step: np.ndarray | float = 1.0
+    encoder: dict | None = None
+    stamps: list[str] = dataclasses.field(default_factory=list)
+
+    @functools.cached_property
+    def rows(self) -> dict[str, int]:
+        """The row of each name."""
+        return {name: row for row, name in enumerate(self.names)}
+
+    @property
+    def regions(self) -> int:
+        """How many places of a picture have a vector."""
+        return self.values.shape[1]
+
+    @property
+    def dim(self) -> int:
+        """The size of a vector."""
+        return self.values.shape[2]
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """The features <float32>[n, regions, dim] of rows <int>[n].
+
+        Example:
+            >>> stored = np.array([[[0, 2]], [[1, 255]]], np.uint8)
+            >>> features = Features(["a", "b"], stored, -1.0, 0.5)
+            >>> features.take(np.array([1, 1]))[:, 0].tolist()
+            [[-0.5, 126.5], [-0.5, 126.5]]
+        """
+        values = self.values[rows].astype(np.float32)
+        return (self.low + self.step * values).astype(np.float32)
+
+
+def save(path: Path, features: Features) -> None:
+    """Writes a file of features, whole or not at all.
+
+    Raises:
+        UserError: if the disk refuses.
+    """
+    arrays = {"names": np.array(features.names, str)}
+    # One vector a picture is stored as other tools do.
+    is_pooled = features.regions == 1
+    arrays["features"] = features.values[:, 0] if is_pooled else features.values
+    if features.values.dtype == np.uint8:
+        arrays |= {"low": np.asarray(features.low, np.float32)}
+        arrays |= {"step": np.asarray(features.step, np.float32)}
+    if features.encoder is not None:
+        arrays["encoder"] = np.array(json.dumps(features.encoder))
+    if features.stamps:
+        arrays["stamps"] = np.array(features.stamps, str)
+    with atomic.written(path) as partial:
+        np.savez(partial, allow_pickle=False, **arrays)
+
+
+def load(path: Path) -> Features:
+    """Reads a file of features.
+
+    Raises:
+        UserError: if there is none, or if it is not one.
+    """
+    arrays = _arrays(path)
+    missing = [name for name in ("names", "features") if name not in arrays]
+    if missing:
+        raise UserError(
+            f"{path}: no array {' and '.join(missing)}; expected names and"
+            f" features, it has {', '.join(arrays) or 'nothing'}"
+        )
+    names, values = _names(path, arrays["names"]), arrays["features"]
+    _check_values(path, names, values)
+    if values.ndim == 2:
+        values = values[:, None]
+    low, step = _scale(path, values, arrays)
+    return Features(
+        names, values, low, step, _encoder(path, arrays), _stamps(path, arrays)
+    )
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        # Opened here: NumPy leaves a file that it refuses open.
+        with path.open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                raise ValueError("an array by itself")
+            return {name: stored[name] for name in stored.files}
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"{path}: cannot read it ({reason})") from error
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path}: expected a file of features, .npz with names and"
+            f" features; it is none ({str(error).partition(chr(10))[0]})"
+        ) from error
+
+
+def _names(path: Path, array: np.ndarray) -> list[str]:
+    if array.dtype.kind not in "US" or array.ndim != 1:
+        raise UserError(
+            f"{path}: names must be strings [n], got {array.dtype}"
+            f" {list(array.shape)}"
+        )
+    names = np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+    kinds, counts = np.unique(names, return_counts=True)
+    if (counts > 1).any():
+        raise UserError(
+            f"{path}: the name {kinds[counts > 1][0]} occurs twice; expected"
+            " one row for each picture"
+        )
+    return names.tolist()
+
+
+def _check_values(path: Path, names: list[str], values: np.ndarray) -> None:
+    if values.dtype.name not in _DTYPES:
+        raise UserError(
+            f"{path}: features must be {', '.join(_DTYPES)}, got"
+            f" {values.dtype}: convert them"
+        )
+    if values.ndim not in (2, 3) or 0 in values.shape[1:]:
+        raise UserError(
+            f"{path}: features must be [n, dim] or [n, regions, dim], got"
+            f" {list(values.shape)}"
+        )
+    if len(names) != len(values):
+        raise UserError(
+            f"{path}: {len(names)} names but {len(values)} rows of features"
+        )
+    for name, row in zip(names, values, strict=True):
+        # Row by row: at once would take as much memory again.
+        if not np.isfinite(row).all():
+            raise UserError(
+                f"{path}: the features of {name} are not all finite numbers;"
+                " compute them again"
+            )
+
+
+def _scale(
+    path: Path, values: np.ndarray, arrays: dict[str, np.ndarray]
+) -> tuple[np.ndarray | float, np.ndarray | float]:
+    if values.dtype != np.uint8:
+        return 0.0, 1.0
+    for name in ("low", "step"):
+        array = arrays.get(name, np.array("missing"))
+        fits = array.dtype.kind == "f" and array.shape in ((), values.shape[2:])
+        if not (fits and np.isfinite(array).all()):
+            raise UserError(
+                f"{path}: features of uint8 need low and step"
+                f" [{values.shape[2]}] of finite floats, got {name}"
+                f" {array.dtype} {list(array.shape)}"
+            )
+    return arrays["low"], arrays["step"]
+
+
+def _encoder(path: Path, arrays: dict[str, np.ndarray]) -> dict | None:
+    if "encoder" not in arrays:
+        return None
+    try:
+        return dict(json.loads(str(arrays["encoder"])))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{path}: encoder must be a JSON object, got"
+            f" {str(arrays['encoder'])[:40]!r}"
+        ) from error
+
+
+def _stamps(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
+    stamps = arrays.get("stamps", np.array([], str))
+    if stamps.size and stamps.shape != arrays["names"].shape:
+        raise UserError(
+            f"{path}: {len(arrays['names'])} names but stamps of shape"
+            f" {list(stamps.shape)}"
+        )
+    return stamps.tolist()

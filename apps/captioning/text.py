@@ -1,0 +1,110 @@
+"""Captions as words: ids in training, a sentence from the exported model.
+
+Words are those that the metrics count: lower case, without punctuation,
+contractions in two (`common.caption_tokens`). Reading captions happens in
+Python, before training; writing them is part of the graph that is served.
+"""
+
+import collections
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from common.caption_tokens import tokenize
+
+PADDING_ID = 0
+UNKNOWN_ID = 1
+START_ID = 2
+END_ID = 3
+NUM_SPECIAL = 4
+
+# What belongs to the word before it: "the dog 's tail", "does n't".
+_CONTRACTION = r" ('(?:s|m|d|re|ve|ll)|n't)\b"
+
+
+def learn_vocabulary(
+    captions: Iterable[str], min_count: int, vocab_size: int
+) -> list[str]:
+    """The words that occur often enough, the most frequent first.
+
+    Args:
+        captions: all of training.
+        min_count: rarer words are left out.
+        vocab_size: the most ids, special ones included.
+
+    Example:
+        >>> learn_vocabulary(["A dog runs.", "the dog", "A cat"], 2, 100)
+        ['a', 'dog']
+    """
+    counts = collections.Counter(
+        word for caption in captions for word in tokenize(caption)
+    )
+    ranked = sorted((-n, word) for word, n in counts.items() if n >= min_count)
+    return [word for _, word in ranked[: vocab_size - NUM_SPECIAL]]
+
+
+def encode(caption: str, ids: dict[str, int], max_words: int) -> np.ndarray:
+    """A caption as ids <int32>[words], without start and end.
+
+    Args:
+        caption: any text.
+        ids: from `ids_of`.
+        max_words: what comes after so many is left out.
+
+    Example:
+        >>> encode("A dog barks!", ids_of(["a", "dog"]), 10)
+        array([4, 5, 1], dtype=int32)
+    """
+    words = tokenize(caption)[:max_words]
+    return np.array([ids.get(word, UNKNOWN_ID) for word in words], np.int32)
+
+
+def ids_of(vocabulary: list[str]) -> dict[str, int]:
+    """From words to ids."""
+    return {
+        word: number + NUM_SPECIAL for number, word in enumerate(vocabulary)
+    }
+
+
+@keras.saving.register_keras_serializable(package=__package__)
+class Writer(keras.layers.Layer):
+    """Writes ids as a caption.
+
+    Args:
+        vocabulary: the words from id NUM_SPECIAL on.
+
+    Call arguments:
+        ids: <int32>[..., time]; special ids are left out.
+
+    Returns:
+        <string>[...], UTF-8.
+
+    Example:
+        >>> writer = Writer(["the", "dog", "'s", "tail"])
+        >>> writer(tf.constant([[4, 5, 6, 7, 3, 3]])).numpy()
+        array([b"the dog's tail"], dtype=object)
+    """
+
+    def __init__(self, vocabulary: list[str], **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.vocabulary = list(vocabulary)
+        # Padding, unknown, start and end are nothing to read.
+        words = [b""] * NUM_SPECIAL + [b" " + x.encode() for x in vocabulary]
+        self.words = tf.constant(words)
+
+    @property
+    def num_ids(self) -> int:
+        """The size of the vocabulary, special ids included."""
+        return NUM_SPECIAL + len(self.vocabulary)
+
+    def call(self, ids: tf.Tensor) -> tf.Tensor:
+        """Computes the outputs; see the class."""
+        joined = tf.strings.reduce_join(tf.gather(self.words, ids), axis=-1)
+        glued = tf.strings.regex_replace(joined, _CONTRACTION, r"\1")
+        return tf.strings.regex_replace(glued, "^ ", "")
+
+    def get_config(self) -> dict:
+        """Returns every argument, for saving."""
+        return super().get_config() | {"vocabulary": self.vocabulary}

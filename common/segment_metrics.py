@@ -1,0 +1,300 @@
+"""Metrics of tagging every frame of a sequence, with one tag or a set of them.
+
+One tag a frame: `score` and its parts, 0 to 100. They equal those of ms-tcn
+(Abu Farha and Gall 2019, "MS-TCN: multi-stage temporal convolutional network
+for action segmentation", eval.py; before its fix of 2020 a video's last
+segment lacked a frame). They are from Lea et al. 2017, "Temporal convolutional
+networks for action segmentation and detection", section 4.
+
+A set of tags a frame: the functions of `labels` and `scores`, of the frames of
+all sequences together, without padding and frames that have no labels. They
+raise ValueError if the shapes differ or there is no frame.
+"""
+
+import statistics
+from collections.abc import Collection, Hashable, Sequence
+from itertools import compress, groupby
+from typing import NamedTuple
+
+import numpy as np
+
+_Tags = Sequence | np.ndarray
+_Background = Collection[Hashable]
+_Pair = tuple[list, list]
+_Arrays = tuple[np.ndarray, np.ndarray]
+_OVERLAPS = (0.10, 0.25, 0.50)
+
+
+class Segment(NamedTuple):
+    """A run of equal tags: the tag, its first frame, the frame after it."""
+
+    tag: Hashable
+    start: int
+    end: int
+
+
+class Counts(NamedTuple):
+    """How many segments were found, found wrongly and missed."""
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+
+
+class Scores(NamedTuple):
+    """All scores of a data set, 0 to 100; f1_10 is F1 at an overlap of 0.10."""
+
+    accuracy: float
+    edit: float
+    f1_10: float
+    f1_25: float
+    f1_50: float
+
+
+def score(
+    truths: Sequence[_Tags],
+    predictions: Sequence[_Tags],
+    background: _Background = (),
+    ignore: Hashable = None,
+) -> Scores:
+    """Scores the tags of whole videos.
+
+    Accuracy is over the frames of all videos, the edit score a mean over
+    videos, F1 = 2 TP / (2 TP + FP + FN) with sums over videos. As in ms-tcn,
+    background counts in the accuracy as any tag does; only edit score and F1
+    leave it out. Without segments on both sides they are 100 (ms-tcn: 0 / 0).
+
+    Args:
+        truths: <any>[frames] of each video, the true tags.
+        predictions: <any>[frames] of each video, the predicted tags.
+        background: the tags that are no segments.
+        ignore: frames with this true tag, or None, have no label. They are
+            dropped before anything else, videos of only such frames too.
+
+    Raises:
+        ValueError: lengths differ, or no frame has a label.
+
+    Example:
+        >>> scores = score(["aaab", "bb"], ["aabb", "ba"])
+        >>> [round(value, 1) for value in scores]
+        [66.7, 75.0, 85.7, 85.7, 85.7]
+    """
+    _check_lengths(truths, predictions, "videos")
+    pairs = zip(truths, predictions, strict=True)
+    videos = [v for v in (_labelled(*pair, ignore) for pair in pairs) if v[0]]
+    if not videos:
+        raise ValueError(f"no frame of {len(truths)} videos has a label")
+    frames = [pair for video in videos for pair in zip(*video, strict=True)]
+    return Scores(
+        100 * statistics.fmean(tag == other for tag, other in frames),
+        statistics.fmean(edit_score(*video, background) for video in videos),
+        *(_f1_of(videos, overlap, background) for overlap in _OVERLAPS),
+    )
+
+
+def _f1_of(videos: list[_Pair], overlap: float, marks: _Background) -> float:
+    counts = [f1_counts(*video, overlap, marks) for video in videos]
+    found, wrong, missed = map(sum, zip(*counts, strict=True))
+    return 100 * _f1(found, 2 * found + wrong + missed)
+
+
+def segments(tags: _Tags) -> list[Segment]:
+    """The runs of equal tags, in order, of <any>[frames].
+
+    Example:
+        >>> [tuple(segment) for segment in segments("aab")]
+        [('a', 0, 2), ('b', 2, 3)]
+    """
+    found, end = [], 0
+    for tag, run in groupby(tags):
+        start, end = end, end + len(list(run))
+        found.append(Segment(tag, start, end))
+    return found
+
+
+def edit_score(
+    truth: _Tags, predicted: _Tags, background: _Background = ()
+) -> float:
+    """How well the order of one video's segments is met, not their lengths.
+
+    100 (1 - d / n), with n the longer list's number of segments and d the
+    fewest segments to insert, delete or replace (Levenshtein). Arguments are
+    as in `score`, frames whose true tag is None are dropped. 0 to 100; 100 if
+    there is no segment on either side.
+
+    Raises:
+        ValueError: the lengths differ.
+
+    Example:
+        >>> edit_score("aabbbccc", "aaccbbcc")
+        75.0
+    """
+    sides = _labelled(truth, predicted)
+    expected, found = ([s.tag for s in _kept(t, background)] for t in sides)
+    longer = max(1, len(expected), len(found))
+    return 100 * (1 - _levenshtein(expected, found) / longer)
+
+
+def _levenshtein(first: list, second: list) -> int:
+    """The edit distance, row by row of its table."""
+    row = list(range(len(second) + 1))
+    for i, tag in enumerate(first, start=1):
+        above, row = row, [i]
+        for j, other in enumerate(second):
+            replaced = above[j] + (tag != other)
+            row.append(min(replaced, above[j + 1] + 1, row[j] + 1))
+    return row[-1]
+
+
+def f1_counts(
+    truth: _Tags, predicted: _Tags, overlap: float, background: _Background = ()
+) -> Counts:
+    """Counts the segments of one video that were found, for F1.
+
+    A predicted segment finds the true segment of its tag with which it has
+    the highest intersection over union, the first of equals, if that is at
+    least `overlap`, above 0 and at most 1. Of those that find the same one
+    all but one are wrong. The other arguments are as in `edit_score`.
+
+    Raises:
+        ValueError: the lengths differ, or the overlap is out of range.
+
+    Example:
+        >>> f1_counts("aaaabb", "aabaab", 0.5)
+        Counts(true_positives=2, false_positives=2, false_negatives=0)
+    """
+    if not 0 < overlap <= 1:
+        raise ValueError(f"expected 0 < overlap <= 1, got {overlap}")
+    sides = _labelled(truth, predicted)
+    expected, found = (_kept(tags, background) for tags in sides)
+    hit = set()
+    for segment in found:
+        overlaps = [_overlap(segment, other) for other in expected]
+        best = max(overlaps, default=0.0)
+        if best >= overlap:
+            hit.add(overlaps.index(best))
+    return Counts(len(hit), len(found) - len(hit), len(expected) - len(hit))
+
+
+def _overlap(first: Segment, second: Segment) -> float:
+    """Intersection over union; not above 0 if the segments do not meet."""
+    if first.tag != second.tag:
+        return 0.0
+    both = min(first.end, second.end) - max(first.start, second.start)
+    either = max(first.end, second.end) - min(first.start, second.start)
+    return both / either
+
+
+def _kept(tags: list, background: _Background) -> list[Segment]:
+    if isinstance(background, str):  # "a" would be in "background".
+        raise ValueError(f"expected a list of tags, got {background!r}")
+    return [found for found in segments(tags) if found.tag not in background]
+
+
+def _labelled(truth: _Tags, predicted: _Tags, ignore: Hashable = None) -> _Pair:
+    """Lists of both, without the frames that have no label."""
+    _check_lengths(truth, predicted, "frames")
+    kept = [tag is not None and tag != ignore for tag in truth]
+    return list(compress(truth, kept)), list(compress(predicted, kept))
+
+
+def _check_lengths(truth: _Tags, given: _Tags, what: str) -> None:
+    if len(truth) != len(given):
+        raise ValueError(f"expected {len(truth)} {what}, got {len(given)}")
+
+
+def negative_log_likelihood(
+    labels: np.ndarray, scores: np.ndarray, from_logits: bool = True
+) -> float:
+    """-log p(label) summed over classes, its mean over frames.
+
+    As Bai et al. 2018, "An empirical evaluation of generic convolutional and
+    recurrent networks for sequence modeling", section 4, rate models of music.
+
+    Args:
+        labels: <bool>[frames, classes].
+        scores: <float>[frames, classes], logits of any size; or probabilities.
+        from_logits: False if the scores are probabilities.
+
+    Returns:
+        nats a frame, 0 or more; infinite if what was certain is false.
+
+    Example:
+        >>> negative_log_likelihood(np.ones([2, 1]), np.zeros([2, 1]))
+        0.6931471805599453
+    """
+    labels, scores = _checked(labels, scores)
+    if not from_logits:
+        with np.errstate(divide="ignore"):
+            scores = np.log(scores) - np.log1p(-scores)
+    nats = np.logaddexp(0, np.where(labels, -scores, scores))
+    return float(nats.sum() / len(labels))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The mean over positive frames of the precision down to their score.
+
+    Of one class's <bool>[frames] and <float>[frames]. Equal scores are ranked
+    as one, as in scikit-learn (Manning et al. 2008, "Introduction to
+    information retrieval", section 8.4). 0 to 1; NaN without positive frames.
+
+    Example:
+        >>> average_precision(np.array([1, 0, 1]), np.array([0.9, 0.8, 0.1]))
+        0.8333333333333333
+    """
+    labels, scores = _checked(labels, scores)
+    if not labels.any():
+        return float("nan")
+    _, step = np.unique(-scores, return_inverse=True)
+    positives = np.bincount(step, weights=labels)
+    precision = np.cumsum(positives) / np.cumsum(np.bincount(step))
+    return float(positives @ precision / positives.sum())
+
+
+def mean_average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """`average_precision`, its mean over the classes that occur; else NaN."""
+    labels, scores = _checked(labels, scores)
+    columns = zip(labels.T, scores.T, strict=True)
+    values = [average_precision(*pair) for pair in columns if pair[0].any()]
+    return statistics.fmean(values) if values else float("nan")
+
+
+def micro_f1(labels: np.ndarray, scores: np.ndarray, threshold: float) -> float:
+    """F1 = 2 TP / (2 TP + FP + FN) with sums over frames and classes.
+
+    Predicted are the tags that score `threshold` or more (0.5 in probabilities
+    is 0 in logits). 0 to 1; 1 if there is nothing to find and nothing found.
+    """
+    found, total = _found(labels, scores, threshold)
+    return _f1(found.sum(), total.sum())
+
+
+def macro_f1_of_labels(
+    labels: np.ndarray, scores: np.ndarray, threshold: float
+) -> float:
+    """As `micro_f1`, the mean over classes that occur or are predicted."""
+    counts = zip(*_found(labels, scores, threshold), strict=True)
+    values = [_f1(found, total) for found, total in counts if total]
+    return statistics.fmean(values) if values else 1.0
+
+
+def _found(labels: np.ndarray, scores: np.ndarray, threshold: float) -> _Arrays:
+    """<int>[classes] each: TP and 2 TP + FP + FN."""
+    labels, scores = _checked(labels, scores)
+    predicted = scores >= threshold
+    total = labels.sum(axis=0) + predicted.sum(axis=0)
+    return (labels & predicted).sum(axis=0), total
+
+
+def _f1(found: int, total: int) -> float:
+    return float(2 * found / total) if total else 1.0
+
+
+def _checked(labels: np.ndarray, scores: np.ndarray) -> _Arrays:
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    if labels.shape != scores.shape or not len(labels):
+        raise ValueError(
+            "expected frames with a score for each label, got labels "
+            f"{labels.shape} and scores {scores.shape}"
+        )
+    return labels.astype(bool), scores.astype(np.float64)

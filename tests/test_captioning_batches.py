@@ -1,0 +1,134 @@
+"""Captions as words, and batches of images and captions."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from apps.captioning import batches, text
+from apps.captioning.config import Config
+from apps.captioning.sources import Example
+from common.caption_tokens import tokenize
+
+VOCABULARY = ["a", "dog", "runs", "the", "'s", "n't", "does"]
+EXAMPLES = [
+    Example("0.png", "0.png", ("a dog", "the dog runs")),
+    Example("1.png", "1.png", ("a dog runs the dog", "dog", "a cat")),
+]
+
+
+class Numbers:
+    """Images that are their own number."""
+
+    def batch(self, numbers):
+        return tf.cast(numbers, tf.float32)[:, None, None]
+
+
+def encoded(examples=EXAMPLES):
+    return batches.encode(examples, Numbers(), VOCABULARY, max_words=4)
+
+
+def rows(dataset):
+    """(image, caption) of each row, captions as tuples of ids."""
+    for (images, ids), labels, weights in dataset.as_numpy_iterator():
+        for image, given, label, weight in zip(
+            images, ids, labels, weights, strict=True
+        ):
+            length = int(weight.sum())
+            assert (weight[:length] == 1).all() and not weight[length:].any()
+            assert given[0] == text.START_ID
+            assert (given[1:length] == label[: length - 1]).all()
+            assert label[length - 1] == text.END_ID
+            assert not given[length:].any() and not label[length:].any()
+            yield int(image[0, 0]), tuple(label[: length - 1].tolist())
+
+
+def test_each_caption_stands_beside_its_image():
+    config = Config(batch_size=2)
+    found = sorted(rows(batches.batches(encoded(), config)))
+    assert found == [
+        (0, (4, 5)),
+        (0, (7, 5, 6)),
+        (1, (4, 1)),  # "cat" is unknown.
+        (1, (4, 5, 6, 7)),  # Cut after four words.
+        (1, (5,)),
+    ]
+
+
+def test_an_epoch_has_its_own_order_and_a_seed_repeats_it():
+    many = [Example(f"{k}", "", ("a dog",)) for k in range(40)]
+    config = Config(batch_size=4)
+    orders = [
+        list(rows(batches.batches(encoded(many), config, epoch)))
+        for epoch in (0, 0, 1)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[0]) == sorted(orders[2])
+
+
+def test_an_epoch_can_begin_in_its_middle():
+    config = Config(batch_size=2)
+    whole = list(batches.batches(encoded(), config, 3).as_numpy_iterator())
+    rest = batches.batches(encoded(), config, 3, start=1)
+    assert len(rest) == len(whole) - 1
+    for one, other in zip(rest.as_numpy_iterator(), whole[1:], strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, one, other)
+
+
+def test_an_epoch_may_draw_one_caption_of_each_image():
+    config = Config(batch_size=2, captions_per_image=1)
+    drawn = {
+        tuple(sorted(rows(batches.batches(encoded(), config, epoch))))
+        for epoch in range(20)
+    }
+    assert all([image for image, _ in epoch] == [0, 1] for epoch in drawn)
+    assert len(drawn) > 3
+    # Validation takes all of them.
+    assert len(list(rows(batches.batches(encoded(), config)))) == 5
+
+
+def test_more_captions_than_there_are_take_them_all():
+    image_of = np.array([0, 0, 1])
+    chosen = batches.drawn(image_of, 2, np.random.default_rng(0))
+    assert chosen.tolist() == [0, 1, 2]
+
+
+def test_what_is_written_has_the_words_that_were_read():
+    caption = "The dog's dog doesn't run, a dog runs."
+    words = tokenize(caption)
+    ids = text.ids_of(VOCABULARY)
+    written = text.Writer(VOCABULARY)(
+        tf.constant([text.encode(caption, ids, 100)])
+    )
+    assert written.numpy()[0] == b"the dog's dog doesn't a dog runs"
+    known = [word for word in words if word in VOCABULARY]
+    assert tokenize(written.numpy()[0].decode()) == known
+
+
+def test_no_words_are_an_empty_caption():
+    writer = text.Writer(VOCABULARY)
+    assert writer(tf.constant([[3, 3], [0, 0]])).numpy().tolist() == [b"", b""]
+    assert writer(tf.zeros([0, 4, 3], tf.int32)).shape == (0, 4)
+
+
+def test_rare_words_are_left_out_and_the_vocabulary_has_its_size():
+    captions = ["b b b a a a c c", "d"]
+    assert text.learn_vocabulary(captions, 2, 100) == ["a", "b", "c"]
+    assert text.learn_vocabulary(captions, 1, text.NUM_SPECIAL + 2) == [
+        "a",
+        "b",
+    ]
+
+
+@pytest.mark.parametrize("num_buckets", [1, 3])
+def test_few_shapes(num_buckets):
+    rng = np.random.default_rng(0)
+    many = [
+        Example(f"{k}", "", (" ".join(["dog"] * rng.integers(1, 5)),))
+        for k in range(200)
+    ]
+    config = Config(batch_size=8, num_buckets=num_buckets)
+    shapes = {
+        labels.shape[1]
+        for _, labels, _ in batches.batches(encoded(many), config, 0)
+    }
+    assert len(shapes) <= num_buckets

@@ -1,0 +1,463 @@
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from common import segment_metrics as metrics
+from common.segment_metrics import Counts, edit_score, f1_counts, score
+
+relaxed = settings(deadline=None, derandomize=True)
+
+SILENCE = "_"  # The background of these tests.
+
+frames = st.tuples(st.sampled_from("abc_"), st.sampled_from("abc_"))
+# Each video: pairs of a true and a predicted tag.
+videos = st.lists(st.lists(frames, min_size=1, max_size=30), min_size=1)
+backgrounds = st.sampled_from([(), (SILENCE,), ("a", SILENCE)])
+overlaps = st.sampled_from([0.1, 0.25, 0.5, 0.75, 1.0])
+
+
+def split(pairs):
+    """Truths and predictions of videos of pairs."""
+    return tuple(
+        [[pair[side] for pair in video] for video in pairs] for side in (0, 1)
+    )
+
+
+# By the description of ms-tcn's evaluation: matrices in place of our loops,
+# a recursion in place of our table.
+
+
+def oracle_runs(tags, background):
+    tags = np.asarray(tags)
+    changes = np.flatnonzero(tags[1:] != tags[:-1]) + 1
+    starts, ends = np.r_[0, changes], np.r_[changes, len(tags)]
+    kept = ~np.isin(tags[starts], list(background))
+    return tags[starts][kept], starts[kept], ends[kept]
+
+
+def oracle_distance(first, second):
+    known = {}
+
+    def distance(i, j):
+        if not i or not j:
+            return i + j
+        if (i, j) not in known:
+            known[i, j] = min(
+                distance(i - 1, j) + 1,
+                distance(i, j - 1) + 1,
+                distance(i - 1, j - 1) + (first[i - 1] != second[j - 1]),
+            )
+        return known[i, j]
+
+    return distance(len(first), len(second))
+
+
+def oracle_edit(truth, predicted, background):
+    first, second = (
+        oracle_runs(tags, background)[0] for tags in (truth, predicted)
+    )
+    longest = max(len(first), len(second))
+    return 100 - 100 * oracle_distance(first, second) / longest
+
+
+def oracle_counts(truth, predicted, overlap, background):
+    true_tags, starts, ends = oracle_runs(truth, background)
+    free = np.ones(len(true_tags), bool)
+    right = wrong = 0
+    for tag, start, end in zip(
+        *oracle_runs(predicted, background), strict=True
+    ):
+        if not len(true_tags):
+            wrong += 1
+            continue
+        of_frames = [
+            len({*range(start, end)} & {*range(*other)})
+            / len({*range(start, end)} | {*range(*other)})
+            for other in zip(starts, ends, strict=True)
+        ]
+        best = np.argmax(np.where(true_tags == tag, of_frames, 0))
+        found = true_tags[best] == tag and of_frames[best] >= overlap
+        right += found and free[best]
+        wrong += not (found and free[best])
+        free[best] &= not found
+    return right, wrong, free.sum()
+
+
+def oracle_f1(pairs, overlap, background):
+    sums = np.sum(
+        [
+            oracle_counts(*video, overlap, background)
+            for video in zip(*split(pairs), strict=True)
+        ],
+        axis=0,
+    )
+    right, wrong, missed = sums
+    if not right:
+        return 0.0 if wrong + missed else 100.0
+    precision, recall = right / (right + wrong), right / (right + missed)
+    return 100 * 2 * precision * recall / (precision + recall)
+
+
+def test_segments_are_runs_of_equal_tags():
+    assert metrics.segments([3, 3, 1, 3]) == [(3, 0, 2), (1, 2, 3), (3, 3, 4)]
+    assert metrics.segments(np.array([7])) == [(7, 0, 1)]
+    assert metrics.segments([]) == []
+
+
+@relaxed
+@given(st.lists(st.sampled_from("ab_")))
+def test_segments_hold_every_frame_once(tags):
+    found = metrics.segments(tags)
+    rebuilt = [s.tag for s in found for _ in range(s.start, s.end)]
+    assert rebuilt == tags
+    assert all(a.tag != b.tag for a, b in zip(found, found[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    "truth, predicted, background, expected",
+    [
+        ("abc", "abc", "", 100),
+        ("aabbcc", "abbbbc", "", 100),  # Lengths of segments do not count.
+        ("aaaa", "abab", "", 25),  # Three of four are inserted.
+        ("aabb", "bbaa", "", 0),
+        ("aab_", "aabb", "", 200 / 3),
+        ("aab_", "aabb", "_", 100),
+        ("a_a", "aaa", "_", 50),  # Background divides: a, a against a.
+        ("__", "__", "_", 100),  # No segments on either side.
+        ("__", "_a", "_", 0),
+        ("a", "a", "", 100),
+        ("a", "b", "", 0),
+        ("", "", "", 100),
+    ],
+)
+def test_edit_score_by_hand(truth, predicted, background, expected):
+    result = edit_score(truth, predicted, [*background])
+    assert result == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "truth, predicted, overlap, expected",
+    [
+        ("aabb", "aabb", 1.0, (2, 0, 0)),
+        ("aabb", "abbb", 0.5, (2, 0, 0)),  # 1 / 2 and 2 / 3.
+        ("aabb", "abbb", 0.51, (1, 1, 1)),
+        ("aabb", "bbaa", 0.1, (0, 2, 2)),  # Right tags that never meet.
+        ("aaaaa", "aabaa", 0.25, (1, 2, 0)),  # One is hit once only.
+        # The true segment of the highest overlap is taken; no second choice.
+        ("aaba", "aaaa", 0.25, (1, 0, 2)),
+        # Of two as good the first is taken, by both predictions.
+        ("a_a", "aaa", 1 / 3, (1, 0, 1)),
+        ("__", "aa", 0.1, (0, 1, 0)),
+        ("aa", "__", 0.1, (0, 0, 1)),
+        ("_", "_", 0.1, (0, 0, 0)),
+        ("a", "a", 1.0, (1, 0, 0)),
+        ("", "", 0.5, (0, 0, 0)),
+    ],
+)
+def test_f1_counts_by_hand(truth, predicted, overlap, expected):
+    assert f1_counts(truth, predicted, overlap, [SILENCE]) == Counts(*expected)
+
+
+def test_scores_by_hand():
+    truths = ["aaaabb__", "cc"]
+    predictions = ["aabbbb_a", "c_"]
+    # Video 1: a 2 / 4, b 2 / 4, a wrong; edit 1 of 3. Video 2: c 1 / 2.
+    accuracy, edit, *f1 = score(truths, predictions, [SILENCE])
+    assert accuracy == pytest.approx(100 * 6 / 10)
+    assert edit == pytest.approx((100 * 2 / 3 + 100) / 2)
+    assert f1 == pytest.approx([100 * 6 / 7] * 3)  # 3 found, 1 wrong.
+
+
+def test_videos_weigh_alike_in_the_edit_score_and_frames_in_the_accuracy():
+    result = score(["a" * 9, "b"], ["a" * 9, "c"])
+    assert result == pytest.approx((90, 50, 50, 50, 50))
+
+
+@relaxed
+@given(videos, backgrounds)
+def test_scores_equal_the_oracles(pairs, background):
+    result = score(*split(pairs), background)
+    agree = [true == other for video in pairs for true, other in video]
+    edits = [
+        oracle_edit(*video, background)
+        if any(len(oracle_runs(tags, background)[0]) for tags in video)
+        else 100
+        for video in zip(*split(pairs), strict=True)
+    ]
+    assert result.accuracy == pytest.approx(100 * np.mean(agree))
+    assert result.edit == pytest.approx(np.mean(edits))
+    for value, overlap in zip(result[2:], [0.1, 0.25, 0.5], strict=True):
+        assert value == pytest.approx(oracle_f1(pairs, overlap, background))
+
+
+@relaxed
+@given(st.lists(frames, min_size=1), overlaps, backgrounds)
+def test_counts_equal_the_oracle(pairs, overlap, background):
+    truth, predicted = zip(*pairs, strict=True)
+    result = f1_counts(truth, predicted, overlap, background)
+    assert result == oracle_counts(truth, predicted, overlap, background)
+
+
+@relaxed
+@given(videos, backgrounds)
+def test_a_perfect_prediction_scores_100(pairs, background):
+    truths, _ = split(pairs)
+    assert score(truths, truths, background) == (100,) * 5
+
+
+@relaxed
+@given(videos, backgrounds, st.randoms())
+def test_the_order_of_videos_does_not_count(pairs, background, random):
+    before = score(*split(pairs), background)
+    random.shuffle(pairs)
+    assert score(*split(pairs), background) == pytest.approx(before)
+
+
+@relaxed
+@given(videos, backgrounds, st.permutations(range(4)))
+def test_the_names_of_tags_do_not_count(pairs, background, numbers):
+    names = dict(zip("abc_", numbers, strict=True))
+    renamed = [
+        [np.array([names[tag] for tag in tags]) for tags in side]
+        for side in split(pairs)
+    ]
+    other = score(*renamed, [names[tag] for tag in background])
+    assert other == score(*split(pairs), background)
+
+
+@relaxed
+@given(st.lists(frames), backgrounds)
+def test_fewer_are_found_at_a_higher_overlap(pairs, background):
+    truth, predicted = split([pairs])
+    counts = [
+        f1_counts(*truth, *predicted, overlap, background)
+        for overlap in (0.1, 0.25, 0.5, 0.75, 1.0)
+    ]
+    found, wrong, missed = np.transpose(counts)
+    assert (np.diff(found) <= 0).all()
+    assert len({*(found + wrong)}) == len({*(found + missed)}) == 1
+
+
+@relaxed
+@given(st.lists(frames), backgrounds)
+def test_the_edit_score_is_symmetric(pairs, background):
+    (truth,), (predicted,) = split([pairs])
+    assert edit_score(truth, predicted, background) == edit_score(
+        predicted, truth, background
+    )
+
+
+@pytest.mark.parametrize("ignore", [None, -1])
+def test_frames_without_a_label_change_nothing(ignore):
+    truths, predictions = [[0, 0, 1], [2]], [[0, 1, 1], [2]]
+    expected = score(truths, predictions)
+    # Inside of a segment, at the ends, and a video of only such frames.
+    truths = [[ignore, 0, ignore, 0, 1], [2, ignore], [ignore], []]
+    predictions = [[7, 0, 1, 1, 1], [2, 3], [1], []]
+    assert score(truths, predictions, ignore=ignore) == expected
+    if ignore is None:
+        assert score(truths, predictions, ignore=-1) == expected
+        assert edit_score([0, None, 0], [0, 1, 0]) == 100
+        assert f1_counts([0, None, 0], [0, 1, 0], 1.0) == (1, 0, 0)
+
+
+def test_wrong_lengths_are_named():
+    for function in (edit_score, lambda *tags: f1_counts(*tags, 0.5)):
+        with pytest.raises(ValueError, match="expected 3 frames, got 4"):
+            function("abc", "abcd")
+    with pytest.raises(ValueError, match="expected 3 frames, got 4"):
+        score(["a", "abc"], ["a", "abcd"])
+    with pytest.raises(ValueError, match="expected 2 videos, got 1"):
+        score(["a", "b"], ["a"])
+
+
+@pytest.mark.parametrize("truths", [[], [[]], [[None, None], [None]]])
+def test_a_data_set_without_labels_is_refused(truths):
+    with pytest.raises(ValueError, match=f"of {len(truths)} videos"):
+        score(truths, truths)
+
+
+@pytest.mark.parametrize("overlap", [0, -0.5, 1.5, math.nan])
+def test_an_overlap_out_of_range_is_refused(overlap):
+    with pytest.raises(ValueError, match="0 < overlap <= 1"):
+        f1_counts("ab", "ab", overlap)
+
+
+def test_a_background_that_is_one_word_is_refused():
+    with pytest.raises(ValueError, match="list of tags, got 'background'"):
+        edit_score(["a", "b"], ["a", "b"], "background")
+
+
+# Sets of tags.
+
+
+def rounded(seed, digits=1, num_frames=60, num_classes=5):
+    """Labels and logits of many equal values."""
+    rng = np.random.default_rng(seed)
+    labels = rng.random((num_frames, num_classes)) < 0.3
+    logits = rng.normal(size=labels.shape) + labels
+    return labels, np.round(logits, digits)
+
+
+def test_negative_log_likelihood_by_hand():
+    labels = np.array([[1, 0], [1, 1]])
+    probabilities = np.array([[0.5, 0.5], [0.25, 1.0]])
+    result = metrics.negative_log_likelihood(
+        labels, probabilities, from_logits=False
+    )
+    assert result == pytest.approx(4 * math.log(2) / 2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_negative_log_likelihood_of_logits_and_probabilities(seed):
+    labels, logits = rounded(seed)
+    probabilities = 1 / (1 + np.exp(-logits))
+    expected = reference.log_loss(
+        labels.ravel(), probabilities.ravel(), normalize=False
+    ) / len(labels)
+    for scores, from_logits in ((logits, True), (probabilities, False)):
+        assert metrics.negative_log_likelihood(
+            labels, scores, from_logits
+        ) == pytest.approx(expected)
+
+
+def test_negative_log_likelihood_of_large_logits():
+    labels, logits = np.array([[1, 0, 1]]), np.array([[1e4, -1e4, -1e4]])
+    assert metrics.negative_log_likelihood(labels, logits) == 1e4
+    # Not rounded to 0, even of 32-bit logits.
+    logits = np.array([[40, -40, 40]], np.float32)
+    assert metrics.negative_log_likelihood(labels, logits) == pytest.approx(
+        3 * math.exp(-40), rel=1e-6
+    )
+
+
+def test_certain_probabilities_are_right_or_infinitely_wrong():
+    labels = np.array([[1, 0]])
+    for certain, expected in (([[1, 0]], 0), ([[0, 0]], math.inf)):
+        assert expected == metrics.negative_log_likelihood(
+            labels, np.array(certain), from_logits=False
+        )
+
+
+def test_average_precision_by_hand():
+    labels = np.array([1, 0, 1, 0])
+    # Precision 1 / 1 at the first positive, 2 / 3 at the second.
+    for scores, expected in (
+        ([4, 3, 2, 1], (1 + 2 / 3) / 2),
+        ([4, 3, 3, 1], (1 + 2 / 3) / 2),  # Equal: no luck of the order.
+        ([0, 0, 0, 0], 1 / 2),
+        ([2, 1, 2, 1], 1),
+    ):
+        assert metrics.average_precision(
+            labels, np.array(scores)
+        ) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("digits", [0, 1, 9])
+def test_average_precision_equals_scikit_learn(digits):
+    labels, scores = rounded(digits, digits)
+    for column in range(labels.shape[1]):
+        assert metrics.average_precision(
+            labels[:, column], scores[:, column]
+        ) == pytest.approx(
+            reference.average_precision_score(
+                labels[:, column], scores[:, column]
+            )
+        )
+    assert metrics.mean_average_precision(labels, scores) == pytest.approx(
+        reference.average_precision_score(labels, scores)
+    )
+
+
+def test_classes_that_do_not_occur_have_no_average_precision():
+    labels, scores = rounded(0)
+    expected = metrics.mean_average_precision(labels, scores)
+    more = [np.pad(array, [(0, 0), (1, 2)]) for array in (labels, scores)]
+    assert metrics.mean_average_precision(*more) == expected
+    assert np.isnan(metrics.average_precision(labels[:, 0] & 0, scores[:, 0]))
+    assert np.isnan(metrics.mean_average_precision(labels & 0, scores))
+
+
+def test_f1_of_sets_by_hand():
+    labels = np.array([[1, 0, 0], [1, 1, 0]])
+    scores = np.array([[0.9, 0.5, 0.1], [0.2, 0.8, 0.3]])
+    # Found: 1 of 2 and no other; 1 of 1 and one other; the third is silent.
+    assert metrics.micro_f1(labels, scores, 0.5) == pytest.approx(4 / 6)
+    assert metrics.macro_f1_of_labels(labels, scores, 0.5) == pytest.approx(
+        (2 / 3 + 2 / 3) / 2
+    )
+    assert metrics.macro_f1_of_labels(labels, scores, 0.51) == pytest.approx(
+        (2 / 3 + 1) / 2
+    )
+
+
+@pytest.mark.parametrize("threshold", [-0.4, 0.3, 1.2, 2.6])
+def test_f1_of_sets_equals_scikit_learn(threshold):
+    labels, scores = rounded(3, num_frames=12)
+    labels[:, 0] = False  # Predicted at low thresholds only.
+    predicted = scores >= threshold
+    for function, average in (
+        (metrics.micro_f1, "micro"),
+        (metrics.macro_f1_of_labels, "macro"),
+    ):
+        assert function(labels, scores, threshold) == pytest.approx(
+            reference.f1_score(
+                labels, predicted, average=average, zero_division=np.nan
+            )
+        )
+
+
+@relaxed
+@given(st.integers(0, 99), st.randoms())
+def test_metrics_of_sets_do_not_depend_on_the_order_of_frames(seed, random):
+    labels, logits = rounded(seed, num_frames=9)
+    order = [*range(9)]
+    random.shuffle(order)
+    for function in (
+        metrics.negative_log_likelihood,
+        metrics.mean_average_precision,
+        lambda *arrays: metrics.micro_f1(*arrays, 0.5),
+        lambda *arrays: metrics.macro_f1_of_labels(*arrays, 0.5),
+    ):
+        assert function(labels[order], logits[order]) == pytest.approx(
+            function(labels, logits)
+        )
+
+
+@relaxed
+@given(st.integers(0, 99))
+def test_perfect_scores_are_rated_best(seed):
+    labels, _ = rounded(seed, num_frames=1 + seed % 4)
+    assert metrics.micro_f1(labels, labels * 1.0, 0.5) == 1
+    assert metrics.macro_f1_of_labels(labels, labels * 1.0, 0.5) == 1
+    if labels.any():
+        assert metrics.mean_average_precision(labels, labels * 1.0) == 1
+    assert metrics.negative_log_likelihood(labels, labels * 200 - 100) < 1e-9
+
+
+def test_nothing_to_find_and_nothing_found_is_right():
+    silent = np.zeros([2, 3])
+    assert metrics.micro_f1(silent, silent, 0.5) == 1
+    assert metrics.macro_f1_of_labels(silent, silent, 0.5) == 1
+
+
+@pytest.mark.parametrize("shapes", [((3, 2), (4, 2)), ((0, 2), (0, 2))])
+@pytest.mark.parametrize(
+    "function",
+    [
+        metrics.negative_log_likelihood,
+        metrics.average_precision,
+        metrics.mean_average_precision,
+        lambda *arrays: metrics.micro_f1(*arrays, 0.5),
+        lambda *arrays: metrics.macro_f1_of_labels(*arrays, 0.5),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(function, shapes):
+    text = re.escape(f"labels {shapes[0]} and scores {shapes[1]}")
+    with pytest.raises(ValueError, match=text):
+        function(*map(np.ones, shapes))
