@@ -20,11 +20,13 @@ Modules:
     errors: the one exception that means "the user can mend this".
     files: readers that name the file and the line they stumble on.
     lenient: lines of which some may be broken: told, not refused.
+    skipped: what a loader left out: how much, why, where.
     zipped: the one text file in a zip.
     splits: held-out data by a hash of the input.
     prepared: data sets of tensorflow-datasets, or a quick error.
     batching: batches of like lengths, in few fixed shapes.
     metrics: what the field reports, each with its reference.
+    segment_metrics: a tag for every frame: accuracy, edit score, F1.
     caption_metrics: BLEU, ROUGE-L and CIDEr-D, as COCO scores captions.
     caption_tokens: words of captions, as COCO splits them.
     atomic: files and folders that appear whole or not at all.

@@ -49,7 +49,8 @@ def numpy_values(decoder, image):
     variance = image.var(-1, keepdims=True)
     normalized = (image - mean) / np.sqrt(variance + 1e-3)
     gamma, beta = decoder.normalization.get_weights()
-    return np.maximum(dense(decoder.projection, normalized * gamma + beta), 0)
+    values = dense(decoder.projection, normalized * gamma + beta)
+    return np.maximum(values + decoder.positions.numpy(), 0)
 
 
 def numpy_logits(decoder, image, ids):
@@ -123,6 +124,14 @@ def test_the_image_matters(kind):
     ids = np.repeat(IDS[:1], 3, axis=0)
     logits = model((features(), ids)).numpy()
     assert np.abs(logits[0] - logits[1]).max() > 1e-3
+
+
+def test_the_decoder_knows_where_a_region_lies():
+    turned = features(1)[:, ::-1].copy()
+    for kind in KINDS:
+        model = network(kind)
+        before, after = (model((x, IDS[:1])) for x in (features(1), turned))
+        assert np.abs(before - after).max() > 1e-3
 
 
 def test_attention_sums_to_one_at_every_step():

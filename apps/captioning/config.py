@@ -36,23 +36,23 @@ class Config:
     decoder: Literal["attention", "first_input", "initial_state"] = "attention"
     attention: Literal["dot", "general", "additive"] = "general"  # Its score.
     embedding_dim: int = 128  # Size of a word's vector.
-    units: int = 256  # Size of the LSTM state.
+    units: int = 192  # Size of the LSTM state.
     feature_dropout: float = 0.0  # Share of the image's features dropped.
     embedding_dropout: float = 0.1  # Share of embedding features dropped.
     dropout: float = 0.1  # Share of the features before the output dropped.
-    doubly_stochastic: float = 1.0  # Weight of looking at all of the image.
-    label_smoothing: float = 0.05  # Probability spread over all words.
+    doubly_stochastic: float = 0.0  # Weight of looking at all of the image.
+    label_smoothing: float = 0.02  # Probability spread over all words.
     scheduled_sampling: float = 0.0  # Share of words taken from the model ...
     sampling_epochs: int = 10  # ... reached after so many epochs.
 
-    epochs: int = 8  # Most passes over the training data.
+    epochs: int = 24  # Most passes over the training data.
     captions_per_image: int = 1  # Drawn in each epoch; 0 takes all of them.
-    batch_size: int = 64  # Captions in one step.
+    batch_size: int = 32  # Captions in one step.
     num_buckets: int = 2  # Fixed padded lengths, chosen from the data.
     learning_rate: float = 2e-3  # Adam's step size in the first epoch.
-    learning_rate_decay: float = 0.8  # Factor on the step size, each epoch.
+    learning_rate_decay: float = 0.93  # Factor on the step size, each epoch.
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
-    patience: int = 3  # Epochs without a better CIDEr before stopping.
+    patience: int = 5  # Epochs without a better CIDEr before stopping.
     seed: int = 0  # Of weights, order, dropout and sampling.
     run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
 

@@ -54,11 +54,13 @@ class Decoder(keras.layers.Layer):
 
         logits = V tanh(W [h; context; x] + b) + d
 
-    without context and x where there is no attention.
+    without context and x where there is no attention. A region is what the
+    encoder saw there and where it lies: relu(W features + position).
 
     Args:
         config: sizes, dropouts, and where the image comes in.
         num_ids: size of the vocabulary, special ids included.
+        num_regions: of an image.
 
     Call arguments:
         ids: <int32>[rows, time], the words before those to be told.
@@ -71,7 +73,9 @@ class Decoder(keras.layers.Layer):
         each of them <float32>[rows, time, regions].
     """
 
-    def __init__(self, config: Config, num_ids: int, **kwargs: Any) -> None:
+    def __init__(
+        self, config: Config, num_ids: int, num_regions: int, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.units = config.units
         self.kind = config.decoder
@@ -83,7 +87,13 @@ class Decoder(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(config.dropout)
         # Features of all encoders come to one scale and size.
         self.normalization = keras.layers.LayerNormalization(name="normalize")
-        self.projection = self._dense("projection", "relu")
+        self.projection = keras.layers.Dense(self.units, name="projection")
+        # Where a region lies, next to what is there: "left" needs both.
+        self.positions = self.add_weight(
+            shape=(num_regions, self.units),
+            initializer=keras.initializers.RandomNormal(stddev=0.5),
+            name="positions",
+        )
         self.lstm = LSTM(
             self.units, return_sequences=True, return_state=True, name="lstm"
         )
@@ -119,7 +129,9 @@ class Decoder(keras.layers.Layer):
         """
         x = self.normalization(features)
         x = self.feature_dropout(x, training=training)
-        values = self.projection(x)
+        x = self.projection(x)
+        # Outside a call, mixed precision does not cast by itself.
+        values = tf.nn.relu(x + tf.cast(self.positions, x.dtype))
         mask = tf.ones(tf.shape(values)[:2], tf.bool)
         if self.kind != "attention":
             return Memory(values, values, mask)

@@ -13,9 +13,9 @@ from . import pretrained
 from .config import Config
 
 CNN = "cnn"
-# Filters and stride of each convolution: 64 pixels become 8 regions a side.
-_CONVOLUTIONS = ((32, 2), (64, 2), (96, 2), (128, 1))
-_KEPT = ("none", "imagenet")
+# Filters of the convolutions; behind each, a side is halved: 64 pixels become 4
+# regions. With 8 a decoder takes twice as long to find out where to look.
+_FILTERS = (16, 32, 64, 128)
 
 
 @keras.saving.register_keras_serializable(package=__package__)
@@ -43,7 +43,7 @@ class Encoder(keras.layers.Layer):
     Example:
         >>> encoder = Encoder("cnn", size=64)
         >>> encoder(tf.zeros([2, 64, 64, 3])).shape
-        TensorShape([2, 64, 128])
+        TensorShape([2, 16, 128])
     """
 
     def __init__(
@@ -147,50 +147,17 @@ def _cnn(size: int) -> keras.Model:
     """A small network without normalisation: quick, and no batch statistics."""
     pixels = keras.Input((size, size, 3))
     values = pixels
-    for filters, stride in _CONVOLUTIONS:
-        # A vector by itself does not tell where its region is.
-        values = Coordinates()(values)
+    for filters in _FILTERS:
         values = keras.layers.Conv2D(
             filters,
-            3,
-            stride,
+            kernel_size=3,
             padding="same",
             activation="relu",
             kernel_initializer="he_normal",
         )(values)
+        # Convolutions with a stride learn shapes many times slower.
+        values = keras.layers.MaxPooling2D()(values)
     return keras.Model(pixels, values)
-
-
-@keras.saving.register_keras_serializable(package=__package__)
-class Coordinates(keras.layers.Layer):
-    """Adds two channels that say where a value is, from -1 to 1.
-
-    Reference:
-        Liu et al., "An intriguing failing of convolutional neural networks
-        and the CoordConv solution", 2018.
-
-    Example:
-        >>> Coordinates()(tf.zeros([1, 2, 2, 1]))[0, :, :, 1:].numpy().tolist()
-        [[[-1.0, -1.0], [1.0, -1.0]], [[-1.0, 1.0], [1.0, 1.0]]]
-    """
-
-    def call(self, values: tf.Tensor) -> tf.Tensor:
-        """Computes the outputs: <float32>[batch, height, width, channels + 2].
-
-        Args:
-            values: <float32>[batch, height, width, channels].
-        """
-        shape = keras.ops.shape(values)
-        across = keras.ops.linspace(-1.0, 1.0, values.shape[2])
-        down = keras.ops.linspace(-1.0, 1.0, values.shape[1])
-        places = keras.ops.stack(keras.ops.meshgrid(across, down), axis=-1)
-        places = keras.ops.cast(places, values.dtype)[None]
-        places = keras.ops.broadcast_to(places, (*shape[:3], 2))
-        return keras.ops.concatenate([values, places], axis=-1)
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """Tells the shape of the outputs without running."""
-        return (*input_shape[:3], input_shape[3] + 2)
 
 
 def _centred(pixels: tf.Tensor) -> tf.Tensor:

@@ -40,7 +40,8 @@ class ImageToSequence(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         self.encoder = encoder
-        self.decoder = Decoder(config, num_ids, name="decoder")
+        regions, _ = feature_shape
+        self.decoder = Decoder(config, num_ids, regions, name="decoder")
         self.penalty = (
             config.doubly_stochastic if config.decoder == "attention" else 0
         )
@@ -68,10 +69,7 @@ class ImageToSequence(keras.Model):
                 "expected features [batch, regions, features], got pixels"
                 f" {images.shape}: this model was built without an encoder"
             )
-        # Convolutions of TensorFlow 2.21 give no rows a wrong shape.
-        rows = tf.shape(images)[0]
-        padding = [[0, tf.cast(rows == 0, tf.int32)], *[[0, 0]] * 3]
-        return self.encoder(tf.pad(images, padding))[:rows]
+        return self.encoder(images)
 
     def look(
         self, images: tf.Tensor, training: Any = False

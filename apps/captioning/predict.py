@@ -1,5 +1,6 @@
 """Captions images: `python -m PACKAGE.predict RUN a.jpg b.png`."""
 
+import dataclasses
 import functools
 import itertools
 import sys
@@ -153,7 +154,10 @@ def _reader(
         raise UserError(
             f"{args.run}: answers to pictures only, not to features"
         )
-    given = predictor.open_features(cli.override(predictor.config, args))
+    config = predictor.config
+    if args.features is not None:  # Alone: --seed has another meaning here.
+        config = dataclasses.replace(config, features=args.features)
+    given = predictor.open_features(config)
     if given is None:
         raise UserError("--features FILE is missing: this model has no encoder")
     return predictor.of_encoded, functools.partial(read_features, given)
@@ -191,26 +195,29 @@ def main() -> None:
         predictor = draws(predictor, sampling)
     names = inputs(args.image, args.file, args.encoding)
     answer, read = _reader(predictor, args)
+    if args.gallery and read is not read_picture:
+        raise UserError("--gallery needs pictures: features cannot be shown")
     best = []
     num_missing = 0
     for found in captions(answer, names, read):
         num_missing += found is None
         for line in show(found, args.n_best):
             print(line)
-        best.append(found[0].text if found else "")
+        best.append(found[0].text if found else None)
     if args.gallery:
         _gallery(args, best)
     if num_missing:
         sys.exit(2)
 
 
-def _gallery(args: Any, best: list[str]) -> None:
+def _gallery(args: Any, best: list[str | None]) -> None:
     chosen = [
         (images.file_pixels(Path(path)), text)
         for path, text in zip(args.image, best, strict=False)
-        if text
+        if text is not None
     ]
-    plots.gallery(chosen, Path(args.gallery))
+    if chosen:
+        plots.gallery(chosen, Path(args.gallery))
 
 
 if __name__ == "__main__":

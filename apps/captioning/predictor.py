@@ -236,8 +236,11 @@ def draws(predictor: Predictor, sampling: captioner.Sampling) -> Predictor:
     def of_content(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return of_encoded(model.pixels(content)[0])
 
+    strings = tf.TensorSpec([None], tf.string)
     return dataclasses.replace(
         predictor,
-        of_content=tf.function(of_content),
-        of_encoded=tf.function(of_encoded),
+        of_content=tf.function(of_content, input_signature=[strings])
+        if model.has_encoder
+        else None,
+        of_encoded=tf.function(of_encoded, reduce_retracing=True),
     )
