@@ -133,7 +133,7 @@ def signature(config: Config) -> dict:
     weights = config.encoder_weights
     if weights == "none":
         weights = f"none, seed {config.seed}"  # Drawn by chance.
-    elif weights not in _KEPT:
+    elif weights != "imagenet":
         weights = f"sha256 {pretrained.checksum(Path(weights))}"
     return {
         "encoder": config.encoder,
