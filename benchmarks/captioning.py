@@ -27,7 +27,9 @@ def main() -> None:
     args = parser.parse_args()
     predictors = {beam: predictor.load(args.run, beam) for beam in args.beams}
     config = cli.override(predictors[args.beams[0]].config, args)
-    given = predictors[args.beams[0]].open_features(config)
+    given = None
+    if config.features:
+        given = predictors[args.beams[0]].open_features(config.features)
     found = sources.read(config, given.rows if given else None)
     examples = evaluate.select(found.splits, args.split)[: args.limit]
     views = batches.Features(examples, given) if given else None

@@ -193,7 +193,7 @@ def test_the_same_facts_look_different_each_time():
 
 
 @pytest.mark.parametrize("relation", phrases.RELATIONS)
-def test_the_place_of_one_thing_does_not_tell_the_relation(relation):
+def test_each_thing_lies_on_its_half(relation):
     red = SMALL_BLUE_RING._replace(colour="red")
     rng = random.Random(0)
 
@@ -206,8 +206,8 @@ def test_the_place_of_one_thing_does_not_tell_the_relation(relation):
 
     before = places(Facts(SMALL_BLUE_RING, relation, red))
     behind = places(Facts(red, relation, SMALL_BLUE_RING))
-    assert np.mean(before) < 28 < 36 < np.mean(behind)
-    assert max(before) > min(behind) + 5
+    assert max(before) < 32 < min(behind)
+    assert np.ptp(before) > 10 < np.ptp(behind)
 
 
 def test_no_two_pictures_are_equal():
@@ -335,15 +335,13 @@ def test_every_lost_word_of_meaning_is_noticed():
 
 
 def test_all_that_can_be_written_is_read_back():
-    rng = random.Random(0)
     sides = itertools.permutations([SMALL_BLUE_RING, LARGE_RED_CROSS])
     for (first, second), relation in itertools.product(
         sides, phrases.RELATIONS
     ):
         facts = Facts(first, relation, second)
-        written = {x for _ in range(100) for x in phrases.captions(facts, rng)}
-        # Eight forms, two orders, two wordings of the relation.
-        assert len(written) == 8 * 2 * 2
+        written = phrases.captions(facts)
+        assert len(set(written)) == 5
         assert {parse(caption) for caption in written} == {facts}
 
 
@@ -429,8 +427,11 @@ def test_relations_are_told_from_both_sides():
         for word in caption.split()
         if word in ("left", "right", "above", "over", "below", "under")
     ]
+    counts = collections.Counter(told)
     assert len(told) == 5 * NUM["train"]
-    assert_uniform(told, 4)
+    # Of five captions, three say "left of" or "above", two the contrary.
+    assert_uniform([x for x in told if x in ("left", "above")], 2)
+    assert 0.35 < (counts["right"] + counts["below"]) / len(told) < 0.45
 
 
 @pytest.mark.parametrize("split", NUM)

@@ -63,7 +63,7 @@ def numpy_logits(decoder, image, ids):
     logits, looks = [], []
     for word in ids:
         x = decoder.embedding.get_weights()[0][word]
-        scores = keys @ hidden
+        scores = keys @ (hidden + dense(decoder.query, x))
         weights = np.exp(scores - scores.max())
         weights /= weights.sum()
         gate = sigmoid(dense(decoder.gate, hidden))

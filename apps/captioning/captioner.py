@@ -208,9 +208,16 @@ def build(
         feature_shape: regions and features of a model without an encoder.
 
     Raises:
-        UserError: if there is no such encoder, or no such weights for it.
+        UserError: if there is no such encoder, no such weights for it, or
+            nothing in its features to look at.
     """
     encoder = None if feature_shape else encoders.build(config)
+    if encoder and encoder.regions == 1 and config.decoder == "attention":
+        raise UserError(
+            f"--image-size {config.image_size}: {config.encoder} makes one"
+            " region of it, and --decoder attention needs a grid: choose a"
+            " greater size"
+        )
     return Captioner(
         config, vocabulary, encoder, feature_shape, name="captioner"
     )

@@ -38,14 +38,14 @@ class Config:
     embedding_dim: int = 128  # Size of a word's vector.
     units: int = 192  # Size of the LSTM state.
     feature_dropout: float = 0.0  # Share of the image's features dropped.
-    embedding_dropout: float = 0.1  # Share of embedding features dropped.
-    dropout: float = 0.1  # Share of the features before the output dropped.
+    embedding_dropout: float = 0.0  # Share of embedding features dropped.
+    dropout: float = 0.0  # Share of the features before the output dropped.
     doubly_stochastic: float = 0.0  # Weight of looking at all of the image.
     label_smoothing: float = 0.02  # Probability spread over all words.
     scheduled_sampling: float = 0.0  # Share of words taken from the model ...
     sampling_epochs: int = 10  # ... reached after so many epochs.
 
-    epochs: int = 24  # Most passes over the training data.
+    epochs: int = 16  # Most passes over the training data.
     captions_per_image: int = 1  # Drawn in each epoch; 0 takes all of them.
     batch_size: int = 32  # Captions in one step.
     num_buckets: int = 2  # Fixed padded lengths, chosen from the data.
@@ -98,6 +98,11 @@ class Config:
             raise UserError(
                 "--decoder attention needs a grid to look at: leave out"
                 " --pooled, or choose --decoder first_input or initial_state"
+            )
+        if self.features and self.finetune:
+            raise UserError(
+                "--finetune trains the encoder, which --features leave out:"
+                " drop one of them"
             )
         if self.features and self.data == "builtin":
             raise UserError(

@@ -53,7 +53,7 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
     Raises:
         UserError: for data that cannot be used; the place is named.
     """
-    given = open_features(config)
+    given = _given(config)
     found = sources.read(config, given.rows if given else None)
     train = found.splits.get("train", [])
     valid = some(found.splits.get("valid", []), config.max_valid, config.seed)
@@ -92,12 +92,8 @@ def has_encoder(config: Config) -> bool:
     return not config.features or config.encoder != encoders.CNN
 
 
-def open_features(config: Config) -> feature_file.Features | None:
-    """The features that the user gives, if any.
-
-    Raises:
-        UserError: if they are not of the encoder that the config names.
-    """
+def _given(config: Config) -> feature_file.Features | None:
+    """The features that the user gives, if any."""
     if not config.features:
         return None
     given = feature_file.load(Path(config.features))
@@ -196,5 +192,10 @@ def _report(
     for name, split in splits.items():
         captions = sum(len(example.captions) for example in split)
         report[name] = {"images": len(split), "captions": captions}
-    report["features_of"] = given.encoder if given else None
+    # Of a trained encoder no other features will do: it changes.
+    report["features_of"] = None
+    if given:
+        report["features_of"] = given.encoder
+    elif not encoders.is_trained(config):
+        report["features_of"] = encoders.signature(config)
     return report

@@ -42,13 +42,15 @@ class Decoder(keras.layers.Layer):
     - `attention`: at every step, a look at its regions (Xu et al. 2015, "Show,
       attend and tell", section 3.1.2 and 4.2):
 
-          weights = softmax over regions of score(h, region)
+          query = h + Q x + q
+          weights = softmax over regions of score(query, region)
           context = sigmoid(G h + g) * sum over regions of weights * region
           h, c = LSTM([x; context], h, c)
 
       from a first state that the mean of the regions gives. The gate lets the
       decoder leave the image alone where the next word follows from the words
-      before.
+      before. x, the last word, is not in the query of that paper: without it
+      every look comes one word late.
 
     and the next word is read off what the step knows (equation 7 there):
 
@@ -107,6 +109,7 @@ class Decoder(keras.layers.Layer):
             self.attention = Attention(
                 config.attention, self.units, self.units, name="attention"
             )
+            self.query = self._dense("query", "linear")
             self.gate = self._dense("gate", "sigmoid")
             features += self.units
         # Steps call the cell alone: the layer has no inputs to build it by.
@@ -200,25 +203,27 @@ class Decoder(keras.layers.Layer):
         """One step from embedded words <float>[rows, features]."""
         context, weights = state.context, state.weights
         if self.kind == "attention":
-            context, weights = self._look(state.hidden, memory)
+            query = state.hidden + self.query(x)
+            context, weights = self._look(query, memory)
+            context = self.gate(state.hidden) * context
             x = tf.concat([x, context], axis=-1)
         _, (hidden, cell) = self.lstm.cell(x, [state.hidden, state.cell])
         return State(hidden, cell, context, weights)
 
     def _look(
-        self, hidden: tf.Tensor, memory: Memory
+        self, queries: tf.Tensor, memory: Memory
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What states <float>[rows, units] see of their images, and where."""
-        rows = tf.shape(hidden)[0]
+        """What queries <float>[rows, units] see of their images, and where."""
+        rows = tf.shape(queries)[0]
         batch, regions = tf.unstack(tf.shape(memory.mask))
         beam = rows // tf.maximum(batch, 1)
         # All that is asked of one image, by any of its rows, at once.
-        asked = tf.reshape(hidden, [batch, beam, self.units])
+        asked = tf.reshape(queries, [batch, beam, self.units])
         context, weights = self.attention(asked, memory)
         context = tf.reshape(context, [rows, self.units])
         weights = tf.reshape(weights, [rows, regions])
         weights = tf.ensure_shape(weights, [None, memory.mask.shape[1]])
-        return self.gate(hidden) * context, weights
+        return context, weights
 
     def _known(self, x: tf.Tensor, state: State) -> tf.Tensor:
         """What the next word is read off: <float>[..., units]."""

@@ -217,7 +217,9 @@ def main() -> None:
         parser.error(f"--limit must be 0 or more, got {args.limit}")
     predictor = load(args.run, args.beam)
     config = cli.override(predictor.config, args)
-    given = predictor.open_features(config)
+    given = None
+    if config.features:
+        given = predictor.open_features(config.features)
     found = sources.read(config, given.rows if given else None)
     examples = list(select(found.splits, args.split))[: args.limit or None]
     views = None

@@ -120,6 +120,8 @@ def problem(picture: Path | bytes) -> str | None:
         content = _content(picture)
     except OSError as error:
         return error.strerror or str(error)
+    except ValueError as error:  # A name with a zero in it.
+        return str(error)
     if not content:
         return "empty file"
     if not recognised(tf.constant(content)):

@@ -1,6 +1,5 @@
 """Captions images: `python -m PACKAGE.predict RUN a.jpg b.png`."""
 
-import dataclasses
 import functools
 import itertools
 import sys
@@ -150,16 +149,9 @@ def _reader(
     """How to answer to what the arguments name, and how to read it."""
     if not args.features and predictor.of_content is not None:
         return predictor.of_content, read_picture
-    if predictor.of_encoded is None:
-        raise UserError(
-            f"{args.run}: answers to pictures only, not to features"
-        )
-    config = predictor.config
-    if args.features is not None:  # Alone: --seed has another meaning here.
-        config = dataclasses.replace(config, features=args.features)
-    given = predictor.open_features(config)
-    if given is None:
-        raise UserError("--features FILE is missing: this model has no encoder")
+    path = args.features or predictor.config.features
+    given = predictor.open_features(path)
+    assert predictor.of_encoded is not None
     return predictor.of_encoded, functools.partial(read_features, given)
 
 

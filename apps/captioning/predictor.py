@@ -11,7 +11,7 @@ import tensorflow as tf
 from common import export, runs
 from common.errors import UserError
 
-from . import batches, captioner, data, feature_file
+from . import batches, captioner, feature_file
 from .config import Config
 
 BATCH_SIZE = 32
@@ -58,23 +58,30 @@ class Predictor:
         assert self.of_content is not None
         return collect(self.of_content, _constants(contents))
 
-    def open_features(self, config: Config) -> feature_file.Features | None:
-        """The features that a config names, if they are of the right encoder.
+    def open_features(self, path: str) -> feature_file.Features:
+        """Opens a features file, if it is of the encoder that the model knows.
 
         Raises:
-            UserError: if they are not.
+            UserError: if it is not, or the model knows pictures only.
         """
-        given = data.open_features(config)
-        if given and self.features_of and given.encoder != self.features_of:
+        flag = f"--features {path}"
+        if self.of_encoded is None or self.shape is None:
+            raise UserError(f"{flag}: this export answers to pictures only")
+        if self.features_of is None and self.of_content is not None:
             raise UserError(
-                f"--features {config.features}: of another encoder than those"
-                f" of training: {given.encoder}, expected {self.features_of}"
+                f"{flag}: this model learned to see by itself; it answers to"
+                " pictures only"
             )
-        if given and self.shape and self.shape != (given.regions, given.dim):
+        given = feature_file.load(Path(path))
+        if self.features_of and given.encoder != self.features_of:
             raise UserError(
-                f"--features {config.features}: {given.regions} regions of"
-                f" {given.dim} features; the model was trained on"
-                f" {self.shape[0]} of {self.shape[1]}"
+                f"{flag}: of another encoder than those of training:"
+                f" {given.encoder}, expected {self.features_of}"
+            )
+        if self.shape != (given.regions, given.dim):
+            raise UserError(
+                f"{flag}: {given.regions} regions of {given.dim} features; the"
+                f" model was trained on {self.shape[0]} of {self.shape[1]}"
             )
         return given
 

@@ -39,12 +39,18 @@ def write(run: Path, examples: Sequence[sources.Example]) -> None:
 
 
 def example_input(
-    run: Path, examples: Sequence[sources.Example], has_encoder: bool
+    run: Path, examples: Sequence[sources.Example], features: str
 ) -> str:
-    """What to type behind `predict RUN`, to see the first of some images."""
+    """What to type behind `predict RUN`, to see the first of some images.
+
+    Args:
+        run: the run folder.
+        examples: the images.
+        features: the features file of training, if there was one.
+    """
     example = examples[0]
-    if not has_encoder:
-        return shlex.quote(example.name)
+    if features:
+        return shlex.join(["--features", features, example.name])
     if isinstance(example.image, bytes):
         return shlex.quote(str(run / FOLDER / example.name))
     return shlex.quote(example.image)

@@ -54,7 +54,7 @@ def train(config: Config) -> Path:
         whole.set_weights(before.get_weights())
     compile_model(whole.network, config)
     example = samples.example_input(
-        run.folder, dataset.valid_examples, whole.has_encoder
+        run.folder, dataset.valid_examples, config.features
     )
     report = dataset.report | {"example": example}
     run.create(report, vocabulary=dataset.vocabulary)

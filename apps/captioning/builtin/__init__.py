@@ -68,7 +68,7 @@ def generate(split: str, size: int, seed: int) -> Iterator[Scene]:
         >>> (scene,) = generate("train", size=1, seed=0)
         >>> scene.name, scene.captions[4]
         ('train-00000.png',
-         'to the right of the small green triangle is a small blue square')
+         'a small blue square with a small green triangle to its left')
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
@@ -77,7 +77,7 @@ def generate(split: str, size: int, seed: int) -> Iterator[Scene]:
     for index in range(size):
         facts = _invent(split, rng)
         png = tf.io.encode_png(draw(facts, rng)).numpy()
-        yield Scene(f"{split}-{index:05}.png", png, captions(facts, rng))
+        yield Scene(f"{split}-{index:05}.png", png, captions(facts))
 
 
 def owner(one: Kind, other: Kind) -> str:

@@ -67,16 +67,17 @@ def draw(facts: Facts, rng: random.Random) -> np.ndarray:
 def _places(
     radii: list[float], rng: random.Random
 ) -> list[tuple[float, float]]:
-    """Finds room for two things of these radii.
+    """Finds room for two things of these radii, each on its half.
 
     Returns:
         For each, its place along the line from first to second, and across.
     """
     first, second = radii
     start, end = MARGIN, SIZE - MARGIN
-    room = end - start - 2 * first - 2 * second - GAP
-    before, until = sorted(rng.uniform(0, room) for _ in range(2))
-    along = start + before + first, start + until + 2 * first + GAP + second
+    along = (
+        rng.uniform(start + first, (SIZE - GAP) / 2 - first),
+        rng.uniform((SIZE + GAP) / 2 + second, end - second),
+    )
     across = rng.uniform(start + first, end - first)
     off = SLANT * (along[1] - along[0])
     other = rng.uniform(
