@@ -529,7 +529,7 @@ def test_another_file_of_features(ask, of_features, tmp_path):
             {"values": np.zeros([36, 9, 6], "f")},
             "9 regions of 6 features; the model was trained on 4 of 6",
         ),
-        ({"values": np.zeros([36, 1, 6], "f")}, "one vector for each image"),
+        ({"values": np.zeros([36, 1, 6], "f")}, "1 regions of 6 features; the"),
     ],
 )
 def test_features_that_do_not_fit(ask, of_features, tmp_path, changes, message):
@@ -541,8 +541,6 @@ def test_features_that_do_not_fit(ask, of_features, tmp_path, changes, message):
 def test_features_that_are_not_there(ask, of_features):
     with pytest.raises(UserError, match="gone.npz: cannot read it"):
         ask(of_features, "--features", "gone.npz", "valid-00003.png")
-    with pytest.raises(UserError, match="--features FILE is missing: this mod"):
-        ask(of_features, "--features", "", "valid-00003.png")
 
 
 def test_drawing_from_features(ask, of_features):
@@ -567,7 +565,10 @@ def test_a_seed_of_drawing_is_not_one_of_weights(ask, run, scenes, tmp_path):
         tmp_path / "f.npz", encoder=encoders.signature(config)
     )
     model = dataclasses.replace(
-        predictor.load(str(copy)), config=config, shape=(4, 6)
+        predictor.load(str(copy)),
+        config=config,
+        shape=(4, 6),
+        features_of=encoders.signature(config),
     )
     args = predict._parser().parse_intermixed_args(
         ["run", "x", "--features", str(features), "--seed", "9"]

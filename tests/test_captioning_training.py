@@ -331,7 +331,8 @@ def test_training_on_features_of_others(here, monkeypatch, capsys):
     assert "11 training images with 55 captions, 12 validation" in printed
     assert "skipped: 1 (without features): train-00000.png" in printed
     assert "skipped: 1 (features without a caption): other.png" in printed
-    assert "apps.captioning.predict given valid-00000.png" in printed
+    assert "apps.captioning.predict given --features " in printed
+    assert ".npz valid-00000.png" in printed
     model = captioner.load(here / "given" / runs.MODEL)
     assert not model.has_encoder
     assert model.feature_shape == (4, 6)
@@ -621,16 +622,17 @@ def test_the_first_examples_are_shown_and_written(tmp_path):
     samples.write(tmp_path / "run", examples[:1])
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 8
     path = f"{tmp_path}/run/samples/0 é.png"
-    example = samples.example_input(tmp_path / "run", examples, True)
+    example = samples.example_input(tmp_path / "run", examples, "")
     assert example == f"'{path}'"
-    assert samples.example_input(tmp_path, examples, False) == "'0 é.png'"
+    example = samples.example_input(tmp_path, examples, "f.npz")
+    assert example == "--features f.npz '0 é.png'"
 
 
 def test_pictures_with_files_are_not_copied(tmp_path):
     examples = [Example("a.png", "there/a b.png", ("a",))]
     samples.write(tmp_path / "run", examples)
     assert not (tmp_path / "run").exists()
-    assert samples.example_input(tmp_path, examples, True) == "'there/a b.png'"
+    assert samples.example_input(tmp_path, examples, "") == "'there/a b.png'"
 
 
 # Options
