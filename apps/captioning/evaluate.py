@@ -179,14 +179,18 @@ def report(scores: dict, answers: list[Answer], left_out: dict) -> str:
 
 def _worst(answers: list[Answer]) -> Iterator[str]:
     ranked = sorted(
-        (score_answers([answer])["rouge_l"], number)
-        for number, answer in enumerate(answers)
+        (_rouge_l(answer), number) for number, answer in enumerate(answers)
     )
     for value, number in ranked[:NUM_WORST]:
         example, caption = answers[number]
         yield f"{value:.2f} {example.name}"
         yield f"     reference: {example.captions[0]}"
         yield f"     caption:   {caption}"
+
+
+def _rouge_l(answer: Answer) -> float:
+    references = [tokenize(text) for text in answer.example.captions]
+    return caption_metrics.rouge_l([tokenize(answer.caption)], [references])
 
 
 def known_captions(examples: Iterable[sources.Example]) -> set[str]:
