@@ -27,11 +27,13 @@ Modules:
     batching: batches of like lengths, in few fixed shapes.
     metrics: what the field reports, each with its reference.
     segment_metrics: a tag for every frame: accuracy, edit score, F1.
+    tag_set_metrics: a set of tags for every frame: likelihood, precision, F1.
     caption_metrics: BLEU, ROUGE-L and CIDEr-D, as COCO scores captions.
     caption_tokens: words of captions, as COCO splits them.
     atomic: files and folders that appear whole or not at all.
     checkpoints: everything that continues a training exactly.
     runs: the run folder: config, log, checkpoints, versions.
+    trained: the model of a run folder, found and loaded.
     interrupts: Ctrl-C that loses nothing.
     export: SavedModels that check themselves.
 

@@ -52,6 +52,15 @@ class Limits(NamedTuple):
     min_length: int = 0
 
 
+class Sampling(NamedTuple):
+    """The options of `sample` as one value, for those who hand them on."""
+
+    seed: int = 0
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+
 def greedy(step: Step, state: Any, batch: Any, limits: Limits) -> Decoded:
     """Takes the likeliest id at every step.
 

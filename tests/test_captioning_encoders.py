@@ -90,6 +90,14 @@ def test_a_network_sees_the_pixels_that_it_was_made_for(name, module):
     )
 
 
+def test_a_run_to_go_on_from_brings_its_weights(tmp_path):
+    gone = str(tmp_path / "gone.h5")
+    with pytest.raises(UserError, match="gone.h5: no such file"):
+        encoders.build(config(weights=gone))
+    tuned = encoders.build(config(weights=gone, finetune="a run"))
+    assert tuned.trainable_variables
+
+
 def test_a_pretrained_network_keeps_its_statistics_when_trained(mobile):
     frozen = encoders.build(config())
     tuned = encoders.build(config(finetune="a run"))

@@ -163,7 +163,7 @@ def test_find_refuses(tmp_path):
         features.find(tmp_path)
     write_pictures(tmp_path / "a", 1)
     write_pictures(tmp_path / "b", 1)
-    message = f"one name, {tmp_path}/a/000.jpg and {tmp_path}/b/000.jpg"
+    message = f"{tmp_path}/a/000.jpg and {tmp_path}/b/000.jpg: duplicated image"
     with pytest.raises(UserError, match=message):
         features.find(tmp_path)
 

@@ -30,6 +30,7 @@ from apps.captioning import (
 from apps.captioning.builtin import __main__ as builtin_folder
 from apps.captioning.config import SMOKE
 from common import decoding, runs
+from common.decoding import Sampling
 from common.errors import UserError
 
 TINY = dataclasses.replace(
@@ -407,7 +408,7 @@ def test_the_options_of_drawing_are_handed_on(say, scenes, monkeypatch):
     monkeypatch.setattr(predict, "draws", draws)
     options = {"--temperature": 0.5, "--top-k": 3, "--top-p": 0.9, "--seed": 8}
     say("--sample", *(x for pair in options.items() for x in pair), scenes[0])
-    assert told == [captioner.Sampling(8, 0.5, 3, 0.9)]
+    assert told == [Sampling(8, 0.5, 3, 0.9)]
 
 
 def test_a_drawing_of_what_cannot_be_read_is_empty(say, scenes, broken):

@@ -600,7 +600,7 @@ def test_duplicated_image_names(tmp_path):
     refused(
         tmp_path,
         f"{images / '7.jpg'} and {images / 'b' / '7.jpg'}: duplicated image"
-        " names: captions tell images by the name alone; rename or remove",
+        " names: images are told by the name alone; rename or remove",
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 import sacrebleu
 from test_translation_predict import smoke_run
 
-from apps.translation import evaluate, filters, predict, sources
+from apps.translation import evaluate, predict, sources
 from common.errors import UserError
+from common.skipped import Skipped
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +140,11 @@ def test_the_report_names_the_signatures_and_what_was_left_out(score):
     chrf = common.format("yes", "nc:6|nw:0|space:no")
     assert f"BLEU signature: {bleu}" in report
     assert f"CHRF signature: {chrf}" in report
-    skipped = filters.Skipped()
+    skipped = Skipped()
     skipped.note("with an empty side", "x:3")
     skipped.note("with an empty side", "x:5")
     told = evaluate.report([answer("a", "b c d e", "b c")], skipped)
-    assert "skipped: 2 (with an empty side)" in told.splitlines()
+    assert "skipped: 2 (with an empty side): x:3, x:5" in told.splitlines()
 
 
 def test_the_table_tells_the_scores_by_length(score):
@@ -154,7 +155,7 @@ def test_the_table_tells_the_scores_by_length(score):
     right, wrong = ("b c d e f",) * 2, ("b c d e f", "zzz")
     answers = [answer("a b c.", *right), answer("a " * 4 + ".", *right)]
     answers += [answer("a " * 6, *wrong), answer("a " * 60, *right)]
-    lines = evaluate.report(answers, filters.Skipped()).splitlines()
+    lines = evaluate.report(answers, Skipped()).splitlines()
     assert table(lines) == [
         [5, 2, 100, 100],
         [10, 1, 0, 0],
@@ -198,7 +199,8 @@ def test_parallel_files(score, predictor, tmp_path):
     flags = ["--data", tmp_path, "--source", "en", "--target"]
     report, scores = score(*flags, "fr")
     assert scores == pytest.approx({"bleu": 100, "chrf": 100, "examples": 3})
-    assert "skipped: 1 (with an empty side)" in report
+    place = tmp_path / "test.en"
+    assert f"skipped: 1 (with an empty side): {place}:2" in report
     assert f"100.0 {tmp_path / 'test.en'}:1" in report
     _, scores = score(*flags, "de")
     assert scores["bleu"] < 50

@@ -12,6 +12,7 @@ from recurrent import noise
 from apps.translation import encoded, predict, sources, text, train, translator
 from apps.translation.config import Config
 from common import decoding
+from common.decoding import Sampling
 from common.shapes import lstm_parameter_count
 
 SOURCE = [" a", " b", " c", " d", "."]
@@ -315,7 +316,7 @@ def test_a_blank_text_has_a_blank_translation():
     assert (translations[:5].numpy() == b"").all()
     assert (scores[:5].numpy() == 0).all()
     assert translations[5, 0] != b""
-    drawn, scores = whole.draw(tf.constant(blanks), translator.Sampling())
+    drawn, scores = whole.draw(tf.constant(blanks), Sampling())
     assert drawn.numpy().tolist() == [b""] * 5
     assert scores.numpy().tolist() == [0] * 5
 

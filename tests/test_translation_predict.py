@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from apps.translation import builtin, predict, train, translator
 from apps.translation.config import SMOKE, Config
+from common.decoding import Sampling
 from common.errors import UserError
 
 HARD_TEXTS = {
@@ -228,8 +229,7 @@ def test_another_beam(say, predictor, lines, greedy):
 def test_drawing_is_repeated_by_its_seed(predictor, lines):
     texts = tf.constant(lines[:5])
     first, again, other = (
-        predictor.model.draw(texts, translator.Sampling(seed))[0]
-        for seed in (1, 1, 2)
+        predictor.model.draw(texts, Sampling(seed))[0] for seed in (1, 1, 2)
     )
     assert first.shape == (5,)
     np.testing.assert_array_equal(first, again)
@@ -250,7 +250,7 @@ def test_the_options_of_drawing_are_handed_on(say, predictor, monkeypatch):
     monkeypatch.setattr(predict, "draws", draws)
     options = {"--temperature": 0.5, "--top-k": 3, "--top-p": 0.9, "--seed": 8}
     say("--sample", *(x for pair in options.items() for x in pair), "We see.")
-    assert told == [translator.Sampling(8, 0.5, 3, 0.9)]
+    assert told == [Sampling(8, 0.5, 3, 0.9)]
 
 
 def test_a_drawing_of_nothing_is_nothing(say):

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from common import trained
 from common.beam_search import Penalties, beam_search
-from common.decoding import LOWEST, Decoded, Limits, sample
+from common.decoding import LOWEST, Decoded, Limits, Sampling, sample
 from common.errors import UserError
 
 from . import encoders, images, text
@@ -18,15 +19,6 @@ from .model import ImageToSequence
 
 # What may never be written: each has a meaning for the program alone.
 _NEVER = (text.PADDING_ID, text.UNKNOWN_ID, text.START_ID)
-
-
-class Sampling(NamedTuple):
-    """How to draw a caption; see `common.decoding.sample`."""
-
-    seed: int = 0
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
 
 
 class Looks(NamedTuple):
@@ -229,10 +221,4 @@ def load(path: Path) -> Captioner:
     Raises:
         UserError: if the file is damaged.
     """
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises many types for a broken file.
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{path}: cannot load it ({reason}); train again"
-        ) from error
+    return trained.load(path)

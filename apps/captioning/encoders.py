@@ -112,7 +112,8 @@ def build(config: Config) -> Encoder:
         UserError: if there is no such network, or no such weights for it.
     """
     weights = None
-    if config.encoder_weights != "none":
+    # A run to go on from brings weights of its own.
+    if config.encoder_weights != "none" and not config.finetune:
         weights = config.encoder_weights
     encoder = Encoder(config.encoder, config.image_size, config.pooled, weights)
     encoder.trainable = is_trained(config)

@@ -81,21 +81,13 @@ def collect(
     if not examples:
         raise UserError("no images to evaluate: expected at least one")
     if views is None:
-        found = predictor.of_pictures(map(content, examples))
+        found = predictor.of_pictures(map(images.content_of, examples))
     else:
         found = predictor.of_images(views, len(examples))
     return [
         Answer(example, best[0].text)
         for example, best in zip(examples, found, strict=True)
     ]
-
-
-def content(example: sources.Example) -> bytes:
-    """The content of an example's picture file."""
-    if isinstance(example.image, bytes):
-        return example.image
-    with open(example.image, "rb") as stream:
-        return stream.read()
 
 
 def score_answers(answers: Sequence[Answer]) -> dict[str, float]:

@@ -40,24 +40,18 @@ def find(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise UserError(f"--data {folder}: no such folder")
-    inside = [folder / name for name in sources.IMAGE_FOLDERS]
-    top = next((path for path in inside if path.is_dir()), folder)
-    found: dict[str, Path] = {}
-    for path in sorted(top.rglob("*")):
-        if path.suffix.lower() not in sources.IMAGE_ENDINGS:
-            continue
-        if path.name in found:
-            raise UserError(
-                f"--data {folder}: two pictures of one name, {found[path.name]}"
-                f" and {path}; rename one"
-            )
-        found[path.name] = path
-    if not found:
+    found = sources.find_images(folder, sources.is_image)
+    files = {
+        name: Path(path)
+        for name, path in found.items()
+        if sources.is_image(name)
+    }
+    if not files:
         raise UserError(
-            f"--data {folder}: no picture below {top}; expected files that end"
-            f" in {', '.join(sources.IMAGE_ENDINGS)}"
+            f"--data {folder}: no picture below it; expected files that end in"
+            f" {', '.join(sources.IMAGE_ENDINGS)}"
         )
-    return found
+    return files
 
 
 def compute(

@@ -173,10 +173,15 @@ def without_broken(
     return [example for example in listed if example.name not in broken]
 
 
+def content_of(example: sources.Example) -> bytes:
+    """The content of an example's picture file."""
+    return _content(_picture(example))
+
+
 def _contents(examples: list[sources.Example]) -> Iterator[tuple[int, bytes]]:
     for number, example in enumerate(examples):
         try:
-            yield number, _content(_picture(example))
+            yield number, content_of(example)
         except OSError:
             yield number, b""  # `problem` finds out why.
 

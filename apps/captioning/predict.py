@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, lenient
+from common.decoding import Sampling
 from common.errors import UserError
 
-from . import captioner, feature_file, images, plots
+from . import feature_file, images, plots
 from .predictor import (
     BATCH_SIZE,
     Answer,
@@ -181,9 +182,7 @@ def main() -> None:
     if args.attention_plot:
         _plot(predictor, args)
     if args.sample:
-        sampling = captioner.Sampling(
-            args.seed, args.temperature, args.top_k, args.top_p
-        )
+        sampling = Sampling(args.seed, args.temperature, args.top_k, args.top_p)
         predictor = draws(predictor, sampling)
     names = inputs(args.image, args.file, args.encoding)
     answer, read = _reader(predictor, args)

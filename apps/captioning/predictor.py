@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from common import export, runs
+from common import export, runs, trained
+from common.decoding import Sampling
 from common.errors import UserError
 
 from . import batches, captioner, feature_file
@@ -139,18 +140,8 @@ def load(path: str, beam: int | None = None) -> Predictor:
         if beam is not None:
             model_of(predictor, "--beam")
         return predictor
-    if not (folder / runs.CONFIG).is_file():
-        raise UserError(
-            f"{path}: expected a run folder (of train) or an exported"
-            " SavedModel (of export); "
-            + ("it is neither" if folder.exists() else "there is nothing")
-        )
-    if not (folder / runs.MODEL).is_file():
-        raise UserError(
-            f"{path}: no epoch is finished yet; let train complete one"
-        )
     return dataclasses.replace(
-        of_model(captioner.load(folder / runs.MODEL), beam),
+        of_model(captioner.load(trained.find(path)), beam),
         features_of=_features_of(folder),
     )
 
@@ -228,7 +219,7 @@ def model_of(predictor: Predictor, flag: str) -> captioner.Captioner:
     return predictor.model
 
 
-def draws(predictor: Predictor, sampling: captioner.Sampling) -> Predictor:
+def draws(predictor: Predictor, sampling: Sampling) -> Predictor:
     """A predictor that draws its captions by chance.
 
     Raises:

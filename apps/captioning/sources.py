@@ -5,7 +5,7 @@ No image is opened here, but where its content decides on its split.
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -191,11 +191,21 @@ def _folder(folder: Path, config: Config, notes: Skipped) -> _Parts:
             f" it holds {inside or 'nothing'}: rename these, or pass the folder"
             " that holds the captions"
         )
-    return _Parts(captions, lists, _images(folder, captions))
+    return _Parts(captions, lists, find_images(folder, captions.__contains__))
 
 
-def _images(folder: Path, wanted: Collection[str]) -> dict[str, str]:
-    """All files of the folder with the images, by name."""
+def find_images(
+    folder: Path, is_wanted: Callable[[str], bool]
+) -> dict[str, str]:
+    """All files of the folder with the images: paths by name.
+
+    Args:
+        folder: has one of IMAGE_FOLDERS, or is it.
+        is_wanted: tells by its name a file that must be there once.
+
+    Raises:
+        UserError: if one is there twice.
+    """
     inside = [folder / name for name in IMAGE_FOLDERS]
     top = next((path for path in inside if path.is_dir()), folder)
     found: dict[str, str] = {}
@@ -203,14 +213,19 @@ def _images(folder: Path, wanted: Collection[str]) -> dict[str, str]:
         folders.sort()
         for name in sorted(names):
             path = os.path.join(place, name)
-            if name in found and name in wanted:
+            if name in found and is_wanted(name):
                 raise UserError(
                     f"{found[name]} and {path}: duplicated image names:"
-                    " captions tell images by the name alone; rename or remove"
+                    " images are told by the name alone; rename or remove"
                     " one of them"
                 )
             found[name] = path
     return found
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is a picture, by its name."""
+    return name.lower().endswith(IMAGE_ENDINGS)
 
 
 def _join(
@@ -261,11 +276,7 @@ def _note_unused(
     reason = "features without a caption"
     if given is None:
         reason = "image without a caption"
-        given = frozenset(
-            name
-            for name in parts.images
-            if name.lower().endswith(IMAGE_ENDINGS)
-        )
+        given = frozenset(name for name in parts.images if is_image(name))
     for name in sorted(given - listed - parts.captions.keys()):
         notes.note(reason, name)
 

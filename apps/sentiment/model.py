@@ -6,8 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from common import LSTM, shapes
-from common.errors import UserError
+from common import LSTM, shapes, trained
 
 from . import text
 from .config import Config
@@ -71,13 +70,7 @@ def load(path: Path) -> keras.Model:
     Raises:
         UserError: if the file is damaged.
     """
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises many types for a broken file.
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{path}: cannot load it ({reason}); train again"
-        ) from error
+    return trained.load(path)
 
 
 @keras.saving.register_keras_serializable(package=__package__)

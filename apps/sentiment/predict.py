@@ -11,8 +11,7 @@ from typing import cast
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, files, runs
-from common.errors import UserError
+from common import cli, export, files, runs, trained
 
 from . import model
 from .config import Config
@@ -64,21 +63,11 @@ def load(path: str) -> Predictor:
     saved_model = export.find_saved_model(folder)
     if saved_model:
         return _load_export(saved_model)
-    if not (folder / runs.CONFIG).is_file():
-        raise UserError(
-            f"{path}: expected a run folder (of train) or an exported"
-            " SavedModel (of export); "
-            + ("it is neither" if folder.exists() else "there is nothing")
-        )
-    if not (folder / runs.MODEL).is_file():
-        raise UserError(
-            f"{path}: no epoch is finished yet; let train complete one"
-        )
-    return _load_run(folder)
+    return _load_run(folder, trained.find(path))
 
 
-def _load_run(folder: Path) -> Predictor:
-    text_model = model.load(folder / runs.MODEL)
+def _load_run(folder: Path, path: Path) -> Predictor:
+    text_model = model.load(path)
     answer = tf.function(
         lambda text: text_model(text, training=False),
         input_signature=[tf.TensorSpec([None], tf.string)],

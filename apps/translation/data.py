@@ -8,11 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from common.errors import UserError
+from common.skipped import Skipped
 
 from . import sources, text, vocabulary
 from .config import Config
 from .encoded import Encoded, chunks, encode
-from .filters import Skipped, usable
+from .filters import usable
 
 
 @dataclasses.dataclass(frozen=True)

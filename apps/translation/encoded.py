@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from common import batching
+from common.skipped import Skipped
 
 from . import sources, text
 from .config import Config
-from .filters import Skipped, fits
+from .filters import fits
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000

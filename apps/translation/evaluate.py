@@ -8,11 +8,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from common import cli
+from common import cli, skipped
 from common.errors import UserError
+from common.skipped import Skipped
 
 from . import sources, text
-from .filters import Skipped, usable
+from .filters import usable
 from .predict import Predictor, load
 
 NUM_WORST = 10
@@ -95,8 +96,8 @@ def collect(
     Raises:
         UserError: if there are no pairs.
     """
-    skipped = Skipped()
-    chosen = list(itertools.islice(usable(pairs, skipped), limit or None))
+    left_out = Skipped()
+    chosen = list(itertools.islice(usable(pairs, left_out), limit or None))
     if not chosen:
         raise UserError("no pairs to evaluate: expected at least one")
     found = predictor.n_best([pair.source for pair in chosen])
@@ -104,7 +105,7 @@ def collect(
         Answer(pair, best[0].text)
         for pair, best in zip(chosen, found, strict=True)
     ]
-    return answers, skipped
+    return answers, left_out
 
 
 def score_answers(answers: Sequence[Answer]) -> dict:
@@ -116,12 +117,11 @@ def score_answers(answers: Sequence[Answer]) -> dict:
     return scores | {"examples": len(answers)}
 
 
-def report(answers: list[Answer], skipped: Skipped) -> str:
+def report(answers: list[Answer], left_out: Skipped) -> str:
     """The readable part: scores, scores by length, worst translations."""
     scores = score_answers(answers)
     lines = [f"{name:<12}{value:.4g}" for name, value in scores.items()]
-    for reason, count in skipped.counts.items():
-        lines.append(f"skipped: {count} ({reason})")
+    lines += skipped.lines(left_out.report())
     lines += _signatures(answers)
     lines += ["", "by words and marks in the source"]
     lines += [f"{'up to':>8}{'pairs':>8}{'BLEU':>8}{'chrF':>8}"]
@@ -200,8 +200,8 @@ def main() -> None:
     predictor = load(args.run, args.beam)
     config = cli.override(predictor.config, args)
     pairs = select(sources.open_splits(config), args.split)
-    answers, skipped = collect(predictor, pairs, args.limit)
-    print(report(answers, skipped))
+    answers, left_out = collect(predictor, pairs, args.limit)
+    print(report(answers, left_out))
     print(json.dumps(score_answers(answers)))
 
 

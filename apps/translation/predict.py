@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, lenient, runs
+from common import cli, export, lenient, runs, trained
+from common.decoding import Sampling
 from common.errors import UserError
 
 from . import plots, translator
@@ -97,17 +98,7 @@ def load(path: str, beam: int | None = None) -> Predictor:
         if beam is not None:
             _model_of(predictor, "--beam")
         return predictor
-    if not (folder / runs.CONFIG).is_file():
-        raise UserError(
-            f"{path}: expected a run folder (of train) or an exported"
-            " SavedModel (of export); "
-            + ("it is neither" if folder.exists() else "there is nothing")
-        )
-    if not (folder / runs.MODEL).is_file():
-        raise UserError(
-            f"{path}: no epoch is finished yet; let train complete one"
-        )
-    return of_model(translator.load(folder / runs.MODEL), beam)
+    return of_model(translator.load(trained.find(path)), beam)
 
 
 def of_model(
@@ -158,7 +149,7 @@ def translate(
         yield from predictor.n_best(window)
 
 
-def draws(predictor: Predictor, sampling: translator.Sampling) -> Predictor:
+def draws(predictor: Predictor, sampling: Sampling) -> Predictor:
     """A predictor that draws its translations by chance.
 
     Raises:
@@ -248,9 +239,7 @@ def main() -> None:
     if args.attention_plot:
         _plot(predictor, args)
     if args.sample:
-        sampling = translator.Sampling(
-            args.seed, args.temperature, args.top_k, args.top_p
-        )
+        sampling = Sampling(args.seed, args.temperature, args.top_k, args.top_p)
         predictor = draws(predictor, sampling)
     texts = inputs(args.text, args.file, args.encoding)
     for found in translate(predictor, texts):

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from common import trained
 from common.beam_search import Penalties, beam_search
-from common.decoding import Decoded, Limits, sample
-from common.errors import UserError
+from common.decoding import Decoded, Limits, Sampling, sample
 
 from . import text
 from .config import Config
@@ -24,15 +24,6 @@ MAX_MORE = 10
 
 # Spaces of all kinds, not those of ASCII alone.
 _BLANK = r"[\s\v\pZ]*"
-
-
-class Sampling(NamedTuple):
-    """How to draw a translation; see `common.decoding.sample`."""
-
-    seed: int = 0
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
 
 
 class Alignment(NamedTuple):
@@ -255,10 +246,4 @@ def load(path: Path) -> Translator:
     Raises:
         UserError: if the file is damaged.
     """
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises many types for a broken file.
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{path}: cannot load it ({reason}); train again"
-        ) from error
+    return trained.load(path)
