@@ -13,7 +13,9 @@ Modules:
     cells: `ElmanCell` and `JordanCell`, the two simple recurrences.
     shapes: rank checks, padding, masks, lengths, parameter counts.
     attention: `Attention`, where in a memory to look.
-    losses: cross-entropy over sequences, padding left out.
+    losses: cross-entropy over sequences, and how much their steps jump.
+    crf: which tags follow which: a linear-chain conditional random field.
+    crf_loops: its loops over time.
     decoding: from scores of the next id to sequences: greedy, sampling.
     beam_search: the best few sequences, with length and coverage penalty.
     cli: a config dataclass as the command line.
@@ -24,6 +26,7 @@ Modules:
     zipped: the one text file in a zip.
     splits: held-out data by a hash of the input.
     prepared: data sets of tensorflow-datasets, or a quick error.
+    pretrained: networks of `keras.applications`, with weights or a quick error.
     batching: batches of like lengths, in few fixed shapes.
     metrics: what the field reports, each with its reference.
     segment_metrics: a tag for every frame: accuracy, edit score, F1.

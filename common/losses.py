@@ -38,6 +38,44 @@ def smoothed_cross_entropy(
     return loss + label_smoothing * (of_label - tf.reduce_mean(logits, -1))
 
 
+def truncated_mean_squared_error(
+    logs: tf.Tensor, mask: tf.Tensor, threshold: float = 4.0
+) -> tf.Tensor:
+    """How much log-probabilities jump from one step to the next.
+
+    The mean over steps and classes of min(|d|, threshold) ** 2, where
+    d = log p[t] - log p[t - 1], and no gradient goes to p[t - 1]. Jumps above
+    the threshold, where one segment ends and another begins, cost no more.
+
+    Args:
+        logs: log-probabilities <float32>[batch, time, classes].
+        mask: <bool>[batch, time], True where a step is real.
+        threshold: nats.
+
+    Returns:
+        <float32>[], nats squared; 0 if no row has two steps. Padding does not
+        change it.
+
+    Example:
+        >>> logs = tf.constant([[[-1.0, -0.5], [-1.0, -0.5], [-9.0, 0.0]]])
+        >>> jumps = truncated_mean_squared_error
+        >>> jumps(logs, tf.constant([[True, True, False]])).numpy()
+        np.float32(0.0)
+        >>> jumps(logs, tf.constant([[True, True, True]])).numpy()
+        np.float32(4.0625)
+
+    Reference:
+        Abu Farha and Gall 2019, "MS-TCN: multi-stage temporal convolutional
+        network for action segmentation", equations 9 to 11.
+    """
+    jumps = tf.abs(logs[:, 1:] - tf.stop_gradient(logs[:, :-1]))
+    squares = tf.reduce_mean(tf.minimum(jumps, threshold) ** 2, axis=-1)
+    weights = tf.cast(mask[:, 1:], tf.float32)
+    return tf.math.divide_no_nan(
+        tf.reduce_sum(weights * squares), tf.reduce_sum(weights)
+    )
+
+
 class SmoothedCrossEntropy(keras.losses.Loss):
     """`smoothed_cross_entropy`, as a mean over the steps of weight 1.
 

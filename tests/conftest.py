@@ -1,5 +1,6 @@
 """What every test stands on: no network, no GPU, the user's own commands."""
 
+import importlib
 import os
 import pathlib
 import socket
@@ -10,6 +11,8 @@ import sys
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import pytest
+
+from common import cli
 
 ROOT = pathlib.Path(__file__).parent.parent
 APPS = sorted(
@@ -104,6 +107,28 @@ class Command:
         assert len(lines) == 1, done.stderr
         assert lines[0].startswith("error: ")
         return lines[0]
+
+
+@pytest.fixture
+def refusal(tmp_path, monkeypatch, capfd):
+    """The one line that a wrong command prints, without a process of its own.
+
+    It takes the module, its arguments, and the folder to run in.
+    """
+
+    def refused(module, *args, folder=tmp_path):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr("sys.argv", [module, *map(str, args)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main(importlib.import_module(module).main)
+        assert caught.value.code == 2
+        lines = capfd.readouterr().err.strip().splitlines()
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+    return refused
 
 
 @pytest.fixture

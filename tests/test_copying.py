@@ -65,4 +65,4 @@ def test_a_copy_in_another_project_needs_only_common(
     shutil.copytree(root / "apps" / app, tmp_path / "reviews", ignore=IGNORED)
     shutil.copytree(root / "common", tmp_path / "common", ignore=IGNORED)
     answers = use(make_command(tmp_path), "reviews", app)
-    assert len(answers.splitlines()) == len(INPUTS[app])
+    assert len(answers.splitlines()) >= len(INPUTS[app])

@@ -14,6 +14,7 @@ INPUTS = {
     "captioning": [f"{{run}}/samples/valid-0000{k}.png" for k in range(2)],
     "sentiment": ["not bad at all", ""],
     "translation": ["The small black cats sleep.", ""],
+    "video_tagging": [f"{{run}}/samples/valid-0000{k}" for k in range(2)],
 }
 
 
@@ -94,7 +95,7 @@ def test_run_and_export_answer_the_same(app, trained):
     given = inputs_of(app, f"runs/{app}")
     run = command(f"apps.{app}.predict", f"runs/{app}", *given)
     exported = command(f"apps.{app}.predict", f"exports/{app}/1", *given)
-    assert len(run.stdout.splitlines()) == len(given)
+    assert len(run.stdout.splitlines()) >= len(given)  # A video has segments.
     assert exported.stdout == run.stdout
 
 
@@ -107,12 +108,12 @@ def test_limit_and_split(app, trained):
     assert last_line(done)["examples"] == 7
 
 
-def test_a_wrong_split_and_a_wrong_limit(app, trained):
-    command, _ = trained
-    evaluate = f"apps.{app}.evaluate"
-    error = command.error(evaluate, f"runs/{app}", "--split", "dev")
+def test_a_wrong_split_and_a_wrong_limit(app, trained, refusal):
+    evaluate, run = f"apps.{app}.evaluate", f"runs/{app}"
+    folder = trained[0].folder
+    error = refusal(evaluate, run, "--split", "dev", folder=folder)
     assert "--split dev: expected all or one of" in error
-    error = command.error(evaluate, f"runs/{app}", "--limit", "-1")
+    error = refusal(evaluate, run, "--limit", "-1", folder=folder)
     assert "--limit must be 0 or more, got -1" in error
 
 
@@ -125,10 +126,10 @@ def test_commands_print_nothing_of_tensorflow(app, trained):
 
 def test_a_second_export_is_the_next_version(app, trained):
     command, _ = trained
-    done = command(f"apps.{app}.export", f"runs/{app}", "--to", "more")
-    assert f"more/{app}/1: exported" in done.stdout
-    done = command(f"apps.{app}.export", f"runs/{app}", "--to", "more")
-    assert f"more/{app}/2: exported" in done.stdout
+    done = command(f"apps.{app}.export", f"runs/{app}")
+    assert f"exports/{app}/2: exported" in done.stdout
+    versions = command.folder / "exports" / app
+    assert sorted(path.name for path in versions.iterdir()) == ["1", "2"]
 
 
 def test_every_tensor_of_the_signature_has_a_batch_axis(app, trained):
@@ -170,19 +171,20 @@ def test_the_warm_up_requests_play(app, trained):
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "predict", "export"])
-def test_a_run_that_is_not_there(app, command, verb):
+def test_a_run_that_is_not_there(app, refusal, tmp_path, verb):
     inputs = INPUTS[app] if verb == "predict" else []
-    error = command.error(f"apps.{app}.{verb}", "nowhere", *inputs)
+    error = refusal(f"apps.{app}.{verb}", "nowhere", *inputs)
     assert "nowhere: expected a run folder" in error
-    assert list(command.folder.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_flag(app, command):
-    error = command.error(f"apps.{app}.train", "--epoch", "3")
+def test_an_unknown_flag(app, refusal):
+    error = refusal(f"apps.{app}.train", "--epoch", "3")
     assert "unknown argument --epoch; did you mean --epochs?" in error
 
 
 def test_data_that_are_not_there(app, command):
+    # In a process of its own: no line of a library may come before it.
     error = command.error(f"apps.{app}.train", "--data", "nowhere.csv")
     assert "--data nowhere.csv: no such file or folder" in error
     assert list(command.folder.iterdir()) == []

@@ -6,7 +6,11 @@ import pytest
 import tensorflow as tf
 from recurrent import MODES, assert_close, noise
 
-from common.losses import SmoothedCrossEntropy, smoothed_cross_entropy
+from common.losses import (
+    SmoothedCrossEntropy,
+    smoothed_cross_entropy,
+    truncated_mean_squared_error,
+)
 
 SMOOTHINGS = [0.0, 0.1, 0.7, 1.0]
 BATCH, TIME, VOCAB = 3, 5, 7
@@ -179,3 +183,64 @@ def test_a_model_reports_it_over_batches():
     )
     expected = by_definition(labels, logits, 0.1)[step_weights() == 1].mean()
     assert_close(loss, expected)
+
+
+# Jumps from one step to the next
+
+
+def jumps_by_definition(logs, weights, threshold):
+    costs = []
+    for row, length in zip(logs, weights.sum(1).astype(int), strict=True):
+        for time in range(1, length):
+            jumps = np.abs(row[time] - row[time - 1])
+            costs.append(np.minimum(jumps, threshold) ** 2)
+    return np.mean(costs)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 4.0, 100.0])
+def test_jumps_are_those_of_the_definition(threshold):
+    _, logits = example()
+    logs = numpy_log_softmax(logits).astype("float32")
+    found = truncated_mean_squared_error(logs, step_weights() == 1, threshold)
+    expected = jumps_by_definition(logs, step_weights(), threshold)
+    assert found.shape == ()
+    assert_close(found, expected, rtol=1e-5)
+
+
+def jumps_and_gradient(logs, mask, threshold=4.0):
+    logs = tf.constant(logs, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(logs)
+        loss = truncated_mean_squared_error(logs, mask, threshold)
+    return loss, tape.gradient(loss, logs).numpy()
+
+
+def test_no_gradient_goes_to_the_step_before_or_beyond_the_threshold():
+    logs = [[[0.0, 0.0], [1.0, -9.0], [3.0, -9.5]]]
+    _, gradient = jumps_and_gradient(logs, np.ones([1, 3], bool))
+    # 2 d / 4 of the jumps d from step 0 to 1 and from 1 to 2.
+    assert_close(gradient, np.array([[[0, 0], [0.5, 0], [1.0, -0.25]]]))
+
+
+def test_padding_changes_no_jump():
+    _, logits = example()
+    mask = step_weights() == 1
+    expected, of_short = jumps_and_gradient(logits, mask)
+    changed = np.where(mask[..., None], logits, -77)
+    more = [[0, 1], [0, 4]]
+    loss, of_long = jumps_and_gradient(
+        np.pad(changed, [*more, [0, 0]], constant_values=50),
+        np.pad(mask, more),
+    )
+    assert_close(loss, expected)
+    assert_close(of_long[:BATCH, :TIME], of_short)
+    assert not of_long[np.pad(mask, more) == 0].any()
+
+
+@pytest.mark.parametrize("time", [1, 3])
+def test_one_step_or_none_has_no_jump(time):
+    for mask in (np.arange(time) < 1, np.zeros(time, bool)):
+        logs = noise(1, time, VOCAB)
+        loss, gradient = jumps_and_gradient(logs, mask[None])
+        assert loss == 0
+        assert not gradient.any()

@@ -9,7 +9,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from . import pretrained
+from common import pretrained
+
 from .config import Config
 
 CNN = "cnn"

@@ -1,0 +1,244 @@
+"""Frames of video files, decoded by PyAV, the Python of ffmpeg's libraries.
+
+A file that breaks off is an error, at its end: labels that were written for
+all of it would not fit. Only this module and `streams` know PyAV.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.errors import UserError
+
+from . import clocks
+
+if TYPE_CHECKING:
+    import av
+
+# The share of its length that a file has to keep of what its header promises.
+# Lengths are rounded there, and the last frame's own length may be missing.
+WHOLE = 0.98
+USUAL_PERIOD = 1 / 25  # Seconds from frame to frame where no rate is known.
+
+
+def library() -> ModuleType:
+    """The package `av`, which is an extra; its libraries are made silent.
+
+    Raises:
+        UserError: if it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise UserError(
+            "videos need the package av: pip install"
+            ' "rnn-topologies[video]" (folders of frame pictures do not)'
+        ) from error
+    av.logging.set_level(None)  # What matters comes as an exception.
+    return av
+
+
+def frames(path: Path) -> Iterator[tuple[float, "av.VideoFrame"]]:
+    """Decodes a video file, one frame at a time, in the order of showing.
+
+    Args:
+        path: the file.
+
+    Yields:
+        Seconds since the first frame, and the frame.
+
+    Raises:
+        UserError: if it is no video, or, after its last frame, if it is cut
+            off or damaged.
+    """
+    pyav = library()
+    with _opened(path) as container:
+        video = video_stream(container, str(path))
+        video.thread_type = "AUTO"
+        progress = _Progress(container, video)
+        try:
+            for packet in container.demux(video):
+                progress.check(packet)
+                for frame in _decoded(packet, progress.total):
+                    progress.check(frame)
+                    yield progress.note(frame), frame
+        except pyav.FFmpegError as error:
+            raise UserError(progress.shortfall(path)) from error
+        if not progress.total:
+            raise UserError(f"{path}: no frames in this video")
+        if progress.is_short():
+            raise UserError(progress.shortfall(path))
+
+
+def seconds(path: Path) -> float:
+    """How long a video is by its header; 0 if that does not say.
+
+    Raises:
+        UserError: if it is no video.
+    """
+    with _opened(path) as container:
+        video = video_stream(container, str(path))
+        promised = _promised(container, video)
+        if not promised and video.duration and video.time_base:
+            promised = float(video.duration * video.time_base)
+        return promised or (container.duration or 0) / library().time_base
+
+
+def squeezer(size: int) -> Callable[["av.VideoFrame"], np.ndarray]:
+    """A function from a frame to pixels.
+
+    Returns:
+        What makes <uint8>[size, size, 3] of a frame: RGB, stretched to a
+        square, upright where the file says how the camera was held.
+    """
+    pyav = library()
+    reformatter = pyav.video.reformatter.VideoReformatter()
+    # Without the last two, swscale is quick with colours and off by shades.
+    kinds = pyav.video.reformatter.Interpolation
+    exact = kinds.BILINEAR | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INT
+
+    def squeeze(frame: "av.VideoFrame") -> np.ndarray:
+        small = reformatter.reformat(
+            frame, size, size, "rgb24", interpolation=exact
+        )
+        return np.rot90(small.to_ndarray(), round(frame.rotation / 90))
+
+    return squeeze
+
+
+def video_stream(
+    container: "av.container.InputContainer", name: str
+) -> "av.VideoStream":
+    """The moving pictures of a file, beside its sound and its cover.
+
+    Raises:
+        UserError: if it has none, or they are coded in an unknown way.
+    """
+    cover = library().stream.Disposition.attached_pic
+    for video in container.streams.video:
+        if video.disposition & cover:
+            continue
+        if video.codec_context is None:
+            raise UserError(
+                f"{name}: this ffmpeg cannot decode its video: convert it to"
+                " H.264"
+            )
+        return video
+    kinds = sorted({stream.type for stream in container.streams})
+    raise UserError(
+        f"{name}: no video in this file, only {', '.join(kinds) or 'nothing'}"
+    )
+
+
+def period(video: "av.VideoStream") -> float:
+    """Seconds from a frame to the next, on average."""
+    rate = video.average_rate or video.guessed_rate
+    return float(1 / rate) if rate else USUAL_PERIOD
+
+
+class _Progress:
+    """What has come of a video, beside what its header promises."""
+
+    def __init__(
+        self,
+        container: "av.container.InputContainer",
+        video: "av.VideoStream",
+    ) -> None:
+        self.total = 0
+        self.is_damaged = False
+        self._period = period(video)
+        self._promised = _promised(container, video)
+        self._clock = clocks.Clock(self._period)
+        self._end = 0.0
+        # Parts of broadcasts are lost or pasted together, and marked for it.
+        self._tolerates = container.format.name == "mpegts"
+
+    def check(self, data: "av.Packet[av.VideoStream] | av.VideoFrame") -> None:
+        self.is_damaged |= data.is_corrupt and not self._tolerates
+
+    def note(self, frame: "av.VideoFrame") -> float:
+        """Counts a frame; returns when it is shown."""
+        now = self._clock.read(frame.time)
+        self.total += 1
+        # Some headers count from 0 also where the first frame comes later.
+        begin = max(now, frame.time or 0.0)
+        length = float(frame.duration * (frame.time_base or 0))
+        self._end = max(self._end, begin + (length or self._period))
+        return now
+
+    def is_short(self) -> bool:
+        return self.is_damaged or self._end < WHOLE * self._promised
+
+    def shortfall(self, path: Path) -> str:
+        expected = max(round(self._promised / self._period), self.total)
+        of_them = f" of {expected}" if self._promised else ""
+        damaged = ", some of them damaged" if self.is_damaged else ""
+        return (
+            f"{path}: cut off or damaged: {self.total}{of_them} frames could"
+            f" be read{damaged}: copy it again, or make a sound video of what"
+            " is left, with ffmpeg -i OLD NEW, and labels for that"
+        )
+
+
+def _opened(path: Path) -> "av.container.InputContainer":
+    pyav = library()
+    try:
+        return pyav.open(
+            # Else a colon in a name would make it an address.
+            str(path.absolute()),
+            metadata_errors="replace",
+            # A file may be a list of files, or of addresses in the net.
+            options={"protocol_whitelist": "file"},
+        )
+    except pyav.FFmpegError as error:
+        raise UserError(f"{path}: {_unopened(path, error)}") from error
+
+
+def _unopened(path: Path, error: "av.FFmpegError") -> str:
+    if isinstance(error, EOFError):
+        return "no frames in this video"
+    if not isinstance(error, library().error.InvalidDataError):
+        return error.strerror or str(error)
+    with open(path, "rb") as stream:
+        head = stream.read(8)
+    if not head:
+        return "empty file"
+    if head[4:] == b"ftyp":
+        return (
+            "cut off: no frame can be read, for the index of such a file"
+            " stands at its end: copy it again"
+        )
+    return "not a video that ffmpeg can read"
+
+
+def _decoded(
+    packet: "av.Packet[av.VideoStream]", total: int
+) -> "list[av.VideoFrame]":
+    try:
+        return packet.decode()
+    except library().error.InvalidDataError:
+        if total:
+            raise
+        return []  # A recording may begin midway, in what nobody can see.
+
+
+def _promised(
+    container: "av.container.InputContainer", video: "av.VideoStream"
+) -> float:
+    """Seconds by the headers that are to be trusted; else 0.
+
+    Others are guesses of ffmpeg from the size of the file, or from what is
+    left of it.
+    """
+    tag = video.metadata.get("DURATION", "")  # Of Matroska.
+    if tag.count(":") == 2:
+        hours, minutes, rest = tag.split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(rest)
+    if container.format.name == "avi":
+        return video.frames * period(video)
+    if video.frames and video.duration and video.time_base:
+        return float(video.duration * video.time_base)
+    return 0.0

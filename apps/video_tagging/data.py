@@ -1,0 +1,304 @@
+"""From videos and their labels to frames or features, and numbers of tags."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.errors import UserError
+from common.skipped import Skipped
+
+from . import annotations, encoders, features, frames, scaling, sources, videos
+from .batches import UNLABELLED, Encoded
+from .config import Config
+from .feature_arrays import check_same_dim
+from .feature_arrays import load as load_features
+from .feature_folder import FeatureFolder
+from .frames import Piece
+
+Examples = list[sources.Example]
+# Reads the frames of a video, or their features.
+Look = Callable[[sources.Example], Piece]
+
+
+class Statistics(NamedTuple):
+    """What the network wants to know of the training videos.
+
+    Attributes:
+        mean: of given features, <float32>[features]; None for frames.
+        deviation: their standard deviation, <float32>[features].
+        tag_weights: <float32>[classes], what a frame of each tag counts in
+            the loss.
+    """
+
+    mean: np.ndarray | None
+    deviation: np.ndarray | None
+    tag_weights: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What training needs to know about its data.
+
+    Attributes:
+        labels: the tags that the model knows.
+        dim: size of given features; None where the model sees frames.
+        train: videos to learn from.
+        valid: those to choose the best epoch by, if any.
+        statistics: of the training videos.
+        some: a few videos to try the model on.
+        report: what was read and skipped, for the run folder.
+    """
+
+    labels: list[str]
+    dim: int | None
+    train: Encoded
+    valid: Encoded | None
+    statistics: Statistics
+    some: Examples
+    report: dict
+
+
+def load(config: Config) -> Data:
+    """Reads the data: decodes every video, learns the tags.
+
+    Raises:
+        UserError: for data that cannot be used; the place is named.
+    """
+    found = sources.read(config)
+    train, valid = (
+        labelled(found.splits.get(name, []), found.skipped)
+        for name in ("train", "valid")
+    )
+    if not train:
+        raise UserError(f"--data {config.data}: no training videos with labels")
+    look, usable = _look([*train, *valid], config, found.skipped)
+    train, valid = (
+        [example for example in split if example.name in usable]
+        for split in (train, valid)
+    )
+    pieces = [look(example) for example in train]
+    labels = found.labels or known_tags(train, pieces, config)
+    encoded = {"train": encode(train, pieces, labels, config)}
+    _check_tagged("training", encoded["train"], labels, config)
+    if config.scale == "video":
+        _standardize(encoded["train"], config)
+    if valid:
+        encoded["valid"] = encode(valid, map(look, valid), labels, config)
+        _check_tagged("validation", encoded["valid"], labels, config)
+    given = encoded["train"].frames[0].ndim == 2
+    report: dict = {"data": config.data, "skipped": found.skipped.report()}
+    for name, split in encoded.items():
+        report[name] = {
+            "videos": len(split.names),
+            "frames": int(split.lengths.sum()),
+        }
+    return Data(
+        labels=labels,
+        dim=encoded["train"].frames[0].shape[1] if given else None,
+        train=encoded["train"],
+        valid=encoded.get("valid"),
+        statistics=statistics(encoded["train"], len(labels), config),
+        some=valid or train,
+        report=report,
+    )
+
+
+def labelled(examples: Examples, skipped: Skipped) -> Examples:
+    """The videos that have labels; the others are noted as skipped."""
+    for example in examples:
+        if example.annotation is None:
+            skipped.note("without labels", example.name)
+    return [x for x in examples if x.annotation is not None]
+
+
+def _look(
+    examples: Examples, config: Config, skipped: Skipped
+) -> tuple[Look, set[str]]:
+    """How videos are seen in training, and the names of those that can be."""
+    paths = {
+        example.name: example.source
+        for example in examples
+        if isinstance(example.source, Path)
+    }
+    names = {example.name for example in examples}
+    if any(frames.is_features(source) for source in paths.values()):
+        check_same_dim(examples)
+        return lambda example: frames.whole(example.source, config), names
+    if encoders.is_trained(config):
+        _check_memory(paths, config)
+        return lambda example: frames.whole(example.source, config), names
+    if not paths:
+        raise UserError(
+            f"--encoder {config.encoder} needs files: write the builtin ones"
+            f" with python -m {__package__}.write_builtin FOLDER, and pass"
+            " --data FOLDER"
+        )
+    # A frozen encoder sees each frame once and for all.
+    folder = FeatureFolder(
+        features.cache_folder(config), encoders.signature(config)
+    )
+    done = set(features.computed(paths, config, folder, skipped))
+
+    def look(example: sources.Example) -> Piece:
+        values = load_features(folder.file(example.name))
+        return Piece(values, *folder.times(example.name))
+
+    return look, done
+
+
+def _check_memory(paths: dict[str, Path], config: Config) -> None:
+    size = 3 * config.image_size**2
+    total = 0.0
+    for path in paths.values():
+        seconds = videos.seconds(path, config.rate)
+        total += seconds * (config.rate or 30.0) * size / 1e9
+        if total > config.max_gigabytes:
+            raise UserError(
+                f"{path}: with this video of {seconds / 3600:.1f} hours the"
+                f" frames take {total:.1f} GB, and --max-gigabytes is"
+                f" {config.max_gigabytes:g}: choose a lower --rate or"
+                " --image-size, or compute features first, with"
+                f" python -m {__package__}.features"
+            )
+
+
+def _standardize(train: Encoded, config: Config) -> None:
+    """Scales whole videos, of which training sees windows only."""
+    if train.frames[0].ndim != 2:
+        raise UserError(
+            "--scale video is of features: give some, or an --encoder of"
+            " keras.applications"
+        )
+    for number, values in enumerate(train.frames):
+        mask = np.ones([1, len(values)], bool)
+        scaled = scaling.standardized(values[None], mask)
+        train.frames[number] = scaled.numpy()[0]
+
+
+def _check_tagged(
+    name: str, split: Encoded, labels: list[str], config: Config
+) -> None:
+    if not labels or not any(weights.any() for weights in split.weights):
+        raise UserError(
+            f"--data {config.data}: no frame of the {name} videos has a tag:"
+            " label some of them, or choose other videos"
+        )
+
+
+def known_tags(
+    examples: Examples, pieces: Iterable[Piece], config: Config
+) -> list[str]:
+    """The tags of some videos, in the order of the alphabet."""
+    found: set[str] = set()
+    for example, piece in zip(examples, pieces, strict=True):
+        for tags in _tags(example, piece, config):
+            found.update(tags or ())
+    return sorted(found)
+
+
+def _tags(
+    example: sources.Example, piece: Piece, config: Config
+) -> list[tuple[str, ...] | None]:
+    assert example.annotation is not None
+    return annotations.tags_at(
+        example.annotation, piece.numbers, piece.times, piece.total, config
+    )
+
+
+def encode(
+    examples: Examples,
+    pieces: Iterable[Piece],
+    labels: list[str],
+    config: Config,
+) -> Encoded:
+    """Turns the labels of videos into numbers.
+
+    Args:
+        examples: have the annotations.
+        pieces: the whole videos.
+        labels: the tags that are known.
+        config: as of `encode_labels`.
+
+    Raises:
+        UserError: for labels that do not fit a video, or an unknown tag.
+    """
+    names, values, numbers, weights = [], [], [], []
+    for example, piece in zip(examples, pieces, strict=True):
+        of_frames, is_labelled = encode_labels(example, piece, labels, config)
+        names.append(example.name)
+        values.append(piece.values)
+        numbers.append(of_frames)
+        weights.append(is_labelled.astype(np.float32))
+    return Encoded(names, values, numbers, weights)
+
+
+def encode_labels(
+    example: sources.Example, piece: Piece, labels: list[str], config: Config
+) -> tuple[np.ndarray, np.ndarray]:
+    """The labels of a video's frames.
+
+    Args:
+        example: has the annotation.
+        piece: the whole video; its values are not looked at.
+        labels: the tags that are known.
+        config: `multi_label`, `align` and `background`.
+
+    Returns:
+        Numbers of tags <int32>[time], or with `multi_label`
+        <float32>[time, classes], and <bool>[time], which frames have labels.
+
+    Raises:
+        UserError: for labels that do not fit the video, or an unknown tag.
+    """
+    assert example.annotation is not None
+    tags = _tags(example, piece, config)
+    ids = annotations.label_ids(tags, labels, example.annotation.where)
+    is_labelled = np.array([x is not None for x in ids])
+    if not config.multi_label:
+        numbers = [UNLABELLED if x is None else x[0] for x in ids]
+        return np.array(numbers, np.int32), is_labelled
+    sets = np.zeros((len(ids), len(labels)), np.float32)
+    for row, of_frame in zip(sets, ids, strict=True):
+        row[list(of_frame or ())] = 1.0
+    return sets, is_labelled
+
+
+def statistics(train: Encoded, num_tags: int, config: Config) -> Statistics:
+    """Looks at the training videos once."""
+    weights = np.ones(num_tags, np.float32)
+    if config.class_weights == "balanced":
+        weights = balanced(train, num_tags)
+    if train.frames[0].ndim != 2 or config.scale == "none":
+        return Statistics(None, None, weights)
+    total = sum(x.sum(axis=0, dtype=np.float64) for x in train.frames)
+    squares = sum((x.astype(np.float64) ** 2).sum(0) for x in train.frames)
+    count = int(train.lengths.sum())
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return Statistics(
+        mean.astype(np.float32), deviation.astype(np.float32), weights
+    )
+
+
+def balanced(train: Encoded, num_tags: int) -> np.ndarray:
+    """Weights by which all tags count the same in sum.
+
+    For one tag a frame: frames / (tags * frames of the tag). For sets of tags
+    it is the weight of a tag that is there, as against one that is not:
+    frames without the tag / frames with it. Of a tag that never occurs: 1.
+
+    Returns:
+        <float32>[classes].
+    """
+    weights = np.concatenate(train.weights) > 0
+    labels = np.concatenate(train.labels)[weights]
+    if labels.ndim == 2:
+        counts = labels.sum(axis=0)
+        ratios = (len(labels) - counts) / np.maximum(counts, 1)
+    else:
+        counts = np.bincount(labels, minlength=num_tags)
+        ratios = len(labels) / (num_tags * np.maximum(counts, 1))
+    return np.where(counts > 0, ratios, 1.0).astype(np.float32)

@@ -1,0 +1,157 @@
+"""Encoders: from the pixels of a frame to a vector.
+
+`cnn` is a small network that is trained with the recurrence. Any other name is
+a network of `keras.applications`, with weights that others have trained; it
+stays as it is, so each frame is seen once and its features are kept.
+"""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from common import pretrained
+
+from .config import Config
+
+CNN = "cnn"
+# Filters of the convolutions; behind each, a side is halved.
+_FILTERS = (16, 32, 32)
+_UNITS = 64
+
+
+@keras.saving.register_keras_serializable(package=__package__)
+class Encoder(keras.layers.Layer):
+    """A convolutional network that sees one frame at a time.
+
+    `cnn` keeps where things are, because motion is read from positions. A
+    pretrained network gives the average over all positions. It is not trained
+    and always runs as in inference: batch normalisation with the statistics of
+    a few frames would undo what its weights know.
+
+    Args:
+        network: `cnn`, or the name of a function of `keras.applications`.
+        size: height and width of the frames.
+        weights: of the network: "imagenet" or a file. They are no part of the
+            layer's config, so a saved layer is rebuilt without a download.
+
+    Call arguments:
+        pixels: <float32 or uint8>[batch, size, size, 3], 0 to 255.
+
+    Returns:
+        <float32>[batch, features].
+
+    Example:
+        >>> encoder = Encoder("cnn", size=32)
+        >>> encoder(tf.zeros([2, 32, 32, 3], tf.uint8)).shape
+        TensorShape([2, 64])
+    """
+
+    def __init__(
+        self,
+        network: str,
+        size: int,
+        weights: str | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.network = network
+        self.size = size
+        if network == CNN:
+            self.base, self.preprocess = _cnn(size), _centred
+        else:
+            self.base = pretrained.build(network, size, weights)
+            self.base.trainable = False
+            self.preprocess = pretrained.preprocess(network)
+
+    def build(self, input_shape: tuple) -> None:
+        """Nothing to create: the network came with its weights."""
+        self.built = True
+
+    def call(self, pixels: tf.Tensor) -> tf.Tensor:
+        """Computes the outputs; see the class."""
+        # TensorFlow's convolutions fail on a batch of no rows.
+        num_rows = tf.shape(pixels)[0]
+        missing = tf.maximum(1 - num_rows, 0)
+        padded = tf.pad(pixels, [[0, missing], [0, 0], [0, 0], [0, 0]])
+        values = self.preprocess(keras.ops.cast(padded, "float32"))
+        values = self.base(values, training=False)[:num_rows]
+        if self.network == CNN:
+            return values
+        return keras.ops.mean(values, axis=(1, 2))
+
+    @property
+    def dim(self) -> int:
+        """The size of a vector."""
+        return self.base.output_shape[-1]
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Tells the shape of the outputs without running."""
+        return (input_shape[0], self.dim)
+
+    def get_config(self) -> dict:
+        """Returns every argument but the weights, for saving."""
+        return super().get_config() | {
+            "network": self.network,
+            "size": self.size,
+        }
+
+
+def build(config: Config) -> Encoder:
+    """The encoder of a config, with its weights.
+
+    Raises:
+        UserError: if there is no such network, or no such weights for it.
+    """
+    weights = None
+    if config.encoder_weights != "none":
+        weights = config.encoder_weights
+    return Encoder(config.encoder, config.image_size, weights)
+
+
+def is_trained(config: Config) -> bool:
+    """Whether the encoder learns, too, so that its features change."""
+    return config.encoder == CNN
+
+
+def signature(config: Config) -> dict:
+    """What tells an encoder's features from those of another one, as JSON.
+
+    Raises:
+        UserError: if the file of weights is missing.
+    """
+    weights = config.encoder_weights
+    if weights == "none":
+        weights = f"none, seed {config.seed}"  # Drawn by chance.
+    elif weights != "imagenet":
+        weights = f"sha256 {pretrained.checksum(Path(weights))}"
+    return {
+        "encoder": config.encoder,
+        "weights": weights,
+        "image_size": config.image_size,
+        "rate": float(config.rate),
+    }
+
+
+def _cnn(size: int) -> keras.Model:
+    """A small network without normalisation: quick, and no batch statistics."""
+    pixels = keras.Input((size, size, 3))
+    values = pixels
+    for filters in _FILTERS:
+        values = keras.layers.Conv2D(
+            filters,
+            kernel_size=3,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+        )(values)
+        # Convolutions with a stride learn shapes many times slower. A last row
+        # or column by itself counts, too.
+        values = keras.layers.MaxPooling2D(padding="same")(values)
+    values = keras.layers.Flatten()(values)
+    values = keras.layers.Dense(_UNITS, activation="relu")(values)
+    return keras.Model(pixels, values)
+
+
+def _centred(pixels: tf.Tensor) -> tf.Tensor:
+    return pixels / 127.5 - 1.0

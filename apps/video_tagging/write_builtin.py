@@ -1,0 +1,126 @@
+"""Writes the built-in clips as files, an example of a folder of one's own.
+
+`python -m PACKAGE.write_builtin FOLDER` makes a folder of videos, annotations,
+the names of the videos of each split, and the order of the tags.
+"""
+
+import itertools
+from pathlib import Path
+
+from common import atomic, cli
+from common.errors import UserError
+
+from . import builtin, videos
+
+
+def write(folder: Path, num: int, seed: int, multi_label: bool) -> None:
+    """Writes clips of every split to a new folder, whole or not at all.
+
+    Args:
+        folder: must not exist.
+        num: how many clips of each split.
+        seed: another seed gives other clips.
+        multi_label: a set of tags for each frame, not one tag.
+
+    Raises:
+        UserError: if the folder exists or cannot be written, or if PyAV is
+            missing.
+    """
+    if folder.exists():
+        raise UserError(
+            f"{folder}: exists already; expected the name of a new folder:"
+            " choose another, or remove it"
+        )
+    with atomic.written(folder) as partial:
+        (partial / "videos").mkdir(parents=True)
+        (partial / "splits").mkdir()
+        rows = ["video,start,end,tag"]
+        for split in builtin.SPLITS:
+            names = []
+            for scene in builtin.generate(split, num, seed, multi_label):
+                path = partial / "videos" / f"{scene.name}.mp4"
+                videos.write(path, scene.frames, builtin.RATE)
+                names.append(scene.name)
+                rows += annotations(scene)
+            _write_lines(partial / "splits" / f"{split}.bundle", names)
+        _write_lines(partial / "annotations.csv", rows)
+        ids = [f"{id} {tag}" for id, tag in enumerate(builtin.TAGS)]
+        _write_lines(partial / "mapping.txt", ids)
+
+
+def annotations(scene: builtin.Scene) -> list[str]:
+    """Says when the shape does what.
+
+    Args:
+        scene: a clip.
+
+    Returns:
+        Lines "video,start,end,tag", sorted by time and the order of the tags;
+        start and end in seconds.
+
+    Example:
+        >>> import numpy as np
+        >>> lines = ("up", "up", "left", "left")
+        >>> annotations(builtin.Scene("a", np.zeros([4, 32, 32, 3]), lines))
+        ['a,0.0000,0.1250,up', 'a,0.1250,0.3333,left']
+    """
+    runs = []
+    for order, tag in enumerate(builtin.TAGS):
+        happens = [tag in line.split() for line in scene.lines]
+        for value, group in itertools.groupby(
+            range(len(happens)), happens.__getitem__
+        ):
+            frames = list(group)
+            if value:
+                runs.append((frames[0], order, frames[-1] + 1))
+    num_frames = len(scene.lines)
+    return [
+        f"{scene.name},{_seconds(start, num_frames)}"
+        f",{_seconds(end, num_frames)},{builtin.TAGS[order]}"
+        for start, order, end in sorted(runs)
+    ]
+
+
+def _seconds(frame: int, num_frames: int) -> str:
+    """The time of the boundary before a frame, or of an end of the clip.
+
+    Frame k is shown at k/12 s. A boundary in the middle between two frames
+    leaves no doubt, however times are rounded, on which side each of them is.
+    """
+    halves = 1 if 0 < frame < num_frames else 0
+    return f"{(frame - halves / 2) / builtin.RATE:.4f}"
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def main() -> None:
+    """Reads the command line, writes the folder, and tells what is in it."""
+    parser = cli.Parser(f"{__package__}.write_builtin", __doc__ or "")
+    parser.add_argument("folder", help="a folder that does not exist yet")
+    parser.add_argument(
+        "--num", type=int, default=100, help="clips of each split"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another gives other clips"
+    )
+    parser.add_argument(
+        "--multi-label",
+        action="store_true",
+        help="a set of tags for each frame, not one tag",
+    )
+    args = parser.parse_args()
+    for flag, least in (("num", 1), ("seed", 0)):
+        value = getattr(args, flag)
+        if value < least:
+            raise UserError(f"--{flag} must be at least {least}, got {value}")
+    write(Path(args.folder), args.num, args.seed, args.multi_label)
+    print(
+        f"{args.folder}: {args.num} videos each for training, validation and"
+        f" test, of {builtin.RATE:.0f} frames a second"
+    )
+
+
+if __name__ == "__main__":
+    cli.main(main)

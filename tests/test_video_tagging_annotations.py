@@ -1,0 +1,263 @@
+import gzip
+import re
+
+import numpy as np
+import pytest
+
+from apps.video_tagging import annotations, feature_arrays
+from apps.video_tagging.annotations import Annotation, Segment
+from apps.video_tagging.config import Config
+from common.errors import UserError
+
+
+def at(annotation, numbers, times=None, total=None, **options):
+    """The tags of some frames, by default of a video that ends with them."""
+    numbers = np.asarray(numbers)
+    times = numbers / 10 if times is None else np.asarray(times)
+    total = int(numbers[-1]) + 1 if total is None else total
+    config = Config(**options)
+    return annotations.tags_at(annotation, numbers, times, total, config)
+
+
+def refuses(message):
+    """Expects one line, this one."""
+    return pytest.raises(UserError, match=f"^{re.escape(message)}$")
+
+
+def lines(*written):
+    return Annotation("a.txt", written)
+
+
+def segments(*rows, unit="frames"):
+    numbered = enumerate(rows, 2)
+    found = tuple(Segment(*row, line) for line, row in numbered)
+    return Annotation("annotations.csv", None, found, unit)
+
+
+# A line for each frame
+
+
+def test_lines_belong_to_original_frames():
+    written = lines("take", "take", "pour milk", "pour milk", " open ")
+    assert at(written, [0, 2, 4]) == [("take",), ("pour milk",), ("open",)]
+    assert at(written, [1, 3], total=5) == [("take",), ("pour milk",)]
+
+
+def test_a_blank_line_is_unlabelled_or_no_tag():
+    written = lines("take cup", "", "?", "  ")
+    assert at(written, range(4)) == [("take cup",), None, None, None]
+    sets = at(written, range(4), multi_label=True)
+    assert sets == [("take", "cup"), (), None, ()]
+
+
+@pytest.mark.parametrize("total", [2, 4])
+def test_another_number_of_lines_than_frames(total):
+    written = lines("a", "b", "c")
+    with refuses(
+        f"a.txt: 3 lines, but the video has {total} frames: expected one line"
+        " for each frame; mend the file, or pass --align crop to use what both"
+        " have"
+    ):
+        at(written, range(total))
+    cropped = at(written, range(total), align="crop")
+    assert cropped == [("a",), ("b",), ("c",), None][:total]
+
+
+def test_cropping_goes_by_original_frames():
+    written = lines("a", "b", "c")
+    assert at(written, [0, 2, 4], align="crop") == [("a",), ("c",), None]
+
+
+def test_reading_lines(tmp_path):
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress("ä b\r\n\n?".encode()))
+    read = annotations.read_lines(path, "utf-8")
+    assert read == Annotation(str(path), ("ä b", "", "?"))
+    path = tmp_path / "b.txt"
+    path.write_bytes(b"take\n\xe4\n")
+    with refuses(
+        f"{path}:2: byte 0xe4 is not utf-8; pass the file's --encoding, for"
+        " example latin-1"
+    ):
+        annotations.read_lines(path, "utf-8")
+    assert annotations.read_lines(path, "latin-1").lines == ("take", "ä")
+
+
+# Segments
+
+
+def test_segments_of_frames_do_not_look_at_times():
+    written = segments((1, 3, "take"), (3, 4, "pour"))
+    tags = at(written, range(5), times=[0] * 5, background="rest")
+    names = ["rest", "take", "take", "pour", "rest"]
+    assert tags == [(name,) for name in names]
+
+
+def test_segments_of_seconds_do_not_look_at_numbers():
+    written = segments((0.5, 1.0, "take"), unit="seconds")
+    times = [0.0, 0.499, 0.5, 0.999, 1.0]
+    tags = at(written, [0, 7, 8, 9, 70], times, multi_label=True)
+    assert tags == [(), (), ("take",), ("take",), ()]
+
+
+def test_segments_of_sets_overlap():
+    written = segments((0, 4, "walk"), (1, 3, "talk"), (2, 3, "walk"))
+    tags = at(written, range(5), multi_label=True)
+    both = ("walk", "talk")
+    assert tags == [("walk",), both, both, ("walk",), ()]
+
+
+def test_a_segment_can_be_unlabelled():
+    written = segments((0, 1, "take"), (1, 2, "?"))
+    assert at(written, range(3)) == [("take",), None, ("background",)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "first", "second"),
+    [
+        ([(0, 2.5, "a"), (2, 4, "b")], 3, "'a' (0 to 2.5)", "'b' (2 to 4)"),
+        ([(2, 4, "b"), (0, 2.5, "a")], 3, "'a' (0 to 2.5)", "'b' (2 to 4)"),
+        (
+            [(0, 9, "a"), (1, 2, "a"), (3, 4, "b")],
+            4,
+            "'a' (0 to 9)",
+            "'b' (3 to 4)",
+        ),
+    ],
+)
+def test_segments_of_two_tags_overlap(rows, line, first, second):
+    message = (
+        f"annotations.csv:{line}: {second} overlaps {first}: expected one tag"
+        " at any time; mend it, or pass --multi-label"
+    )
+    with refuses(message):
+        at(segments(*rows), [0])
+    with refuses(message):
+        annotations.check_apart(segments(*rows))
+
+
+def test_segments_that_touch_or_repeat_a_tag_do_not_overlap():
+    annotations.check_apart(segments((2, 4, "b"), (0, 2, "a"), (1, 2, "a")))
+
+
+# Tags and labels
+
+
+def test_ids_are_places_in_the_list_of_labels():
+    tags = [("b",), (), None, ("a", "c"), ("b",)]
+    ids = annotations.label_ids(tags, ["a", "b", "c"], "a.txt")
+    assert ids == [(1,), (), None, (0, 2), (1,)]
+
+
+def test_an_id_of_an_unknown_tag():
+    with refuses(
+        "a.txt, kept frame 2: tag 'd' is none of the 2 labels (a, b): mend it,"
+        " or add it to mapping.txt"
+    ):
+        annotations.label_ids([("a",), ("b", "d")], ["a", "b"], "a.txt")
+
+
+def test_unknown_tags_are_found_with_their_line():
+    labels = [str(number) for number in range(13)]
+    rest = (
+        " is none of the 13 labels (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...):"
+        " mend it, or add it to mapping.txt"
+    )
+    written = lines("1", "?", "", "1 2", "1 2")
+    annotations.check_known(written, labels, multi_label=True)
+    with refuses(f"a.txt:4: tag '1 2'{rest}"):
+        annotations.check_known(written, labels, multi_label=False)
+    written = segments((0, 1, "1"), (1, 2, "?"), (2, 3, "pour"))
+    with refuses(f"annotations.csv:4: tag 'pour'{rest}"):
+        annotations.check_known(written, labels, multi_label=False)
+
+
+# Files of features
+
+
+def save(path, values):
+    with path.open("wb") as file:
+        np.save(file, values, allow_pickle=True)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f8", "u1", "i8", "?"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_features_of_any_type(tmp_path, dtype, order):
+    values = np.asarray([[0, 1, 1], [1, 0, 0]], dtype, order=order)
+    path = save(tmp_path / "a.npy", values)
+    loaded = feature_arrays.load(path)
+    assert loaded.dtype == np.float32
+    assert loaded.tolist() == [[0, 1], [1, 0], [1, 0]]
+    assert feature_arrays.shape(path) == (3, 2)
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e200])
+def test_features_that_are_not_finite(tmp_path, value):
+    values = np.zeros((4, 9))
+    values[2, 5] = values[1, 7] = value
+    path = save(tmp_path / "a.npy", values)
+    with refuses(
+        f"{path}: frame 5 (of 9, from 0) has NaN or infinite values: expected"
+        " finite ones; compute these features again"
+    ):
+        feature_arrays.load(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "came"),
+    [
+        (np.zeros((2, 3, 4), "f4"), "float32 of shape [2, 3, 4]"),
+        (np.zeros(3), "float64 of shape [3]"),
+        (np.zeros((2, 3), complex), "complex128 of shape [2, 3]"),
+        (np.array([["a"]]), "<U1 of shape [1, 1]"),
+        (np.array([[{}]]), "object of shape [1, 1]"),
+    ],
+)
+def test_features_of_another_form(tmp_path, values, came):
+    path = save(tmp_path / "a.npy", values)
+    for read in (feature_arrays.load, feature_arrays.shape):
+        with refuses(
+            f"{path}: expected numbers [dim, time], got {came}: one array with"
+            " a column for each frame"
+        ):
+            read(path)
+
+
+@pytest.mark.parametrize("size", [(4, 0), (0, 4)])
+def test_features_of_nothing(tmp_path, size):
+    path = save(tmp_path / "a.npy", np.zeros(size))
+    with refuses(
+        f"{path}: [dim, time] is {list(size)}: expected one frame and one"
+        " feature at least; remove the file, or compute it again"
+    ):
+        feature_arrays.load(path)
+
+
+def test_features_in_a_broken_file(tmp_path):
+    path = save(tmp_path / "a.npy", np.zeros((4, 99)))
+    whole = path.read_bytes()
+    for content in (b"", b"S1_Tea", whole[:50], whole[:-8], b"PK\3\4" + whole):
+        path.write_bytes(content)
+        with refuses(
+            f"{path}: expected an array that numpy.save wrote, whole; save it"
+            " again, or remove the file"
+        ):
+            feature_arrays.load(path)
+    with refuses(f"{tmp_path / 'b.npy'}: No such file or directory"):
+        feature_arrays.shape(tmp_path / "b.npy")
+
+
+def test_features_of_several_sizes(tmp_path):
+    first = save(tmp_path / "a.npy", np.zeros((4, 9)))
+    same = save(tmp_path / "b.npy", np.full((4, 2), np.nan))  # Not looked at.
+    other = save(tmp_path / "c.npy", np.zeros((9, 4)))
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    video = tmp_path / "d.mp4"
+    examples = [(str(x), x, None) for x in (frames, video, first, same)]
+    feature_arrays.check_same_dim(examples)
+    with refuses(
+        f"{other}: 9 features a frame, but {first} has 4: expected [dim, time]"
+        " with one dim in all files"
+    ):
+        feature_arrays.check_same_dim([*examples, ("c", other, None)])

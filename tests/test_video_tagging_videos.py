@@ -1,0 +1,586 @@
+import sys
+import tracemalloc
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.video_tagging import clocks, pictures, videos
+from common.errors import UserError
+
+RATE = 25
+
+
+def noise(count, size=64, seed=0):
+    """Frames that a codec cannot make small, so that a cut is within them."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, [count, size, size, 3], np.uint8)
+
+
+def levels(count, height=32, width=32):
+    """Frames of one grey each, which tells their number."""
+    values = np.linspace(20, 235, count).round().astype(np.uint8)
+    shape = [count, height, width, 3]
+    return np.broadcast_to(values[:, None, None, None], shape)
+
+
+def encode(path, frames, pts=None, **options):
+    """Writes a video with PyAV itself, with times and formats as wished."""
+    codec = options.pop("codec", "libx264")
+    rotation = options.pop("rotation", 0)
+    time_base = options.pop("time_base", Fraction(1, RATE))
+    file_options = options.pop("file_options", {})
+    format_ = options.pop("format", None)
+    with av.open(path, "w", format=format_, options=file_options) as file:
+        video = file.add_stream(codec, rate=RATE, options=options)
+        video.height, video.width = frames.shape[1:3]
+        video.pix_fmt = "yuv420p"
+        video.time_base = video.codec_context.time_base = time_base
+        if rotation:
+            video.set_display_rotation(rotation)
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels))
+            frame.pts = pts[number] if pts else number
+            frame.time_base = time_base
+            file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+    return path
+
+
+def audio(path):
+    with av.open(path, "w") as file:
+        sound = file.add_stream("aac", rate=16000)
+        for number in range(4):
+            silence = np.zeros([1, 1024], np.float32)
+            frame = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+            frame.sample_rate, frame.pts = 16000, 1024 * number
+            file.mux(sound.encode(frame))
+        file.mux(sound.encode(None))
+    return path
+
+
+def error(function, *args):
+    with pytest.raises(UserError) as caught:
+        function(*args)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def read_error(path):
+    return error(videos.read, path, 16, 0)
+
+
+def greys(clip):
+    return clip.pixels.mean(axis=(1, 2, 3))
+
+
+# Which frames
+
+
+def test_all_frames_with_numbers_and_times(tmp_path):
+    frames = levels(30)
+    clip = videos.read(encode(tmp_path / "a.mp4", frames), 16, 0)
+    assert clip.pixels.shape == (30, 16, 16, 3)
+    assert clip.pixels.dtype == np.uint8
+    assert clip.numbers.dtype == np.int64
+    assert clip.times.dtype == np.float64
+    np.testing.assert_array_equal(clip.numbers, range(30))
+    np.testing.assert_allclose(clip.times, np.arange(30) / RATE, atol=1e-9)
+    assert clip.total == 30
+    np.testing.assert_allclose(greys(clip), frames[:, 0, 0, 0], atol=2)
+
+
+def first_at_or_after(times, rate):
+    """The definition, word for word."""
+    kept = []
+    for k in range(int((times[-1] + 1e-3) * rate) + 1):
+        shown = [i for i, time in enumerate(times) if time >= k / rate - 1e-3]
+        if shown and shown[0] not in kept:
+            kept.append(shown[0])
+    return kept
+
+
+IRREGULAR = [0, 1, 2, 10, 11, 40, 41, 42, 43, 80, 81, 90, 100]
+
+
+@pytest.mark.parametrize("rate", [1, 5, 7.5, 10, 25, 100])
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_rate_that_varies_is_right_by_times(tmp_path, rate, ending):
+    path = tmp_path / f"a.{ending}"
+    encode(path, levels(len(IRREGULAR)), IRREGULAR)
+    clip = videos.read(path, 16, rate)
+    times = np.array(IRREGULAR) / RATE
+    expected = first_at_or_after(times, rate)
+    np.testing.assert_array_equal(clip.numbers, expected)
+    np.testing.assert_allclose(clip.times, times[expected], atol=1e-3)
+    wanted = levels(len(IRREGULAR))[expected, 0, 0, 0]
+    np.testing.assert_allclose(greys(clip), wanted, atol=2)
+    assert clip.total == len(IRREGULAR)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(0, 3000), min_size=1, max_size=40, unique=True),
+    st.sampled_from([0.5, 1, 3, 12, 29.97, 30]),
+)
+def test_sampler_keeps_what_the_definition_says(milliseconds, rate):
+    # Off the grid, so that rounding decides nothing.
+    later = sorted(milliseconds)[1:]
+    times = [0.0] + [ms / 1000 + 0.00001 for ms in later]
+    sampler = clocks.Sampler(rate)
+    kept = [i for i, time in enumerate(times) if sampler.keeps(time)]
+    assert kept == first_at_or_after(times, rate)
+
+
+def test_rounded_times_keep_an_even_rhythm():
+    sampler = clocks.Sampler(15)
+    kept = [i for i in range(30) if sampler.keeps(round(i / 30, 3))]
+    assert kept == list(range(0, 30, 2))
+
+
+def test_times_begin_at_the_first_frame(tmp_path):
+    path = tmp_path / "a.ts"
+    encode(path, levels(10), range(100, 110), format="mpegts")
+    clip = videos.read(path, 16, 0)
+    np.testing.assert_allclose(clip.times, np.arange(10) / RATE, atol=1e-4)
+    np.testing.assert_allclose(greys(clip), levels(10)[:, 0, 0, 0], atol=2)
+
+
+def test_a_file_without_times(tmp_path):
+    path = tmp_path / "a.mpg"
+    encode(path, levels(30), format="h264", bf="0")
+    clip = videos.read(path, 16, 5)
+    assert clip.total == 30
+    np.testing.assert_allclose(clip.times, np.arange(6) / 5, atol=1e-9)
+
+
+def test_clock_without_times_counts_by_the_rate():
+    clock = clocks.Clock(0.25)
+    assert [clock.read(None) for _ in range(4)] == [0, 0.25, 0.5, 0.75]
+    assert clock.read(9.0) == 1.0  # Known from here on.
+    assert clock.read(9.5) == 1.5
+
+
+def test_clock_bears_disorder_without_drift():
+    clock = clocks.Clock(1.0)
+    times = [5, 5, 7, 6.5, 6.5, 8, 9]
+    assert [clock.read(time) for time in times] == [0, 0, 2, 2, 2, 3, 4]
+
+
+def test_clock_goes_on_where_a_recording_restarts():
+    clock = clocks.Clock(0.5)
+    times = [80.0, 80.5, 81.0, 0.0, 0.5, 1.0]
+    assert [clock.read(time) for time in times] == [0, 0.5, 1, 1.5, 2, 2.5]
+
+
+def test_two_recordings_in_one_file(tmp_path):
+    one = encode(tmp_path / "a.ts", levels(50), format="mpegts")
+    two = tmp_path / "two.mpg"
+    two.write_bytes(2 * one.read_bytes())
+    clip = videos.read(two, 16, 5)
+    assert clip.total == 100
+    np.testing.assert_allclose(clip.times, np.arange(20) / 5, atol=1e-3)
+
+
+def test_a_recording_that_begins_midway(tmp_path):
+    path = encode(tmp_path / "a.ts", noise(60), format="mpegts", g="10")
+    content = path.read_bytes()
+    start = len(content) * 9 // 20 // 188 * 188
+    path.write_bytes(content[start:])
+    clip = videos.read(path, 16, 0)
+    assert 20 < clip.total < 40
+    np.testing.assert_allclose(
+        clip.times, np.arange(clip.total) / RATE, atol=1e-3
+    )
+
+
+def test_what_an_edit_list_hides_is_no_frame(tmp_path):
+    path = tmp_path / "a.mp4"
+    encode(
+        path,
+        levels(100),
+        range(-50, 50),
+        file_options={"avoid_negative_ts": "disabled"},
+        g="250",
+    )
+    clip = videos.read(path, 16, 0)
+    assert clip.total == 50
+    np.testing.assert_allclose(clip.times, np.arange(50) / RATE, atol=1e-3)
+    np.testing.assert_allclose(greys(clip), levels(100)[50:, 0, 0, 0], atol=2)
+
+
+# Pieces
+
+
+@pytest.mark.parametrize("rate", [0, 10])
+@pytest.mark.parametrize("chunk", [1, 4, 10, 1000])
+def test_pieces_are_the_whole(tmp_path, rate, chunk):
+    path = encode(tmp_path / "a.mp4", noise(40))
+    whole = videos.read(path, 16, rate)
+    clips = list(videos.stream(path, 16, rate, chunk))
+    sizes = [len(clip.pixels) for clip in clips]
+    assert min(sizes) >= 1
+    assert max(sizes) <= chunk
+    assert sum(sizes) == len(whole.pixels) == (40 if rate == 0 else 16)
+    for field in ("pixels", "numbers", "times"):
+        joined = np.concatenate([getattr(clip, field) for clip in clips])
+        np.testing.assert_array_equal(joined, getattr(whole, field))
+    totals = [clip.total for clip in clips]
+    assert totals == sorted(totals)
+    assert totals[-1] == whole.total == 40
+    for clip in clips:
+        assert clip.numbers[-1] < clip.total
+
+
+def test_frames_after_the_last_kept_one_count(tmp_path):
+    path = encode(tmp_path / "a.mp4", levels(40))
+    (clip,) = videos.stream(path, 16, 0.1, chunk=1)
+    assert clip.numbers.tolist() == [0]
+    assert clip.total == 40
+
+
+def test_a_stream_takes_constant_memory(tmp_path):
+    path = encode(tmp_path / "a.mp4", levels(1500), preset="ultrafast")
+    tracemalloc.start()
+    try:
+        total = sum(len(c.pixels) for c in videos.stream(path, 64, 0, 64))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert total == 1500
+    assert peak < 5 * 64 * 64 * 64 * 3 < total * 64 * 64 * 3 / 4
+
+
+def test_a_video_of_ten_hours(tmp_path):
+    pts = range(0, 36_000, 60)
+    path = tmp_path / "a.mp4"
+    encode(path, levels(600), pts, time_base=Fraction(1), preset="ultrafast")
+    assert videos.seconds(path, 0) == pytest.approx(36_000, rel=0.002)
+    clip = videos.read(path, 16, 1 / 3600)
+    assert clip.total == 600
+    np.testing.assert_array_equal(clip.times, np.arange(10) * 3600.0)
+
+
+# Pixels
+
+
+def test_frames_are_stretched_not_cropped(tmp_path):
+    frames = np.zeros([3, 32, 96, 3], np.uint8)
+    frames[:, :16, 48:] = [255, 0, 0]
+    frames[:, 16:, :48] = [0, 0, 255]
+    path = encode(tmp_path / "a.mp4", frames, crf="1")
+    found = videos.read(path, 16, 0).pixels[0].astype(int)
+    for place, colour in {
+        (2, 2): [0, 0, 0],
+        (2, 13): [255, 0, 0],
+        (13, 2): [0, 0, 255],
+    }.items():
+        np.testing.assert_allclose(found[place], colour, atol=12)
+
+
+@pytest.mark.parametrize("size", [16, 32, 96])
+def test_pixels_agree_with_tensorflow(tmp_path, size):
+    yy, xx = np.mgrid[:64, :64] / 63
+    smooth = np.stack([yy, xx, 1 - (yy + xx) / 2], -1)
+    frames = np.broadcast_to((255 * smooth).astype(np.uint8), [2, 64, 64, 3])
+    path = encode(tmp_path / "a.mp4", frames, crf="1")
+    found = videos.read(path, size, 0).pixels[0].astype(float)
+    expected = tf.image.resize(frames[0], [size, size], antialias=True)
+    np.testing.assert_allclose(found, expected, atol=6)
+
+
+@pytest.mark.parametrize("degrees", [90, 180, -90])
+def test_a_camera_held_otherwise(tmp_path, degrees):
+    frames = np.zeros([2, 32, 64, 3], np.uint8)
+    frames[:, :16, 32:] = 255  # Above on the right.
+    path = encode(tmp_path / "a.mp4", frames, rotation=degrees)
+    found = videos.read(path, 16, 0).pixels[0]
+    parts = [np.s_[:8, :8], np.s_[:8, 8:], np.s_[8:, 8:], np.s_[8:, :8]]
+    quarters = [found[part].mean() > 128 for part in parts]
+    # Clockwise from above on the left; a turn to the left goes back.
+    assert quarters.index(True) == (1 - degrees // 90) % 4
+    assert sum(quarters) == 1
+
+
+# Length
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"),
+    [("mp4", "libx264"), ("mkv", "libx264"), ("avi", "mpeg4")]
+    + [("webm", "libvpx"), ("mov", "mpeg4"), ("mpg", "mpeg2video")],
+)
+def test_formats(tmp_path, ending, codec):
+    path = encode(tmp_path / f"a.{ending}", noise(50), codec=codec)
+    assert videos.is_video(path)
+    assert videos.seconds(path, 0) == pytest.approx(2, abs=0.1)
+    assert videos.read(path, 16, 0).total == 50
+
+
+def test_length_of_a_fragmented_file(tmp_path):
+    options = {"movflags": "frag_keyframe+empty_moov"}
+    path = tmp_path / "a.mp4"
+    encode(path, levels(50), file_options=options, g="10")
+    assert videos.read(path, 16, 0).total == 50
+    assert 0 <= videos.seconds(path, 0) <= 2.1
+
+
+# Broken files
+
+
+def test_no_file(tmp_path):
+    path = tmp_path / "a.mp4"
+    for function in (read_error, lambda path: error(videos.seconds, path, 0)):
+        assert function(path) == f"{path}: no such file or folder"
+
+
+def test_what_is_no_video(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_text("these are words\n" * 100)
+    assert read_error(path) == f"{path}: not a video that ffmpeg can read"
+    path.write_bytes(b"")
+    assert read_error(path) == f"{path}: empty file"
+    assert error(videos.seconds, path, 0) == f"{path}: empty file"
+    path.unlink()
+    assert (
+        read_error(audio(path)) == f"{path}: no video in this file, only audio"
+    )
+
+
+def test_a_video_without_frames(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(path, "w") as file:
+        video = file.add_stream("libx264", rate=RATE)
+        video.height = video.width = 64
+        file.start_encoding()
+    assert read_error(path) == f"{path}: no frames in this video"
+
+
+def test_a_list_of_addresses_is_not_followed(tmp_path):
+    target = encode(tmp_path / "b.ts", levels(5), format="mpegts")
+    path = tmp_path / "a.mp4"
+    path.write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n"
+        "http://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
+    )
+    assert read_error(path).startswith(f"{path}: ")
+    assert videos.read(target, 16, 0).total == 5
+
+
+def halved(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return path
+
+
+def test_an_index_that_is_missing(tmp_path):
+    path = halved(encode(tmp_path / "a.mp4", noise(50)))
+    assert read_error(path) == (
+        f"{path}: cut off: no frame can be read, for the index of such a file"
+        " stands at its end: copy it again"
+    )
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "avi", "mov", "webm"])
+def test_a_video_that_is_cut_off(tmp_path, ending):
+    codecs = {"avi": "mpeg4", "webm": "libvpx"}
+    path = halved(
+        encode(
+            tmp_path / f"a.{ending}",
+            noise(100),
+            codec=codecs.get(ending, "libx264"),
+            file_options={"movflags": "faststart"},
+        )
+    )
+    clips = videos.stream(path, 16, 0, chunk=4)
+    assert len(next(clips).pixels) == 4  # The error comes at the end.
+    message = error(list, clips)
+    start = f"{path}: cut off or damaged: "
+    assert message.startswith(start)
+    words = message.removeprefix(start).split()
+    assert 20 < int(words[0]) < 70
+    assert words[1:4] == ["of", "100", "frames"]
+    assert read_error(path) == message
+
+
+def test_the_last_frames_missing(tmp_path):
+    path = tmp_path / "a.mkv"
+    encode(path, noise(100), bf="0")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 95 // 100])
+    assert " of 100 frames could be read: copy it again" in read_error(path)
+
+
+def test_a_damaged_packet(tmp_path):
+    path = encode(tmp_path / "a.avi", noise(50), codec="mpeg4")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 600] = bytes(600)
+    path.write_bytes(content)
+    message = read_error(path)
+    assert "50 of 50 frames could be read, some of them damaged" in message
+
+
+def test_ffmpeg_says_nothing_itself(tmp_path, capfd):
+    path = halved(encode(tmp_path / "a.avi", noise(50), codec="mpeg4"))
+    av.logging.restore_default_callback()
+    read_error(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_the_package(tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4", levels(2))
+    monkeypatch.setitem(sys.modules, "av", None)
+    expected = (
+        'videos need the package av: pip install "rnn-topologies[video]"'
+        " (folders of frame pictures do not)"
+    )
+    assert read_error(path) == expected
+    assert error(videos.write, path, levels(2), 5) == expected
+    assert videos.read(folder_of(tmp_path / "f", noise(2)), 16, 0).total == 2
+
+
+# Folders of frame pictures
+
+
+def folder_of(folder, frames, name="frame{}.png"):
+    folder.mkdir()
+    for number, pixels in enumerate(frames):
+        content = tf.io.encode_png(pixels).numpy()
+        (folder / name.format(number)).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(("rate", "period"), [(0, 1), (4, 0.25)])
+def test_pictures_are_frames_in_natural_order(tmp_path, rate, period):
+    frames = levels(12)
+    folder = folder_of(tmp_path / "a", frames)
+    (folder / "labels.txt").write_text("no frame")
+    (folder / "._frame3.png").write_text("of an Apple computer")
+    clip = videos.read(folder, 32, rate)
+    np.testing.assert_array_equal(clip.pixels, frames)
+    np.testing.assert_array_equal(clip.numbers, range(12))
+    np.testing.assert_array_equal(clip.times, np.arange(12) * period)
+    assert clip.total == 12
+    assert videos.seconds(folder, rate) == 12 * period
+    clips = list(videos.stream(folder, 32, rate, chunk=5))
+    assert [clip.total for clip in clips] == [5, 10, 12]
+    np.testing.assert_array_equal(
+        np.concatenate([clip.pixels for clip in clips]), frames
+    )
+
+
+def test_natural_order():
+    names = ["a1", "a2", "a10", "A11", "b", "b3.5", "b3.10", "10", "9"]
+    expected = ["9", "10", "a1", "a2", "a10", "A11", "b", "b3.5", "b3.10"]
+    assert sorted(names, key=pictures.natural) == expected
+
+
+def test_pictures_of_other_sizes_and_kinds(tmp_path):
+    folder = folder_of(tmp_path / "a", [np.full([40, 20, 3], 90, np.uint8)])
+    grey = np.full([7, 9, 1], 200, np.uint8)
+    (folder / "z.JPG").write_bytes(tf.io.encode_jpeg(grey).numpy())
+    clear = np.full([3, 3, 4], 7, np.uint8)
+    (folder / "y.png").write_bytes(tf.io.encode_png(clear).numpy())
+    np.testing.assert_allclose(
+        videos.read(folder, 16, 0).pixels,
+        np.broadcast_to(np.reshape([90, 7, 200], [3, 1, 1, 1]), [3, 16, 16, 3]),
+        atol=1,
+    )
+
+
+def test_a_folder_without_pictures(tmp_path):
+    expected = (
+        f"{tmp_path}: no frames: expected pictures in it, of .jpg, .jpeg, .png"
+    )
+    assert read_error(tmp_path) == expected
+    assert error(videos.seconds, tmp_path, 0) == expected
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_broken_picture(tmp_path, share):
+    folder = folder_of(tmp_path / "a", noise(5))
+    path = folder / "frame3.png"
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert read_error(folder) == (
+        f"{path}: not a whole JPEG or PNG picture: make the frames of this"
+        " video again, or remove it"
+    )
+
+
+# Finding
+
+
+def test_find(tmp_path):
+    folder_of(tmp_path / "b.2", noise(1))
+    for name in ("c.MP4", "a.x.mkv", "notes.txt", ".hidden.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    found = videos.find(tmp_path)
+    assert list(found.items()) == [
+        ("a.x", tmp_path / "a.x.mkv"),
+        ("b.2", tmp_path / "b.2"),
+        ("c", tmp_path / "c.MP4"),
+    ]
+
+
+@pytest.mark.parametrize("other", ["a.mkv", "a"])
+def test_find_refuses_two_of_one_name(tmp_path, other):
+    (tmp_path / "a.mp4").touch()
+    if other == "a":
+        folder_of(tmp_path / other, noise(1))
+    else:
+        (tmp_path / other).touch()
+    first, second = sorted(["a.mp4", other])
+    assert error(videos.find, tmp_path) == (
+        f"{tmp_path}: {first} and {second} have one name, a: rename or remove"
+        " one of them"
+    )
+
+
+# Writing
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+@pytest.mark.parametrize("rate", [12.0, 29.97])
+def test_what_is_written_is_read(tmp_path, monkeypatch, codec, rate):
+    found = av.codecs_available & {codec}
+    monkeypatch.setattr(av, "codecs_available", found)
+    yy, xx = np.mgrid[:64, :64]
+    frames = np.stack(
+        [np.stack([yy * 3, xx * 3, yy + xx + t], -1) for t in range(24)]
+    ).astype(np.uint8)
+    path = tmp_path / "new" / "a.mp4"
+    videos.write(path, frames, rate)
+    with av.open(str(path)) as file:
+        assert file.streams.video[0].average_rate == Fraction(str(rate))
+        assert file.streams.video[0].pix_fmt == "yuv420p"
+    clip = videos.read(path, 64, 0)
+    np.testing.assert_allclose(clip.times, np.arange(24) / rate, atol=1e-4)
+    off = np.abs(clip.pixels.astype(int) - frames)
+    assert off.mean() < 3
+    assert [path.name for path in path.parent.iterdir()] == ["a.mp4"]
+    assert videos.seconds(path, 0) == pytest.approx(24 / rate, rel=1e-3)
+
+
+def test_odd_sizes_and_one_frame(tmp_path):
+    path = tmp_path / "a.mp4"
+    videos.write(path, np.full([1, 33, 17, 3], 99, np.uint8), 5)
+    clip = videos.read(path, 16, 0)
+    assert clip.total == 1
+    np.testing.assert_allclose(clip.pixels, 99, atol=3)
+
+
+def test_a_failed_writing_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_text("before")
+    with pytest.raises(ValueError):  # noqa: PT011
+        videos.write(path, np.zeros([2, 16, 16, 5], np.uint8), 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert path.read_text() == "before"
