@@ -40,7 +40,7 @@ def test_a_copy_beside_the_original_is_an_app_of_its_own(
     shutil.copytree(root / "common", tmp_path / "common", ignore=IGNORED)
     shutil.copytree(tmp_path / "apps" / app, tmp_path / "apps" / "mine")
     command = make_command(tmp_path)
-    use(command, f"apps.{app}", app)
+    command(f"apps.{app}.train", "--smoke", "--epochs", "1")
     use(command, "apps.mine", app)
     error = command.error(
         "apps.mine.train", "--smoke", "--run-dir", f"runs/{app}"

@@ -478,6 +478,7 @@ def test_reading_goes_by_the_source(folder):
         ({"crf": True, "causal": True}, "--crf decodes whole videos, and --ca"),
         ({"scale": "video", "causal": True}, "--scale video looks at the who"),
         ({"stride": 2, "causal": True}, "--stride waits for frames that foll"),
+        ({"crf": True, "class_weights": "balanced"}, "--crf rates whole vid"),
         ({"crf": True, "multi_label": True}, "--crf finds one tag for each f"),
         ({"num_examples": 9}, "--num-examples must be at least 10, got 9"),
         ({"image_size": 15}, "--image-size must be at least 16, got 15"),

@@ -14,7 +14,7 @@ class Config:
     data: str = "builtin"  # builtin, tfds:mnist, tfds:ucf101, or a folder.
     encoding: str = "utf-8"  # Encoding of the user's text files.
     tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
-    num_examples: int = 1_600  # Training clips of the builtin data and of mnist.
+    num_examples: int = 1_600  # Training clips of builtin data and of mnist.
     multi_label: bool = False  # A set of tags for each frame, not one tag.
     background: str = "background"  # The tag of what is no action.
     # Training videos to validate on, such as "S2_*"; none for no validation.
@@ -105,6 +105,11 @@ class Config:
             raise UserError(
                 "--stride waits for frames that follow, and --causal answers"
                 " at once: drop one of them"
+            )
+        if self.crf and self.class_weights != "none":
+            raise UserError(
+                "--crf rates whole videos, and --class-weights their frames:"
+                " drop one of them"
             )
         if self.crf and self.multi_label:
             raise UserError(
