@@ -90,9 +90,9 @@ def refused(data, message, **options):
 
 
 def test_builtin_has_three_splits():
-    found = read("builtin", num_examples=24, seed=3)
+    found = read("builtin", num_examples=48, seed=3)
     sizes = {split: len(rows) for split, rows in found.splits.items()}
-    assert sizes == {"train": 24, "valid": 6, "test": 6}
+    assert sizes == {"train": 48, "valid": 6, "test": 6}
     assert found.labels == list(builtin.TAGS)
     assert found.skipped.report() == {}
     for split in sizes:

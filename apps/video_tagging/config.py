@@ -38,7 +38,7 @@ class Config:
     # videos, those of each video by itself, or nothing.
     scale: Literal["training", "video", "none"] = "training"
     stride: int = 1  # Frames that the recurrence sees as one, by their mean.
-    units: int = 64  # Size of the LSTM state, in each direction.
+    units: int = 96  # Size of the LSTM state, in each direction.
     num_layers: int = 1  # LSTM layers of a stage; 0 sees one frame at a time.
     num_stages: int = 1  # Each further one refines the tags of the one before.
     crf: bool = False  # Learn which tags follow which; decode whole videos.
@@ -50,11 +50,11 @@ class Config:
     class_weights: Literal["none", "balanced"] = "none"  # Weight of rare tags.
 
     window: int = 0  # Frames that are learned at one time; 0 for whole videos.
-    epochs: int = 12  # Most passes over the training data.
+    epochs: int = 15  # Most passes over the training data.
     batch_size: int = 8  # Windows in one step.
     num_buckets: int = 1  # Fixed padded lengths, chosen from the data.
     learning_rate: float = 5e-3  # Adam's step size in the first epoch.
-    learning_rate_decay: float = 0.82  # Factor on the step size, each epoch.
+    learning_rate_decay: float = 0.86  # Factor on the step size, each epoch.
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
     patience: int = 4  # Epochs without a better score before stopping.
     seed: int = 0  # Of weights, order, windows, noise and dropout.
@@ -119,4 +119,4 @@ class Config:
 
 
 # Seconds on two cores: the whole path, little learning.
-SMOKE = Config(num_examples=32, epochs=2, units=16)
+SMOKE = Config(num_examples=64, epochs=2, units=16)

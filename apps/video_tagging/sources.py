@@ -82,7 +82,7 @@ def read(config: Config) -> Found:
 
 
 def _builtin(config: Config) -> Parts:
-    sizes = dict.fromkeys(folders.SPLITS, max(5, config.num_examples // 4))
+    sizes = dict.fromkeys(folders.SPLITS, max(5, config.num_examples // 8))
     sizes["train"] = config.num_examples
     scenes = {
         split: builtin.generate(split, num, config.seed, config.multi_label)

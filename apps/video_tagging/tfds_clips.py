@@ -101,7 +101,7 @@ def _check_memory(num_frames: int, config: Config) -> None:
 def _moving(found: Any, config: Config) -> Found:
     """Clips of a picture each; no picture is in two splits."""
     num_pictures = found.info.splits["train"].num_examples
-    num_held_out = max(5, config.num_examples // 4)
+    num_held_out = max(5, config.num_examples // 8)
     kept = min(num_held_out, num_pictures // 2)
     parts = {
         "train": (f"train[:-{kept}]", config.num_examples),
