@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.video_tagging import encoders, features, sources, videos
+from apps.video_tagging import (
+    data,
+    encoders,
+    features,
+    predictor,
+    sources,
+    train,
+    videos,
+    write_builtin,
+)
 from apps.video_tagging.config import Config
 from apps.video_tagging.feature_folder import FeatureFolder
 from common.errors import UserError
@@ -296,7 +305,10 @@ def test_command_writes_a_folder_to_train_on(
     run("--data", labelled, "--to", to, "--rate", "5")
     out = capsys.readouterr().out.splitlines()
     assert out[-2] == f"{to}: 4 videos"
-    assert out[-1].endswith(f".train --data {to} --rate 5")
+    assert out[-1].endswith(
+        f".train --data {to} --encoder MobileNetV2 --image-size 32 --rate 5"
+        " --encoder-weights none"
+    )
     expected = ["open fridge"] * 4 + ["close fridge"] * 6
     assert lines(to / "groundTruth" / "d.txt") == expected
     for name in ("mapping.txt", "splits/train.bundle", "splits/test.bundle"):
@@ -377,3 +389,41 @@ def test_command_refuses(labelled, tmp_path, colours, run):
     with pytest.raises(UserError, match="it has a folder features"):
         run("--data", labelled, "--to", tmp_path / "f")
     assert not (tmp_path / "f").exists()
+
+
+# Training on them
+
+
+def test_features_of_unknown_or_other_encoders(
+    labelled, tmp_path, colours, run
+):
+    run("--data", labelled, "--to", tmp_path / "to")
+    known = {**vars(CONFIG), "data": str(tmp_path / "to")}
+    assert data.load(Config(**known)).dim is None  # The encoder is known.
+    assert data.load(Config(**known | {"encoder": "cnn"})).dim == 3
+    with pytest.raises(
+        UserError, match="features of .* not of .*image_size 64"
+    ):
+        data.load(Config(**known | {"image_size": 64}))
+    (tmp_path / "to" / "features.json").unlink()
+    with pytest.raises(UserError, match="it does not tell which encoder made"):
+        data.load(Config(**known))
+
+
+@pytest.mark.slow
+def test_a_model_of_a_frozen_encoder_tags_videos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_builtin.write(tmp_path / "shapes", 3, 0, False)
+    options = {"data": "shapes", "run_dir": "run", "epochs": 1, "units": 8}
+    train.train(Config(**vars(CONFIG) | options))
+    tagger = predictor.load("run")
+    assert tagger.sees_frames
+    path = tmp_path / "shapes" / "videos" / "test-00000.mp4"
+    clip = videos.read(path, 32, 0.0)
+    of_frames = tagger.of_chunks([clip.pixels[:30], clip.pixels[30:]])
+    seen = tagger.encode(tf.constant(clip.pixels[None])).numpy()[0]
+    assert seen.shape[1] == tagger.dim == 1280
+    of_features = tagger.of_chunks([seen])
+    np.testing.assert_allclose(of_frames[1], of_features[1], atol=1e-5)
+    cached = next((tmp_path / "features").glob("*/features/train-00000.npy"))
+    assert np.load(cached).shape == (1280, 48)

@@ -1,8 +1,7 @@
 """From videos and their labels to frames or features, and numbers of tags."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,17 +9,12 @@ import numpy as np
 from common.errors import UserError
 from common.skipped import Skipped
 
-from . import annotations, encoders, features, frames, scaling, sources, videos
+from . import annotations, scaling, sources, views
 from .batches import UNLABELLED, Encoded
 from .config import Config
-from .feature_arrays import check_same_dim
-from .feature_arrays import load as load_features
-from .feature_folder import FeatureFolder
 from .frames import Piece
 
 Examples = list[sources.Example]
-# Reads the frames of a video, or their features.
-Look = Callable[[sources.Example], Piece]
 
 
 class Statistics(NamedTuple):
@@ -44,7 +38,8 @@ class Data:
 
     Attributes:
         labels: the tags that the model knows.
-        dim: size of given features; None where the model sees frames.
+        dim: size of features of which no encoder is known; None where the
+            model sees frames.
         train: videos to learn from.
         valid: those to choose the best epoch by, if any.
         statistics: of the training videos.
@@ -74,7 +69,7 @@ def load(config: Config) -> Data:
     )
     if not train:
         raise UserError(f"--data {config.data}: no training videos with labels")
-    look, usable = _look([*train, *valid], config, found.skipped)
+    look, usable = views.look([*train, *valid], config, found.skipped)
     train, valid = (
         [example for example in split if example.name in usable]
         for split in (train, valid)
@@ -88,7 +83,6 @@ def load(config: Config) -> Data:
     if valid:
         encoded["valid"] = encode(valid, map(look, valid), labels, config)
         _check_tagged("validation", encoded["valid"], labels, config)
-    given = encoded["train"].frames[0].ndim == 2
     report: dict = {"data": config.data, "skipped": found.skipped.report()}
     for name, split in encoded.items():
         report[name] = {
@@ -97,7 +91,7 @@ def load(config: Config) -> Data:
         }
     return Data(
         labels=labels,
-        dim=encoded["train"].frames[0].shape[1] if given else None,
+        dim=views.given_dim(encoded["train"].frames[0], config),
         train=encoded["train"],
         valid=encoded.get("valid"),
         statistics=statistics(encoded["train"], len(labels), config),
@@ -112,57 +106,6 @@ def labelled(examples: Examples, skipped: Skipped) -> Examples:
         if example.annotation is None:
             skipped.note("without labels", example.name)
     return [x for x in examples if x.annotation is not None]
-
-
-def _look(
-    examples: Examples, config: Config, skipped: Skipped
-) -> tuple[Look, set[str]]:
-    """How videos are seen in training, and the names of those that can be."""
-    paths = {
-        example.name: example.source
-        for example in examples
-        if isinstance(example.source, Path)
-    }
-    names = {example.name for example in examples}
-    if any(frames.is_features(source) for source in paths.values()):
-        check_same_dim(examples)
-        return lambda example: frames.whole(example.source, config), names
-    if encoders.is_trained(config):
-        _check_memory(paths, config)
-        return lambda example: frames.whole(example.source, config), names
-    if not paths:
-        raise UserError(
-            f"--encoder {config.encoder} needs files: write the builtin ones"
-            f" with python -m {__package__}.write_builtin FOLDER, and pass"
-            " --data FOLDER"
-        )
-    # A frozen encoder sees each frame once and for all.
-    folder = FeatureFolder(
-        features.cache_folder(config), encoders.signature(config)
-    )
-    done = set(features.computed(paths, config, folder, skipped))
-
-    def look(example: sources.Example) -> Piece:
-        values = load_features(folder.file(example.name))
-        return Piece(values, *folder.times(example.name))
-
-    return look, done
-
-
-def _check_memory(paths: dict[str, Path], config: Config) -> None:
-    size = 3 * config.image_size**2
-    total = 0.0
-    for path in paths.values():
-        seconds = videos.seconds(path, config.rate)
-        total += seconds * (config.rate or 30.0) * size / 1e9
-        if total > config.max_gigabytes:
-            raise UserError(
-                f"{path}: with this video of {seconds / 3600:.1f} hours the"
-                f" frames take {total:.1f} GB, and --max-gigabytes is"
-                f" {config.max_gigabytes:g}: choose a lower --rate or"
-                " --image-size, or compute features first, with"
-                f" python -m {__package__}.features"
-            )
 
 
 def _standardize(train: Encoded, config: Config) -> None:

@@ -11,6 +11,7 @@ the same command again computes only what is missing, or has changed.
 import hashlib
 import json
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -232,8 +233,29 @@ def main() -> None:
         print(line)
     print(f"{to}: {len(folder.stamps)} videos")
     if given.splits:
-        rate = f" --rate {config.rate:g}" if config.rate else ""
-        print(f"to train: python -m {__package__}.train --data {to}{rate}")
+        print(f"to train: {_next_command(config, to)}")
+
+
+def _next_command(config: Config, to: Path) -> str:
+    """Trains on the features, with the encoder, so that videos can be tagged.
+
+    Without the encoder's options the model would know features only.
+    """
+    changed = {
+        "--rate": f"{config.rate:g}" if config.rate else "",
+        "--encoder-weights": config.encoder_weights,
+        "--seed": str(config.seed) if config.seed else "",
+        "--multi-label": None if config.multi_label else "",
+    }
+    if config.encoder_weights == Config().encoder_weights:
+        changed["--encoder-weights"] = ""
+    words = ["python", "-m", f"{__package__}.train", "--data", str(to)]
+    words += ["--encoder", config.encoder]
+    words += ["--image-size", str(config.image_size)]
+    for flag, value in changed.items():
+        if value != "":
+            words += [flag, value] if value else [flag]
+    return shlex.join(words)
 
 
 def _parser() -> cli.Parser:

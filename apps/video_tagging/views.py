@@ -1,0 +1,114 @@
+"""How videos are seen in training: as frames, or as features of frames."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import UserError
+from common.skipped import Skipped
+
+from . import encoders, feature_folder, features, frames, sources, videos
+from .config import Config
+from .feature_arrays import check_same_dim
+from .feature_arrays import load as load_features
+from .feature_folder import FeatureFolder
+from .frames import Piece
+
+Examples = list[sources.Example]
+# Reads the frames of a video, or their features.
+Look = Callable[[sources.Example], Piece]
+
+USUAL_RATE = 30.0  # Frames a second, to guess how much memory they take.
+GIGABYTE = 1e9
+
+
+def look(
+    examples: Examples, config: Config, skipped: Skipped
+) -> tuple[Look, set[str]]:
+    """Chooses how to see some videos.
+
+    Args:
+        examples: videos of training and validation.
+        config: all options.
+        skipped: notes videos that cannot be read, where features of them are
+            computed; else such a video is an error when it is looked at.
+
+    Returns:
+        What reads a video, and the names of those that can be read.
+
+    Raises:
+        UserError: for features that do not fit each other or the encoder, or
+            frames that would not fit in memory.
+    """
+    paths = {
+        example.name: example.source
+        for example in examples
+        if isinstance(example.source, Path)
+    }
+    names = {example.name for example in examples}
+    if any(frames.is_features(source) for source in paths.values()):
+        check_same_dim(examples)
+        if not encoders.is_trained(config):
+            _check_encoder(config)
+        return lambda example: frames.whole(example.source, config), names
+    if encoders.is_trained(config):
+        _check_memory(paths, config)
+        return lambda example: frames.whole(example.source, config), names
+    if not paths:
+        raise UserError(
+            f"--encoder {config.encoder} needs files: write the builtin ones"
+            f" with python -m {__package__}.write_builtin FOLDER, and pass"
+            " --data FOLDER"
+        )
+    # A frozen encoder sees each frame once and for all.
+    folder = FeatureFolder(
+        features.cache_folder(config), encoders.signature(config)
+    )
+    done = set(features.computed(paths, config, folder, skipped))
+
+    def of_cache(example: sources.Example) -> Piece:
+        values = load_features(folder.file(example.name))
+        return Piece(values, *folder.times(example.name))
+
+    return of_cache, done
+
+
+def _check_encoder(config: Config) -> None:
+    """Features and videos must be seen through the same encoder."""
+    folder = Path(config.data)
+    if not (folder / feature_folder.INDEX).is_file():
+        raise UserError(
+            f"--data {config.data}: it does not tell which encoder made its"
+            f" features; leave out --encoder {config.encoder}, and the model"
+            " knows features only"
+        )
+    FeatureFolder(folder, encoders.signature(config))  # Refuses another one.
+
+
+def _check_memory(paths: dict[str, Path], config: Config) -> None:
+    size = 3 * config.image_size**2
+    total = 0.0
+    for path in paths.values():
+        seconds = videos.seconds(path, config.rate)
+        total += seconds * (config.rate or USUAL_RATE) * size / GIGABYTE
+        if total > config.max_gigabytes:
+            raise UserError(
+                f"{path}: with this video of {seconds / 3600:.1f} hours the"
+                f" frames take {total:.1f} GB, and --max-gigabytes is"
+                f" {config.max_gigabytes:g}: choose a lower --rate or"
+                " --image-size, or compute features first, with"
+                f" python -m {__package__}.features"
+            )
+
+
+def given_dim(seen: np.ndarray, config: Config) -> int | None:
+    """The size of features of which no encoder is known; else None.
+
+    Args:
+        seen: what the network gets of a video.
+        config: names the encoder.
+    """
+    if seen.ndim == 2 and encoders.is_trained(config):
+        return seen.shape[1]
+    return None
