@@ -97,6 +97,7 @@ def test_run_and_export_answer_the_same(app, trained):
     exported = command(f"apps.{app}.predict", f"exports/{app}/1", *given)
     assert len(run.stdout.splitlines()) >= len(given)  # A video has segments.
     assert exported.stdout == run.stdout
+    assert run.stderr == ""  # Nothing of TensorFlow either.
 
 
 def test_limit_and_split(app, trained):
@@ -115,13 +116,6 @@ def test_a_wrong_split_and_a_wrong_limit(app, trained, refusal):
     assert "--split dev: expected all or one of" in error
     error = refusal(evaluate, run, "--limit", "-1", folder=folder)
     assert "--limit must be 0 or more, got -1" in error
-
-
-def test_commands_print_nothing_of_tensorflow(app, trained):
-    command, _ = trained
-    given = inputs_of(app, f"runs/{app}")
-    done = command(f"apps.{app}.predict", f"runs/{app}", *given)
-    assert done.stderr == ""
 
 
 def test_a_second_export_is_the_next_version(app, trained):
@@ -190,6 +184,7 @@ def test_data_that_are_not_there(app, command):
     assert list(command.folder.iterdir()) == []
 
 
+@pytest.mark.slow  # The training tests of each app do it in one process.
 def test_ctrl_c_saves_and_the_same_command_goes_on(app, command, root):
     arguments = ["--smoke", "--epochs", "50", "--patience", "50"]
     process = subprocess.Popen(

@@ -70,19 +70,19 @@ def test_the_recurrence_sees_what_one_frame_does_not_show(
 
 @pytest.mark.slow
 def test_the_default_training_learns_to_tag(command):
-    best = {}
-    for name, flags in (("with", []), ("without", ["--num-layers", 0])):
-        command(
-            "apps.video_tagging.train",
-            *[*flags, "--run-dir", name],
-            timeout=3_600,
-        )
-        path = command.folder / name / "metrics.json"
-        best[name] = runs.read_json(path)["best"]["val_accuracy"]
-    assert best["with"] >= 95
-    # One frame by itself does not show what it does.
-    assert best["without"] < 70
-    done = command("apps.video_tagging.evaluate", "with")
+    command("apps.video_tagging.train", timeout=3_600)
+    done = command("apps.video_tagging.evaluate", "runs/video_tagging")
     scores = json.loads(done.stdout.splitlines()[-1])
     assert scores["examples"] == Config().num_examples // 8
-    assert scores["accuracy"] >= 94
+    assert scores["accuracy"] >= 95
+
+
+@pytest.mark.slow
+def test_one_frame_by_itself_does_not_show_what_it_does(command):
+    # It stays where it is after an epoch, however many follow.
+    command(
+        "apps.video_tagging.train",
+        *["--num-layers", 0, "--epochs", 4, "--run-dir", "run"],
+    )
+    best = runs.read_json(command.folder / "run" / "metrics.json")["best"]
+    assert best["val_accuracy"] < 70
