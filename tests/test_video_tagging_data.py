@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_video_tagging_features import Colours
 
 from apps.video_tagging import data, encoders, frames, sources, videos
@@ -370,6 +371,19 @@ def test_more_frames_than_memory(of_videos, monkeypatch):
     # 7200 s * 3 videos * 2 frames * 3 * 32 * 32 bytes.
     assert load(of_videos, rate=2, max_gigabytes=0.14).train
     refused(of_videos, str(of_videos), rate=2, max_gigabytes=0.13)
+
+
+def test_pictures_without_a_rate_are_counted_one_by_one(of_videos):
+    for number in range(4):
+        path = of_videos / "videos" / f"v{number}.mp4"
+        path.unlink()
+        path.with_suffix("").mkdir()
+        for index, frame in enumerate(pixels(10, number)):
+            picture = tf.io.encode_png(frame).numpy()
+            (path.with_suffix("") / f"{index}.png").write_bytes(picture)
+    # At most 40 frames * 3 * 32 * 32 bytes.
+    assert load(of_videos, max_gigabytes=0.000_123).train
+    refused(of_videos, str(of_videos), max_gigabytes=0.000_06)
 
 
 def test_a_video_that_breaks_off(of_videos):

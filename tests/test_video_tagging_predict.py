@@ -308,6 +308,18 @@ def test_one_subtitle_file_for_two_videos(ask, run, clips):
         ask(run, *paths, "--srt", "a.srt")
 
 
+def test_two_videos_of_one_name_keep_their_subtitles(ask, run, clips, tmp_path):
+    path = clips / "first.mp4"
+    with pytest.raises(UserError, match="two videos of one name"):
+        ask(run, path, path, "--srt", tmp_path / "srt")
+    assert not (tmp_path / "srt").exists()
+
+
+def test_a_video_without_any_tag_has_a_line():
+    video = predict.Video("empty", [], 4.0, True, None)
+    assert list(predict.show(video)) == ["empty\t0\t4.000\t-\t"]
+
+
 def test_labels_that_are_not_there(ask, run, clips, tmp_path):
     flags = ["--timeline", tmp_path / "t.png", "--labels", tmp_path / "none"]
     _, errors = ask(run, clips / "first.mp4", *flags, status=2)

@@ -107,7 +107,8 @@ def show(video: Video | None) -> Iterator[str]:
     for segment in video.found:
         yield segments.line(video.name, segment, video.in_seconds)
     if not video.found:  # Sets of tags may all be empty.
-        yield f"{video.name}\t0\t0\t-\t1.00"
+        end = segments.number(video.end, video.in_seconds)
+        yield f"{video.name}\t0\t{end}\t-\t"
 
 
 def _parser() -> cli.Parser:
@@ -193,6 +194,11 @@ def _write_subtitles(videos: list[Video], to: Path, background: str) -> None:
     if is_file and len(videos) > 1:
         raise UserError(
             f"--srt {to}: one file for {len(videos)} videos; name a folder"
+        )
+    if len({video.name for video in videos}) < len(videos):
+        raise UserError(
+            f"--srt {to}: two videos of one name would have one file: write"
+            " them one by one"
         )
     for video in videos:
         path = to if is_file else to / f"{video.name}.srt"

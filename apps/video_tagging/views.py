@@ -91,7 +91,9 @@ def _check_memory(paths: dict[str, Path], config: Config) -> None:
     total = 0.0
     for path in paths.values():
         seconds = videos.seconds(path, config.rate)
-        total += seconds * (config.rate or USUAL_RATE) * size / GIGABYTE
+        # A folder of pictures has one a second where nothing else is known.
+        usual = 1.0 if path.is_dir() else USUAL_RATE
+        total += seconds * (config.rate or usual) * size / GIGABYTE
         if total > config.max_gigabytes:
             raise UserError(
                 f"{path}: with this video of {seconds / 3600:.1f} hours the"
