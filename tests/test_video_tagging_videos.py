@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.video_tagging import clocks, pictures, videos
+from apps.video_tagging.containers import NO_FRAMES
 from common.errors import UserError
 
 RATE = 25
@@ -358,7 +359,7 @@ def test_a_video_without_frames(tmp_path):
         video = file.add_stream("libx264", rate=RATE)
         video.height = video.width = 64
         file.start_encoding()
-    assert read_error(path) == f"{path}: no frames in this video"
+    assert read_error(path) == f"{path}: {NO_FRAMES}"
 
 
 def test_a_list_of_addresses_is_not_followed(tmp_path):

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # The share of its length that a file has to keep of what its header promises.
 # Lengths are rounded there, and the last frame's own length may be missing.
 WHOLE = 0.98
+NO_FRAMES = (
+    "no frames in this video; if it had some, it is cut off: copy it again"
+)
 USUAL_PERIOD = 1 / 25  # Seconds from frame to frame where no rate is known.
 
 
@@ -68,7 +71,7 @@ def frames(path: Path) -> Iterator[tuple[float, "av.VideoFrame"]]:
         except pyav.FFmpegError as error:
             raise UserError(progress.shortfall(path)) from error
         if not progress.total:
-            raise UserError(f"{path}: no frames in this video")
+            raise UserError(f"{path}: {NO_FRAMES}")
         if progress.is_short():
             raise UserError(progress.shortfall(path))
 
@@ -199,7 +202,7 @@ def _opened(path: Path) -> "av.container.InputContainer":
 
 def _unopened(path: Path, error: "av.FFmpegError") -> str:
     if isinstance(error, EOFError):
-        return "no frames in this video"
+        return NO_FRAMES
     if not isinstance(error, library().error.InvalidDataError):
         return error.strerror or str(error)
     with open(path, "rb") as stream:
