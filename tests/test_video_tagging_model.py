@@ -474,8 +474,9 @@ def test_inputs_of_layers_are_dropped_in_training_alone():
     np.testing.assert_allclose(dropped[both], 2 * without[both], rtol=1e-5)
 
 
-def test_dropout_reaches_lstm_layers_in_training_alone():
-    whole = make(dropout=0.5, causal=True)
+@pytest.mark.parametrize("option", ["dropout", "recurrent_dropout"])
+def test_dropout_reaches_lstm_layers_in_training_alone(option):
+    whole = make(**{option: 0.5}, causal=True)
     again = make(causal=True)
     inputs = (features(), LENGTHS)
     answers = [

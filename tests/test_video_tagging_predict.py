@@ -113,7 +113,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def of_features(tmp_path_factory):
     """Causal, and of features."""
-    return features_run(tmp_path_factory.getbasetemp() / "of-features")
+    return features_run(tmp_path_factory.getbasetemp() / "tags-of-features")
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,7 @@ class Config:
     input_noise: float = 0.0  # Standard deviation added to scaled features.
     feature_dropout: float = 0.0  # Share of the features of a video dropped.
     dropout: float = 0.0  # Share of the outputs of each layer dropped.
+    recurrent_dropout: float = 0.0  # Share of the hidden state dropped.
     smoothing: float = 0.0  # Weight of the truncated mean squared error.
     label_smoothing: float = 0.0  # Probability spread over all tags.
     class_weights: Literal["none", "balanced"] = "none"  # Weight of rare tags.
@@ -76,6 +77,7 @@ class Config:
             input_noise=cli.at_least(0),
             feature_dropout=share,
             dropout=share,
+            recurrent_dropout=share,
             smoothing=cli.at_least(0),
             label_smoothing=share,
             window=cli.at_least(0),

@@ -236,15 +236,17 @@ class Stage(keras.layers.Layer):
         if not config.num_layers:
             self.dense = keras.layers.Dense(config.units, "relu")
         self.dropout = keras.layers.Dropout(config.dropout)
-        self.layers = [
-            self._layer(config.units) for _ in range(config.num_layers)
-        ]
+        self.layers = [self._layer(config) for _ in range(config.num_layers)]
         self.to_logits = keras.layers.Dense(num_tags, dtype="float32")
 
-    def _layer(self, units: int) -> keras.layers.Layer:
-        if self.causal:
-            return LSTM(units, return_sequences=True, return_state=True)
-        return keras.layers.Bidirectional(LSTM(units, return_sequences=True))
+    def _layer(self, config: Config) -> keras.layers.Layer:
+        layer = LSTM(
+            config.units,
+            recurrent_dropout=config.recurrent_dropout,
+            return_sequences=True,
+            return_state=self.causal,
+        )
+        return layer if self.causal else keras.layers.Bidirectional(layer)
 
     def call(
         self,

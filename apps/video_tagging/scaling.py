@@ -22,8 +22,8 @@ def standardized(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     Example:
         >>> values = tf.constant([[[1.0], [3.0], [7.0]]])
         >>> mask = tf.constant([[True, True, False]])
-        >>> standardized(values, mask).numpy().round(3)[0].tolist()
-        [[-0.909], [0.909], [0.0]]
+        >>> standardized(values, mask)[0, :, 0].numpy().round(3)
+        array([-0.909,  0.909,  0.   ], dtype=float32)
     """
     weights = tf.cast(mask[:, :, None], values.dtype)
     count = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
