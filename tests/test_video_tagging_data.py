@@ -10,10 +10,11 @@ from test_video_tagging_features import Colours
 
 from apps.video_tagging import data, encoders, frames, sources, videos
 from apps.video_tagging.annotations import Annotation, Segment
-from apps.video_tagging.batches import UNLABELLED, Encoded
+from apps.video_tagging.batches import Encoded
 from apps.video_tagging.config import Config
 from apps.video_tagging.frames import Piece
 from apps.video_tagging.sources import Example
+from common.crf import UNLABELLED
 from common.errors import UserError
 
 DIM = 3

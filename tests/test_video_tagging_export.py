@@ -266,7 +266,7 @@ def test_the_export_is_checked_in_a_clean_process(of_features, tmp_path):
     folder = export.export_run(of_features, tmp_path)
     assert folder == tmp_path / "video_tagging" / "1"
     model = predictor.load(str(folder))
-    assert (model.dim, model.sees_frames, model.model) == (DIM, False, None)
+    assert (model.dim, model.sees_frames) == (DIM, False)
     before = predictor.load(str(of_features))
     values = np.load(features_of(of_features, "x1")).T
     for pieces in ([values], [values[:5], values[5:]]):

@@ -87,12 +87,20 @@ def load(to, name):
     return np.load(to / "features" / f"{name}.npy")
 
 
+def compute(files, config, to):
+    """Computes what is missing; gives the videos that could not be read."""
+    left_out = Skipped()
+    folder = FeatureFolder(to, encoders.signature(config))
+    list(features.computed(files, config, folder, left_out))
+    return left_out
+
+
 # Computing
 
 
 def test_features_are_those_of_encoder_and_frames(tmp_path):
     files = write_videos(tmp_path / "v", a=40, b=7)
-    left_out = features.compute(files, CONFIG, tmp_path / "f")
+    left_out = compute(files, CONFIG, tmp_path / "f")
     assert not left_out.counts
     keras.utils.set_random_seed(CONFIG.seed)
     encoder = encoders.build(CONFIG)
@@ -107,7 +115,7 @@ def test_features_are_those_of_encoder_and_frames(tmp_path):
 def test_frames_are_kept_at_the_rate(tmp_path, colours):
     files = write_videos(tmp_path / "v", a=40)
     config = Config(**vars(CONFIG) | {"rate": 5.0})
-    features.compute(files, config, tmp_path / "f")
+    compute(files, config, tmp_path / "f")
     folder = FeatureFolder(tmp_path / "f", encoders.signature(config))
     times = folder.times("a")
     np.testing.assert_array_equal(times.numbers, np.arange(0, 40, 2))
@@ -120,12 +128,12 @@ def test_only_what_is_missing_or_changed_is_computed(
     tmp_path, capsys, colours, monkeypatch
 ):
     folder, to = tmp_path / "v", tmp_path / "f"
-    features.compute(write_videos(folder, a=9, b=8), CONFIG, to)
+    compute(write_videos(folder, a=9, b=8), CONFIG, to)
     before = content(to)
     videos.write(folder / "b.mp4", pixels(12), 10.0)
     files = write_videos(folder / "new", c=5) | videos.find(folder)
     colours.seen = 0
-    features.compute(files, CONFIG, to)
+    compute(files, CONFIG, to)
     assert "1 videos reused, 2 to compute" in capsys.readouterr().out
     assert colours.seen == 17
     after = content(to)
@@ -133,7 +141,7 @@ def test_only_what_is_missing_or_changed_is_computed(
     assert load(to, "b").shape == (3, 12)
     # With nothing to do, no network is built.
     monkeypatch.setattr(encoders, "build", None)
-    features.compute(files, CONFIG, to)
+    compute(files, CONFIG, to)
     assert content(to) == after
 
 
@@ -171,7 +179,7 @@ def test_a_video_goes_on_where_a_kill_stopped_it(
 
 def test_a_kill_before_the_parts_are_joined(tmp_path, colours, monkeypatch):
     files = write_videos(tmp_path / "v", a=9)
-    features.compute(files, CONFIG, tmp_path / "whole")
+    compute(files, CONFIG, tmp_path / "whole")
 
     def stop(*args):
         raise KeyboardInterrupt
@@ -179,9 +187,9 @@ def test_a_kill_before_the_parts_are_joined(tmp_path, colours, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(FeatureFolder, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
-            features.compute(files, CONFIG, tmp_path / "f")
+            compute(files, CONFIG, tmp_path / "f")
     colours.seen = 0
-    features.compute(files, CONFIG, tmp_path / "f")
+    compute(files, CONFIG, tmp_path / "f")
     assert colours.seen == 0
     assert content(tmp_path / "f") == content(tmp_path / "whole")
 
@@ -194,7 +202,7 @@ def test_parts_of_a_video_that_changed_are_not_used(
     folder = FeatureFolder(tmp_path / "f", encoders.signature(CONFIG))
     folder.start("a", "of another file")
     folder.add_part("a", np.zeros([8, 3], np.float16))
-    features.compute(files, CONFIG, tmp_path / "f")
+    compute(files, CONFIG, tmp_path / "f")
     assert colours.seen == 9
     assert load(tmp_path / "f", "a").all()
 
@@ -206,10 +214,10 @@ def test_folders_of_pictures_have_features(tmp_path, colours):
         picture = tf.io.encode_png(frame).numpy()
         (source / f"{number}.png").write_bytes(picture)
     files = videos.find(tmp_path / "v")
-    features.compute(files, CONFIG, tmp_path / "f")
+    compute(files, CONFIG, tmp_path / "f")
     assert load(tmp_path / "f", "a").shape == (3, 11)
     (source / "10.png").unlink()
-    features.compute(files, CONFIG, tmp_path / "f")
+    compute(files, CONFIG, tmp_path / "f")
     assert load(tmp_path / "f", "a").shape == (3, 10)
 
 
@@ -218,9 +226,9 @@ def test_folders_of_pictures_have_features(tmp_path, colours):
 
 def test_a_broken_video_is_told_and_the_others_go_on(tmp_path, colours):
     files = write_videos(tmp_path / "v", a=5, b=6, c=7)
-    features.compute(files, CONFIG, tmp_path / "f")
+    compute(files, CONFIG, tmp_path / "f")
     files["b"].write_bytes(b"words")
-    left_out = features.compute(files, CONFIG, tmp_path / "f")
+    left_out = compute(files, CONFIG, tmp_path / "f")
     assert list(left_out.places.values()) == [["b"]]
     # What it had before is no longer true.
     assert not (tmp_path / "f" / "features" / "b.npy").exists()
@@ -232,7 +240,7 @@ def test_no_video_that_works(tmp_path, colours):
     files["a"].write_bytes(b"words")
     message = "none of 1 videos can be read, such as .*a.mp4: "
     with pytest.raises(UserError, match=message):
-        features.compute(files, CONFIG, tmp_path / "f")
+        compute(files, CONFIG, tmp_path / "f")
 
 
 @pytest.mark.parametrize(
@@ -240,16 +248,16 @@ def test_no_video_that_works(tmp_path, colours):
 )
 def test_features_of_another_encoder_are_refused(tmp_path, colours, changes):
     files = write_videos(tmp_path / "v", a=5)
-    features.compute(files, CONFIG, tmp_path / "f")
+    compute(files, CONFIG, tmp_path / "f")
     other = Config(**vars(CONFIG) | changes)
     message = "features.json: features of .*, not of encoder MobileNetV2.*--to"
     with pytest.raises(UserError, match=message):
-        features.compute(files, other, tmp_path / "f")
+        compute(files, other, tmp_path / "f")
 
 
 def test_cnn_has_no_features_before_training(tmp_path):
     with pytest.raises(UserError, match="--encoder cnn is trained with"):
-        features.compute({}, Config(), tmp_path / "f")
+        compute({}, Config(), tmp_path / "f")
 
 
 def test_damaged_files_are_named(tmp_path):

@@ -171,6 +171,11 @@ def test_without_layers_a_frame_is_seen_by_itself():
     assert not np.delete(moved, 3, axis=1).any()
 
 
+def initial(whole):
+    """The states before the first frame of two videos."""
+    return states.nested(states.zeros(whole.config, 2), whole.config)
+
+
 @pytest.mark.parametrize(
     ("options", "size"),
     [(CAUSAL[3], 1), (CAUSAL[3], 3), (CAUSAL[0], TIME), (CAUSAL[4], 1)],
@@ -180,7 +185,7 @@ def test_windows_with_states_are_the_whole(options, size):
     whole = make(**options)
     frames = tf.constant(features(2))
     expected = whole(frames, tf.fill([2], TIME))
-    after = whole.initial_states(2)
+    after = initial(whole)
     for start in range(0, TIME, size):
         window = frames[:, start : start + size]
         found, after = whole.advance(
@@ -193,9 +198,7 @@ def test_windows_with_states_are_the_whole(options, size):
 def test_a_row_of_no_frames_keeps_its_state():
     whole = make(causal=True)
     frames = tf.constant(features(2))
-    _, before = whole.advance(
-        frames, tf.constant([4, 4]), whole.initial_states(2)
-    )
+    _, before = whole.advance(frames, tf.constant([4, 4]), initial(whole))
     _, after = whole.advance(frames, tf.constant([0, 2]), before)
     for old, new in zip(
         tf.nest.flatten(before), tf.nest.flatten(after), strict=True

@@ -27,7 +27,7 @@ from apps.video_tagging import (
     videos,
 )
 from apps.video_tagging.config import SMOKE, Config
-from common import runs
+from common import runs, trained
 from common.errors import UserError
 
 TINY = dataclasses.replace(
@@ -155,7 +155,7 @@ def clips(tmp_path_factory):
 
 def expected_lines(run, path):
     """What should be printed of a video, from the model in one piece."""
-    model = opened(str(run)).model
+    model = tagger.load(trained.find(run))
     clip = videos.read(path, 16, 0.0)
     found = model(clip.pixels[None], np.array([clip.total]))
     tags = found.tags.numpy()[0]
@@ -342,7 +342,7 @@ def features_of(run, name):
 
 def test_features_have_numbers_of_frames(ask, of_features):
     path = features_of(of_features, "x1")
-    model = opened(str(of_features)).model
+    model = tagger.load(trained.find(of_features))
     values = np.load(path).T
     found = model(values[None], np.array([12]))
     times = np.arange(12.0)

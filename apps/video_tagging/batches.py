@@ -10,8 +10,6 @@ from common import batching
 
 from .config import Config
 
-UNLABELLED = -1
-
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.crf import UNLABELLED
 from common.errors import UserError
 from common.skipped import Skipped
 
 from . import annotations, scaling, sources, views
-from .batches import UNLABELLED, Encoded
+from .batches import Encoded
 from .config import Config
 from .frames import Piece
 

@@ -88,17 +88,7 @@ def _answer(
     predictor: Predictor, example: sources.Example, config: Config
 ) -> Answer:
     source = example.source
-    predictor.check(source)
-    seen: list[frames.Piece] = []
-
-    def chunks() -> Iterator[np.ndarray]:
-        for piece in frames.pieces(source, config):
-            # Of a long video the frames would not fit in memory.
-            seen.append(piece._replace(values=piece.values[:0]))
-            yield piece.values
-
-    tagged = predictor.of_chunks(chunks())
-    piece = frames.joined(seen)
+    tagged, piece = predictor.of_video(source, config)
     truth = data.encode_labels(example, piece, predictor.labels, config)
     return Answer(
         example.name,
@@ -219,7 +209,10 @@ def main() -> None:
         "--limit", type=int, default=0, help="most videos; 0 for all"
     )
     parser.add_argument(
-        "--timeline", default="", help="a picture, .png, of truth and answers"
+        "--timeline",
+        default="",
+        help="a picture, .png, of truth and answers, at most"
+        f" {plots.MAX_VIDEOS} videos",
     )
     cli.add_overrides(
         parser, "data", "encoding", "tfds_dir", "align", "background"

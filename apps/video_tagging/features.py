@@ -48,30 +48,6 @@ def cache_folder(config: Config) -> Path:
     return Path("features") / f"{name}-{config.encoder}-{digest}"
 
 
-def compute(
-    files: dict[str, Path], config: Config, to: Path
-) -> skipped.Skipped:
-    """Computes what the folder `to` does not have yet.
-
-    Args:
-        files: the videos and folders of frame pictures, by name.
-        config: its encoder, the encoder's weights, the size and rate of
-            frames.
-        to: the folder; see `FeatureFolder`. What it has of other videos stays.
-
-    Returns:
-        Which videos could not be read, and why.
-
-    Raises:
-        UserError: if `to` is of another encoder, or no video can be read.
-    """
-    left_out = skipped.Skipped()
-    folder = FeatureFolder(to, encoders.signature(config))
-    for _ in computed(files, config, folder, left_out):
-        pass
-    return left_out
-
-
 def computed(
     files: dict[str, Path],
     config: Config,
@@ -82,9 +58,11 @@ def computed(
     """Yields the name of each video as soon as its features are there.
 
     Args:
-        files: as in `compute`.
-        config: as in `compute`.
-        folder: where the features are, and are written.
+        files: the videos and folders of frame pictures, by name.
+        config: its encoder, the encoder's weights, the size and rate of
+            frames.
+        folder: where the features are, and are written; what it has of other
+            videos stays.
         left_out: notes the videos that cannot be read.
         batch_size: how many frames the encoder sees at one time.
 

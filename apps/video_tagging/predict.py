@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from common import atomic, cli, lenient
 from common.errors import UserError
 
@@ -58,17 +56,7 @@ def tag(predictor: Predictor, path: Path, config: Config, labels: str) -> Video:
     Raises:
         UserError: if it cannot be read, or is nothing that the model knows.
     """
-    predictor.check(path)
-    seen: list[frames.Piece] = []
-
-    def chunks() -> Iterator[np.ndarray]:
-        for piece in frames.pieces(path, config):
-            # Of a long video the frames would not fit in memory.
-            seen.append(piece._replace(values=piece.values[:0]))
-            yield piece.values
-
-    tagged = predictor.of_chunks(chunks())
-    piece = frames.joined(seen)
+    tagged, piece = predictor.of_video(path, config)
     period = frames.period(path, config, piece.times)
     name = path.name if path.is_dir() else path.stem
     tags = predictor.labels
@@ -125,7 +113,11 @@ def _parser() -> cli.Parser:
     )
     add("--csv", default="", help="a table of all segments to write")
     add("--srt", default="", help="a subtitle file; for many videos, a folder")
-    add("--timeline", default="", help="a picture, .png, of the segments")
+    add(
+        "--timeline",
+        default="",
+        help=f"a picture, .png, of at most {plots.MAX_VIDEOS} videos",
+    )
     add(
         "--labels",
         default="",

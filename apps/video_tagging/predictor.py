@@ -1,7 +1,7 @@
 """A trained model that answers, from a run folder or an exported SavedModel."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 from common import export, runs, trained
 from common.errors import UserError
 
-from . import feature_arrays, frames, states, tagger
+from . import encoders, feature_arrays, frames, states, tagger
 from .config import Config
 from .states import States
 
@@ -45,7 +45,6 @@ class Predictor:
         encode: frames to features; None of an export, or without an encoder.
         sees_frames: whether it takes frames.
         dim: size of the features that it takes; None if it takes none.
-        model: the model itself; None of an export.
     """
 
     config: Config
@@ -55,12 +54,37 @@ class Predictor:
     encode: Callable[[tf.Tensor], tf.Tensor] | None
     sees_frames: bool
     dim: int | None
-    model: tagger.Tagger | None = None
 
     @property
     def is_causal(self) -> bool:
         """Whether it can tag a stream."""
         return self.advance is not None
+
+    def of_video(
+        self, source: frames.Source, config: Config
+    ) -> tuple[Tagged, frames.Piece]:
+        """Tags one video, wherever it is, and tells when its frames are shown.
+
+        Args:
+            source: as of `frames.pieces`.
+            config: how to read it.
+
+        Returns:
+            Its tags, and all of the video but the frames themselves: those of
+            a long one would not fit in memory.
+
+        Raises:
+            UserError: if it cannot be read, or the model cannot see it.
+        """
+        self.check(source)
+        seen: list[frames.Piece] = []
+
+        def chunks() -> Iterator[np.ndarray]:
+            for piece in frames.pieces(source, config):
+                seen.append(piece._replace(values=piece.values[:0]))
+                yield piece.values
+
+        return self.of_chunks(chunks()), frames.joined(seen)
 
     def of_chunks(self, chunks: Iterable[np.ndarray]) -> Tagged:
         """Tags one video that comes in pieces.
@@ -203,6 +227,8 @@ def of_model(model: tagger.Tagger) -> Predictor:
 
     encode = tf.function(model.network.features, reduce_retracing=True)
     config = model.config
+    # Features of a trained encoder are nobody else's.
+    is_closed = model.has_encoder and encoders.is_trained(config)
     return Predictor(
         config,
         model.labels,
@@ -210,9 +236,7 @@ def of_model(model: tagger.Tagger) -> Predictor:
         advance if config.causal else None,
         encode if model.has_encoder else None,
         model.has_encoder,
-        # Features of a trained encoder are nobody else's.
-        None if model.has_encoder and config.encoder == "cnn" else model.dim,
-        model,
+        None if is_closed else model.dim,
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from common import segment_metrics, tag_set_metrics
+from common.crf import UNLABELLED
 
-from .batches import UNLABELLED
 from .config import Config
 from .predictor import Tagged
 from .tagger import THRESHOLD

@@ -103,22 +103,13 @@ class Tagger(keras.Model):
         Args:
             frames: the next ones, as of the class.
             lengths: how many of them are real; a row of none keeps its state.
-            states: those after the frames before, or `initial_states`.
+            states: those after the frames before; see `states.zeros`.
 
         Returns:
             What is found in these frames, and the states after them.
         """
         logits, states = self.network.advance(frames, lengths, states)
         return self._found(logits, lengths), states
-
-    def initial_states(self, batch: Any) -> list[State]:
-        """The states before the first frame: zeros, of each stage and layer."""
-        config = self.config
-        zeros = tf.zeros([batch, config.units])
-        return [
-            [[zeros, zeros] for _ in range(config.num_layers)]
-            for _ in range(config.num_stages)
-        ]
 
     def names(self, found: Found, lengths: tf.Tensor) -> tf.Tensor:
         """Tags as <string>[batch, time], "" on padding.
