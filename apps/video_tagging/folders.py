@@ -16,13 +16,12 @@ from common import files
 from common.errors import UserError
 from common.skipped import Skipped
 
-from . import videos
+from . import feature_arrays, videos
 from .annotations import Annotation
 
 SPLITS = ("train", "valid", "test")
 # Names of splits that other people use.
 ALIASES = {"validation": "valid", "dev": "valid", "val": "valid"}
-FEATURES = ".npy"
 
 
 class Parts(NamedTuple):
@@ -52,7 +51,8 @@ def media(folder: Path) -> dict[str, Path | np.ndarray]:
     found: dict[str, Path | np.ndarray] = {
         path.stem: path
         for path in features
-        if path.suffix == FEATURES and not path.name.startswith(".")
+        if path.suffix == feature_arrays.ENDING
+        and not path.name.startswith(".")
     }
     for place in ("videos", "frames"):
         if not found and (folder / place).is_dir():
@@ -75,7 +75,7 @@ def bare_name(text: str) -> str:
         'take.2'
     """
     path = Path(text.strip())
-    has_ending = path.suffix.lower() in (".txt", FEATURES)
+    has_ending = path.suffix.lower() in (".txt", feature_arrays.ENDING)
     return path.stem if has_ending or videos.is_video(path) else path.name
 
 

@@ -36,7 +36,7 @@ Source = Path | np.ndarray
 
 def is_features(source: Source) -> bool:
     """Whether a source has features, not frames."""
-    return isinstance(source, Path) and source.suffix == ".npy"
+    return isinstance(source, Path) and source.suffix == feature_arrays.ENDING
 
 
 def has_times(source: Source, config: Config) -> bool:
@@ -68,7 +68,7 @@ def pieces(source: Source, config: Config) -> Iterator[Piece]:
     if isinstance(source, Path) and not is_features(source):
         clips = videos.stream(source, config.image_size, config.rate, CHUNK)
         for clip in clips:
-            yield Piece(clip.pixels, clip.numbers, clip.times, clip.total)
+            yield Piece(*clip)
         return
     values = source if isinstance(source, np.ndarray) else None
     if values is None:
@@ -87,6 +87,10 @@ def whole(source: Source, config: Config) -> Piece:
     Raises:
         UserError: as `pieces`.
     """
+    if isinstance(source, Path) and not is_features(source):
+        # Takes care not to hold the frames twice.
+        clip = videos.read(source, config.image_size, config.rate)
+        return Piece(*clip)
     return joined(list(pieces(source, config)))
 
 
