@@ -12,7 +12,7 @@ import itertools
 from apps.translation import evaluate, filters, predict, sources
 from benchmarks import decoding
 from common import cli
-from common.skipped import Skipped
+from common.data.skipped import Skipped
 
 
 def main() -> None:

@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bidirectional import BIDIRECTIONAL
-from benchmarks.contenders import LAYERS, PRECISIONS, Contender, Shape
+from benchmarks.contenders import (
+    LAYERS,
+    PRECISIONS,
+    Contender,
+    Shape,
+)
 
 TABLES: dict[str, dict[str, Contender]] = {
     "layer": LAYERS,
@@ -29,7 +34,7 @@ class Log(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.lines: list[str] = []
-        logger = logging.getLogger("common.lstm")
+        logger = logging.getLogger("common.layers.lstm")
         logger.setLevel(logging.INFO)
         logger.addHandler(self)
 

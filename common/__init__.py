@@ -1,44 +1,15 @@
 """Recurrent cells, layers and the helpers that the apps share.
 
-Modules:
-    lstm: `LSTM`, a layer that takes the place of `keras.layers.LSTM`.
-    kernels: which kernel an LSTM takes, and why.
-    fused: the LSTM over whole sequences, as one differentiable operation.
-    fused_loops: its two loops, forward and backward.
-    lstm_cell: `LSTMCell`, and the equations in one short function.
-    lstm_variants: `VariantLSTMCell`: peepholes, coupled gates and the like.
-    lstm_options: the names of the variants, and which go together.
-    lstm_gates: a step of a variant, as pure functions.
-    parameter_counts: the number of weights, by formula.
-    cells: `ElmanCell` and `JordanCell`, the two simple recurrences.
+Read in this order:
     shapes: rank checks, padding, masks, lengths, parameter counts.
-    attention: `Attention`, where in a memory to look.
+    layers: the LSTM and its variants, Elman, Jordan, attention, CRF.
     losses: cross-entropy over sequences, and how much their steps jump.
-    crf: which tags follow which: a linear-chain conditional random field.
-    crf_loops: its loops over time.
-    decoding: from scores of the next id to sequences: greedy, sampling.
-    beam_search: the best few sequences, with length and coverage penalty.
-    cli: a config dataclass as the command line.
-    errors: the one exception that means "the user can mend this".
-    files: readers that name the file and the line they stumble on.
-    lenient: lines of which some may be broken: told, not refused.
-    skipped: what a loader left out: how much, why, where.
-    zipped: the one text file in a zip.
-    splits: held-out data by a hash of the input.
-    prepared: data sets of tensorflow-datasets, or a quick error.
-    pretrained: networks of `keras.applications`, with weights or a quick error.
-    batching: batches of like lengths, in few fixed shapes.
+    decoding: greedy, sampling and beam search, inside the graph.
     metrics: what the field reports, each with its reference.
-    segment_metrics: a tag for every frame: accuracy, edit score, F1.
-    tag_set_metrics: a set of tags for every frame: likelihood, precision, F1.
-    caption_metrics: BLEU, ROUGE-L and CIDEr-D, as COCO scores captions.
-    caption_tokens: words of captions, as COCO splits them.
-    atomic: files and folders that appear whole or not at all.
-    checkpoints: everything that continues a training exactly.
-    runs: the run folder: config, log, checkpoints, versions.
-    trained: the model of a run folder, found and loaded.
-    interrupts: Ctrl-C that loses nothing.
+    data: files, splits, batches; errors that name the file and the line.
+    training: the run folder, checkpoints, Ctrl-C.
     export: SavedModels that check themselves.
+    cli, errors, atomic: the command line, its errors, files written whole.
 
 Importing `common` selects Keras's TensorFlow backend, so import it before
 `keras`, or set `KERAS_BACKEND=tensorflow` yourself.
@@ -100,8 +71,8 @@ with contextlib.nullcontext() if _wants_chatter else _quiet():
 _check_backend(keras.config.backend())
 
 from common import shapes  # noqa: E402
-from common.cells import ElmanCell, JordanCell  # noqa: E402
-from common.lstm import LSTM  # noqa: E402
-from common.lstm_cell import LSTMCell  # noqa: E402
+from common.layers.lstm.cell import LSTMCell  # noqa: E402
+from common.layers.lstm.layer import LSTM  # noqa: E402
+from common.layers.simple import ElmanCell, JordanCell  # noqa: E402
 
 __all__ = ["LSTM", "ElmanCell", "JordanCell", "LSTMCell", "shapes"]

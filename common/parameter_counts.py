@@ -1,6 +1,6 @@
 """How many weights a cell has, from its sizes alone."""
 
-from common.lstm_options import gates_of, peepholes_of
+from common.layers.lstm.options import gates_of, peepholes_of
 
 
 def lstm_parameter_count(

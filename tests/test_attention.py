@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import MODES, assert_close, noise, with_noise
 
-from common.attention import SCORES, Attention, Memory
+from common.layers.attention import SCORES, Attention, Memory
+from tests.recurrent import MODES, assert_close, noise, with_noise
 
 # Batch, queries, source, features, memory features.
 SIZES = [(1, 1, 1, 1, 1), (2, 3, 4, 5, 6), (3, 1, 7, 4, 2), (4, 6, 2, 3, 8)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from common import batching, splits
+from common.data import batching, splits
 
 LENGTHS = np.random.default_rng(3).integers(1, 401, 1000)
 

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import noise
 
-from common import decoding
-from common.beam_search import Penalties, beam_search
-from common.decoding import Limits
+from common.decoding import sampling
+from common.decoding.beam_search import Penalties, beam_search
+from common.decoding.sampling import Limits
+from tests.recurrent import noise
 
 VOCAB, START, END = 4, 0, 1
 LIMITS = Limits(START, END, max_length=3)
@@ -90,7 +90,7 @@ def test_a_beam_of_one_is_greedy(seed):
     step, state, _ = model(seed)
     limits = LIMITS._replace(max_length=3)
     decoded = run(step, state, 2, limits, 1)
-    expected = decoding.greedy(step, state, 2, limits)
+    expected = sampling.greedy(step, state, 2, limits)
     for a, b in zip(decoded, expected, strict=True):
         np.testing.assert_allclose(a[:, 0], b, rtol=1e-5)
 
@@ -268,7 +268,7 @@ def test_a_row_that_stops_when_full_does_not_depend_on_the_others(
         alone = of_rows([row])
         for values, expected in zip(alone, together, strict=True):
             np.testing.assert_allclose(values[0], expected[row], rtol=1e-6)
-    assert (together.scores > decoding.LOWEST).numpy().all()
+    assert (together.scores > sampling.LOWEST).numpy().all()
 
 
 def test_a_beam_of_one_that_stops_when_full_is_greedy_with_any_penalty():
@@ -278,5 +278,5 @@ def test_a_beam_of_one_that_stops_when_full_is_greedy_with_any_penalty():
         *[step, state, 8, limits, 1, Penalties(length_penalty=4.0)],
         stop_when_full=True,
     )
-    expected = decoding.greedy(step, state, 8, limits)
+    expected = sampling.greedy(step, state, 8, limits)
     np.testing.assert_array_equal(found.ids[:, 0], expected.ids)

@@ -4,8 +4,14 @@ import math
 import numpy as np
 import pytest
 
-from common import caption_metrics
-from common.caption_metrics import bleu, cider, rouge_l, score, tokenize
+from common.metrics import captions as caption_metrics
+from common.metrics.captions import (
+    bleu,
+    cider,
+    rouge_l,
+    score,
+    tokenize,
+)
 
 # Captions and references of which the rest of this file speaks: repeated
 # words, contractions, an empty caption, lengths that tie, a perfect caption.

@@ -21,8 +21,8 @@ from apps.captioning.builtin import (
 )
 from apps.captioning.builtin import __main__ as writing
 from common import cli
-from common.caption_tokens import tokenize
 from common.errors import UserError
+from common.metrics.caption_tokens import tokenize
 
 NUM = {"train": 2000, "valid": 500, "test": 500}
 SMALL_BLUE_RING = Thing("small", "blue", "ring")

@@ -5,8 +5,8 @@ import pytest
 from apps.captioning import evaluate
 from apps.captioning.evaluate import Answer
 from apps.captioning.sources import Example
-from common import caption_metrics
 from common.errors import UserError
+from common.metrics import captions
 
 
 def answer(number, caption, *references):
@@ -21,7 +21,7 @@ ANSWERS = [
 
 
 def test_scores_are_those_of_the_shared_metrics():
-    expected = caption_metrics.score(
+    expected = captions.score(
         [x.caption for x in ANSWERS], [x.example.captions for x in ANSWERS]
     )
     scores = evaluate.score_answers(ANSWERS)

@@ -9,14 +9,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_captioning_images import ANIMATED_GIF, CMYK_JPEG, JPEG, PNG, bmp
-from test_captioning_predict import (
-    TINY,
-    features_run,
-    make_talkative,
-    quickly,
-    smoke_run,
-)
 
 from apps.captioning import (
     builtin,
@@ -29,8 +21,22 @@ from apps.captioning import (
 )
 from apps.captioning.builtin import __main__ as builtin_folder
 from common import export as common_export
-from common import runs
 from common.errors import UserError
+from common.training import runs
+from tests.test_captioning_images import (
+    ANIMATED_GIF,
+    CMYK_JPEG,
+    JPEG,
+    PNG,
+    bmp,
+)
+from tests.test_captioning_predict import (
+    TINY,
+    features_run,
+    make_talkative,
+    quickly,
+    smoke_run,
+)
 
 SCENES = [scene.png for scene in builtin.generate("test", 8, seed=5)]
 BROKEN = [b"", b"these are words", JPEG[:-200], PNG[:60], JPEG[:3], b"BM"]

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
 
 from apps.captioning import encoders, feature_file, features, images
 from apps.captioning.config import Config
 from common.errors import UserError
+from tests.conftest import ROOT
 
 MODULE = "apps.captioning.features"
 OPTIONS = [

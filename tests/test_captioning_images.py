@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apps.captioning import images
 from apps.captioning.sources import Example
-from common.skipped import Skipped
+from common.data.skipped import Skipped
 
 # Kinds that TensorFlow cannot write, made once with Pillow: 4 x 2 pixels of
 # RED; the second frame of the animation, and the last column of the palettes,

@@ -7,14 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_captioning_images import (
-    ANIMATED_GIF,
-    CLEAR_PALETTE_PNG,
-    CMYK_JPEG,
-    JPEG,
-    NOISE,
-    bmp,
-)
 
 from apps.captioning import (
     builtin,
@@ -29,9 +21,18 @@ from apps.captioning import (
 )
 from apps.captioning.builtin import __main__ as builtin_folder
 from apps.captioning.config import SMOKE
-from common import decoding, runs
-from common.decoding import Sampling
+from common.decoding import sampling as decoding
+from common.decoding.sampling import Sampling
 from common.errors import UserError
+from common.training import runs
+from tests.test_captioning_images import (
+    ANIMATED_GIF,
+    CLEAR_PALETTE_PNG,
+    CMYK_JPEG,
+    JPEG,
+    NOISE,
+    bmp,
+)
 
 TINY = dataclasses.replace(
     SMOKE,

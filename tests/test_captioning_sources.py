@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from apps.captioning import builtin, sources, unpacked
 from apps.captioning.config import Config
-from common import skipped
+from common.data import skipped
 from common.errors import UserError
 
 # Enough for a hash to put several into every tenth.

@@ -23,8 +23,8 @@ from apps.captioning import (
 from apps.captioning.builtin import __main__ as builtin_folder
 from apps.captioning.config import SMOKE, Config
 from apps.captioning.sources import Example
-from common import checkpoints, interrupts, runs
 from common.errors import UserError
+from common.training import checkpoints, interrupts, runs
 
 # Small pictures and one width of batches: every other one is compiled anew.
 SMALL = dataclasses.replace(

@@ -4,10 +4,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import MODES, assert_close, gradients, noise, sigmoid, with_noise
 
 from common import ElmanCell, JordanCell, LSTMCell, shapes
-from common.lstm import LSTMState, lstm_step
+from common.layers.lstm.layer import LSTMState, lstm_step
+from tests.recurrent import (
+    MODES,
+    assert_close,
+    gradients,
+    noise,
+    sigmoid,
+    with_noise,
+)
 
 BATCH, TIME, FEATURES, UNITS, OUTPUTS = 3, 5, 4, 6, 2
 LENGTHS = np.array([5, 1, 3])

@@ -5,8 +5,9 @@ import keras
 import numpy as np
 import pytest
 
-from common import atomic, checkpoints
+from common import atomic
 from common.errors import UserError
+from common.training import checkpoints
 
 HISTORY = [{"epoch": 1, "val_accuracy": 0.5}]
 

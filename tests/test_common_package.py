@@ -6,9 +6,9 @@ import sys
 
 import keras
 import numpy as np
-from recurrent import assert_close, noise, with_noise
 
 from common import LSTM, ElmanCell, JordanCell, LSTMCell
+from tests.recurrent import assert_close, noise, with_noise
 
 BATCH, TIME, FEATURES, UNITS, OUTPUTS = 3, 5, 4, 6, 2
 

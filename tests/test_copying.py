@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from test_every_app import INPUTS, inputs_of
+
+from tests.test_every_app import INPUTS, inputs_of
 
 IGNORED = shutil.ignore_patterns("__pycache__")
 

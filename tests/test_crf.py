@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import MODES, assert_close, noise, with_noise
 
-from common.crf import UNLABELLED, LinearChainCRF
-from common.crf_loops import STEPS, Chain, log_partition
+from common.layers.crf import UNLABELLED, LinearChainCRF
+from common.layers.crf_loops import STEPS, Chain, log_partition
+from tests.recurrent import MODES, assert_close, noise, with_noise
 
 # Batch, time, classes: few enough paths to write them all out.
 SIZES = [(1, 1, 1), (3, 1, 4), (2, 5, 3), (4, 6, 2), (3, 4, 5)]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import noise
 
-from common import decoding
-from common.decoding import Limits
+from common.decoding import sampling
+from common.decoding.sampling import Limits
+from tests.recurrent import noise
 
 VOCAB, START, END = 5, 0, 1
 LIMITS = Limits(START, END, max_length=6)
@@ -48,7 +48,7 @@ def by_hand(log_probs, limits):
 def test_greedy_takes_the_likeliest(seed, min_length):
     step, log_probs = markov(seed)
     limits = LIMITS._replace(min_length=min_length)
-    decoded = run(decoding.greedy, step, tf.zeros([2]), 2, limits)
+    decoded = run(sampling.greedy, step, tf.zeros([2]), 2, limits)
     ids, score = by_hand(log_probs, limits)
     assert decoded.ids.shape == (2, 6)
     for row, length in zip(decoded.ids.numpy(), decoded.lengths, strict=True):
@@ -70,7 +70,7 @@ def test_it_stops_when_all_rows_have_ended():
         return end_now * ending + (1 - end_now) * going, state + 1
 
     limits = LIMITS._replace(max_length=100)
-    decoded = run(decoding.greedy, step, tf.zeros([2]), 2, limits)
+    decoded = run(sampling.greedy, step, tf.zeros([2]), 2, limits)
     assert decoded.lengths.numpy().tolist() == [0, 2]
     assert calls.numpy() == 3
 
@@ -78,7 +78,7 @@ def test_it_stops_when_all_rows_have_ended():
 def test_a_start_that_is_the_end_does_not_stop_it():
     step, log_probs = markov()
     limits = Limits(END, END, max_length=4)
-    decoded = run(decoding.greedy, step, tf.zeros([1]), 1, limits)
+    decoded = run(sampling.greedy, step, tf.zeros([1]), 1, limits)
     assert decoded.ids[0, 0] == log_probs[END].argmax()
 
 
@@ -86,8 +86,8 @@ def test_a_start_that_is_the_end_does_not_stop_it():
 def test_no_rows(max_length):
     step, _ = markov()
     limits = LIMITS._replace(max_length=max_length)
-    for function in (decoding.greedy, decoding.sample):
-        seed = [(1, 2)] if function is decoding.sample else []
+    for function in (sampling.greedy, sampling.sample):
+        seed = [(1, 2)] if function is sampling.sample else []
         decoded = run(function, step, tf.zeros([0]), 0, limits, *seed)
         # At least one step, whatever the rows would have allowed.
         steps = max_length if isinstance(max_length, int) else 1
@@ -122,7 +122,7 @@ def assert_same_rows(decoded, expected):
 
 
 def row_of(decoded, row):
-    return decoding.Decoded(*[x[row : row + 1] for x in decoded])
+    return sampling.Decoded(*[x[row : row + 1] for x in decoded])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -132,13 +132,13 @@ def test_greedy_with_a_length_for_each_row_is_each_row_alone(seed, min_length):
     limits = LIMITS._replace(
         max_length=tf.constant(LENGTHS), min_length=min_length
     )
-    decoded = run(decoding.greedy, step, rows, len(LENGTHS), limits)
+    decoded = run(sampling.greedy, step, rows, len(LENGTHS), limits)
     assert decoded.ids.shape == (5, max(LENGTHS))
     assert (decoded.lengths == LENGTHS).numpy().any()
     for row, length in enumerate(LENGTHS):
         alone = limits._replace(max_length=length)
         state = rows[row : row + 1]
-        expected = decoding.greedy(step, state, 1, alone)
+        expected = sampling.greedy(step, state, 1, alone)
         assert_same_rows(row_of(decoded, row), expected)
 
 
@@ -148,18 +148,18 @@ def test_samples_with_a_length_for_each_row_keep_to_it(options):
     step, rows, _ = endless()
     seed = (3, 4)
     limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
-    drawn = run(decoding.sample, step, rows, 5, limits, seed, **options)
+    drawn = run(sampling.sample, step, rows, 5, limits, seed, **options)
     assert (drawn.lengths == LENGTHS).numpy().any()
     for row, length in enumerate(LENGTHS):
         alike = limits._replace(max_length=length)
-        expected = decoding.sample(step, rows, 5, alike, seed, **options)
+        expected = sampling.sample(step, rows, 5, alike, seed, **options)
         assert_same_rows(row_of(drawn, row), row_of(expected, row))
 
 
 def test_scores_of_samples_are_of_the_ids_and_an_end_that_came_by_itself():
     step, rows, log_probs = endless(seed=1)
     limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
-    drawn = run(decoding.sample, step, rows, 5, limits, (5, 6))
+    drawn = run(sampling.sample, step, rows, 5, limits, (5, 6))
     for row, length in enumerate(drawn.lengths.numpy()):
         assert length <= LENGTHS[row]
         path = [START, *drawn.ids[row, :length].numpy(), END]
@@ -176,10 +176,10 @@ def test_lengths_may_be_known_to_the_graph_alone():
     @tf.function(input_signature=signature)
     def graph(rows, lengths):
         limits = LIMITS._replace(max_length=lengths)
-        return decoding.greedy(step, rows, tf.shape(rows)[0], limits)
+        return sampling.greedy(step, rows, tf.shape(rows)[0], limits)
 
     limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
-    expected = run(decoding.greedy, step, rows, 5, limits)
+    expected = run(sampling.greedy, step, rows, 5, limits)
     assert_same_rows(graph(rows, tf.constant(LENGTHS)), expected)
     none = tf.zeros([0], tf.int32)
     assert graph(none, none).ids.shape == (0, 1)
@@ -190,7 +190,7 @@ def first_ids(num=4000, **options):
     step, log_probs = markov(seed=2)
     seed = options.pop("seed", (3, 4))
     drawn = run(
-        decoding.sample, step, tf.zeros([num]), num, LIMITS, seed, **options
+        sampling.sample, step, tf.zeros([num]), num, LIMITS, seed, **options
     )
     shares = np.bincount(drawn.ids[:, 0], minlength=VOCAB) / num
     return shares, np.exp(log_probs[START]), drawn
@@ -220,8 +220,8 @@ def test_top_p_draws_from_the_fewest_that_reach_p(p):
 def test_top_1_is_greedy():
     step, _ = markov(seed=4)
     state = tf.zeros([3])
-    expected = run(decoding.greedy, step, state, 3, LIMITS)
-    drawn = run(decoding.sample, step, state, 3, LIMITS, (1, 2), top_k=1)
+    expected = run(sampling.greedy, step, state, 3, LIMITS)
+    drawn = run(sampling.sample, step, state, 3, LIMITS, (1, 2), top_k=1)
     for a, b in zip(drawn, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -230,7 +230,7 @@ def test_each_step_draws_anew():
     def step(ids, state):
         return tf.tile([[0.0, -99.0, 0.0, 0.0, 0.0]], [4000, 1]), state
 
-    drawn = run(decoding.sample, step, (), 4000, LIMITS, (3, 4)).ids.numpy()
+    drawn = run(sampling.sample, step, (), 4000, LIMITS, (3, 4)).ids.numpy()
     for step_number in range(1, 6):
         same = np.mean(drawn[:, step_number] == drawn[:, step_number - 1])
         assert same == pytest.approx(1 / 4, abs=0.03)
@@ -255,4 +255,4 @@ def test_the_seed_decides():
 def test_wrong_options_are_told(options, message):
     step, _ = markov()
     with pytest.raises(ValueError, match=message):
-        decoding.sample(step, tf.zeros([1]), 1, LIMITS, (1, 2), **options)
+        sampling.sample(step, tf.zeros([1]), 1, LIMITS, (1, 2), **options)

@@ -4,14 +4,14 @@ import zipfile
 
 import pytest
 
-from common import files
+from common.data import text_files
 from common.errors import UserError
 
 COLUMNS = {"--text-column": "text", "--label-column": "label"}
 
 
 def table(path, encoding="utf-8"):
-    return list(files.read_table(path, COLUMNS, encoding))
+    return list(text_files.read_table(path, COLUMNS, encoding))
 
 
 def write(tmp_path, name, content):
@@ -142,12 +142,12 @@ def test_a_missing_file_and_an_unknown_encoding(tmp_path):
 
 
 def test_find_table_takes_any_ending(tmp_path):
-    assert files.find_table(tmp_path, "train") is None
+    assert text_files.find_table(tmp_path, "train") is None
     path = write(tmp_path, "train.tsv.gz", "text\tlabel\n")
-    assert files.find_table(tmp_path, "train") == path
-    assert files.find(tmp_path, "train", (".de",)) is None
+    assert text_files.find_table(tmp_path, "train") == path
+    assert text_files.find(tmp_path, "train", (".de",)) is None
     path = write(tmp_path, "train.de.gz", "gut")
-    assert files.find(tmp_path, "train", (".en", ".de")) == path
+    assert text_files.find(tmp_path, "train", (".en", ".de")) == path
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.zip"])
@@ -158,7 +158,7 @@ def test_bare_lines_end_at_line_ends_alone(tmp_path, name):
         path = write_zip(tmp_path, {"a.txt": content})
     else:
         path = write(tmp_path, name, content)
-    lines = list(files.bare_lines(path))
+    lines = list(text_files.bare_lines(path))
     assert lines == [odd, "", odd + "\r", odd + "\r"]
 
 
@@ -175,7 +175,7 @@ def write_zip(tmp_path, texts):
 
 def unreadable(path):
     with pytest.raises(UserError) as caught:
-        list(files.read_lines(path))
+        list(text_files.read_lines(path))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -185,7 +185,7 @@ def test_the_one_text_file_of_a_zip_is_read(tmp_path):
     path = write_zip(
         tmp_path, texts | {"a/.b.tsv": "", "c.md": "", "d.txt/": ""}
     )
-    assert list(files.read_lines(path)) == ["one\n", "two"]
+    assert list(text_files.read_lines(path)) == ["one\n", "two"]
 
 
 def test_a_zip_needs_one_text_file(tmp_path):

@@ -6,9 +6,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import CLOSE, assert_close, gradients, noise, with_noise
 
-from common import LSTM, fused, kernels
+from common import LSTM
+from common.layers.lstm import fused, kernels
+from tests.recurrent import (
+    CLOSE,
+    assert_close,
+    gradients,
+    noise,
+    with_noise,
+)
 
 # Sums over all steps, in another order than Keras's.
 LOOSE = {"rtol": 1e-4, "atol": 2e-6}
@@ -175,7 +182,7 @@ def test_options_of_the_gates(options, caplog):
     ours = LSTM(6, kernel="fused", **options)
     ours.build((3, 5, 4))
     ours.set_weights(slow.get_weights())
-    with caplog.at_level(logging.INFO, "common.lstm"):
+    with caplog.at_level(logging.INFO, "common.layers.lstm"):
         assert_same(slow, ours, noise(3, 5, 4), training=True)
     assert "fused kernel: it fits" in caplog.text
 
@@ -206,7 +213,7 @@ def test_both_directions():
 )
 def test_what_it_cannot_do_takes_the_generic_loop(options, reason, caplog):
     layer = LSTM(2, **{"kernel": "fused"} | options)
-    with caplog.at_level(logging.INFO, "common.lstm"):
+    with caplog.at_level(logging.INFO, "common.layers.lstm"):
         layer(noise(2, 3, 4))
     assert f"generic kernel: {reason}" in caplog.text
 
@@ -214,7 +221,7 @@ def test_what_it_cannot_do_takes_the_generic_loop(options, reason, caplog):
 def test_auto_is_fused_in_training_in_a_graph_only(caplog):
     layer = LSTM(2)
     x = noise(2, 3, 4)
-    with caplog.at_level(logging.INFO, "common.lstm"):
+    with caplog.at_level(logging.INFO, "common.layers.lstm"):
         layer(x, training=True)
         tf.function(lambda: layer(x))()
         assert "fused kernel" not in caplog.text
@@ -250,7 +257,7 @@ def test_cudnn_is_never_shown_a_row_without_steps(
     given = {"mask": mask, "initial_state": states}
     expected = gradients(theirs, noise(3, 5, 4), **given)
     monkeypatch.setattr(keras.layers.LSTM, "inner_loop", watched)
-    monkeypatch.setattr("common.lstm._has_gpu", lambda: True)
+    monkeypatch.setattr("common.layers.lstm.layer._has_gpu", lambda: True)
     actual = gradients(ours, noise(3, 5, 4), **given)
     assert_close(actual, expected, **LOOSE)
     assert seen[0].any(axis=1).all()

@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from common import lenient
+from common.data import lenient
 from common.errors import UserError
 
 

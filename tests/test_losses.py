@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import MODES, assert_close, noise
 
 from common.losses import (
     SmoothedCrossEntropy,
     smoothed_cross_entropy,
     truncated_mean_squared_error,
 )
+from tests.recurrent import MODES, assert_close, noise
 
 SMOOTHINGS = [0.0, 0.1, 0.7, 1.0]
 BATCH, TIME, VOCAB = 3, 5, 7

@@ -7,9 +7,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import MODES, assert_close, gradients, noise, sigmoid, with_noise
 
 from common import LSTM, LSTMCell, shapes
+from tests.recurrent import (
+    MODES,
+    assert_close,
+    gradients,
+    noise,
+    sigmoid,
+    with_noise,
+)
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 6
 LENGTHS = np.array([5, 1, 3])

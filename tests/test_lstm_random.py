@@ -13,9 +13,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from recurrent import assert_close, noise
 
 from common import LSTM
+from tests.recurrent import assert_close, noise
 
 FUSED_SIZES = [(1, 1, 1), (3, 5, 2), (5, 7, 4)]
 FREE_SIZES = st.tuples(st.integers(1, 5), st.integers(1, 7), st.integers(1, 5))

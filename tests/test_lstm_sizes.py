@@ -4,9 +4,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import assert_close, gradients, noise, with_noise
 
 from common import LSTM
+from tests.recurrent import (
+    assert_close,
+    gradients,
+    noise,
+    with_noise,
+)
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 3, 4
 # Sums over all steps, in another order than Keras's.

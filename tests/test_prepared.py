@@ -11,7 +11,7 @@ from tensorflow_datasets.core.download import resource
 
 from apps.sentiment import data, sources
 from apps.sentiment.config import Config
-from common import prepared
+from common.data import tfds_loader
 from common.errors import UserError
 
 NUM_FILES = 30
@@ -45,7 +45,7 @@ def tfds_dir(tmp_path_factory):
     """The real imdb_reviews, prepared from a small archive."""
     root = tmp_path_factory.mktemp("tfds")
     pretend_downloaded(root)
-    prepared.builder("imdb_reviews", str(root))
+    tfds_loader.builder("imdb_reviews", str(root))
     return root
 
 
@@ -105,7 +105,7 @@ def test_each_pass_reads_the_same_examples(tfds_dir):
 
 
 def test_prepared_data_need_no_network(tfds_dir, offline):
-    assert prepared.builder("imdb_reviews", str(tfds_dir)).info.splits
+    assert tfds_loader.builder("imdb_reviews", str(tfds_dir)).info.splits
 
 
 # Through the library's own mock
@@ -194,13 +194,13 @@ def test_a_data_set_without_a_train_split(tmp_path):
 )
 def test_unknown_names_are_one_line(tmp_path, name, message):
     with pytest.raises(UserError, match=message) as caught:
-        prepared.builder(name, str(tmp_path))
+        tfds_loader.builder(name, str(tmp_path))
     assert "\n" not in str(caught.value)
 
 
 def test_without_network_the_error_names_three_ways_out(tmp_path, offline):
     with pytest.raises(UserError) as caught:
-        prepared.builder("imdb_reviews", str(tmp_path))
+        tfds_loader.builder("imdb_reviews", str(tmp_path))
     message = str(caught.value)
     assert f"tfds:imdb_reviews is not prepared in {tmp_path}" in message
     assert "run once with network" in message
@@ -211,7 +211,7 @@ def test_without_network_the_error_names_three_ways_out(tmp_path, offline):
 
 def test_of_many_archives_the_error_lists_some(tmp_path, offline):
     with pytest.raises(UserError, match=r"its archives \(of .*, \.\.\.\) into"):
-        prepared.builder("glue/sst2", str(tmp_path))
+        tfds_loader.builder("glue/sst2", str(tmp_path))
 
 
 def test_a_network_that_never_answers_does_not_hang(tmp_path, monkeypatch):
@@ -222,9 +222,9 @@ def test_a_network_that_never_answers_does_not_hang(tmp_path, monkeypatch):
         raise urllib.error.URLError("too late")
 
     monkeypatch.setattr("urllib.request.urlopen", wait)
-    monkeypatch.setattr(prepared, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(tfds_loader, "PROBE_SECONDS", 0.05)
     with pytest.raises(UserError, match="its server does not answer"):
-        prepared.builder("imdb_reviews", str(tmp_path))
+        tfds_loader.builder("imdb_reviews", str(tmp_path))
     assert not over.is_set()
     over.set()
 
@@ -244,7 +244,7 @@ def test_a_server_that_refuses_the_probe_is_tried(
         tfds.core.DatasetBuilder, "download_and_prepare", download_and_prepare
     )
     with pytest.raises(UserError, match=r"cannot prepare it in .*code: 403\.$"):
-        prepared.builder("imdb_reviews", str(tmp_path))
+        tfds_loader.builder("imdb_reviews", str(tmp_path))
 
 
 def test_a_wrong_archive_put_there_by_hand_is_refused(tmp_path, offline):
@@ -252,7 +252,7 @@ def test_a_wrong_archive_put_there_by_hand_is_refused(tmp_path, offline):
     manual.mkdir(parents=True)
     write_archive(manual / "aclImdb_v1.tar.gz")
     with pytest.raises(UserError, match="cannot prepare it .*wrong checksum$"):
-        prepared.builder("imdb_reviews", str(tmp_path))
+        tfds_loader.builder("imdb_reviews", str(tmp_path))
 
 
 def test_the_command_ends_with_one_line(command, tmp_path):

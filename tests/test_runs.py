@@ -6,8 +6,8 @@ import keras
 import pytest
 import tensorflow as tf
 
-from common import runs
 from common.errors import UserError
+from common.training import runs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import segment_metrics as metrics
-from common.segment_metrics import Counts, edit_score, f1_counts, score
+from common.metrics import segments as metrics
+from common.metrics.segments import (
+    Counts,
+    edit_score,
+    f1_counts,
+    score,
+)
 
 relaxed = settings(deadline=None, derandomize=True)
 

@@ -8,8 +8,8 @@ import pytest
 
 from apps.sentiment import data, evaluate, sources, text
 from apps.sentiment.config import Config
-from common import runs
 from common.errors import UserError
+from common.training import runs
 
 # Enough for a hash to put several into every tenth.
 FILMS = [(f"film {n} is {'bad' * (n % 2) or 'good'}", n % 2) for n in range(99)]

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from apps.sentiment import data, model, text, train
 from apps.sentiment.config import POOLINGS, SMOKE, Config
-from common import checkpoints, interrupts
 from common.errors import UserError
+from common.training import checkpoints, interrupts
 
 SMALL = dataclasses.replace(SMOKE, num_examples=300, word_dropout=0.1)
 NUM_WORDS, NUM_CLASSES = 30, 3

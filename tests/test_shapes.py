@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import MODES, noise
 
 from common import shapes
+from tests.recurrent import MODES, noise
 
 LENGTHS = [0, 1, 3, 5]
 BATCH, TIME = len(LENGTHS), 5

@@ -1,6 +1,6 @@
 """What a loader left out, counted and named."""
 
-from common.skipped import NUM_PLACES, Skipped, lines
+from common.data.skipped import NUM_PLACES, Skipped, lines
 
 
 def noted(reason, *places):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from common import tag_set_metrics as metrics
+from common.metrics import tag_sets as metrics
 
 relaxed = settings(deadline=None, derandomize=True)
 

@@ -7,7 +7,12 @@ import sacrebleu
 
 from apps.translation import builtin
 from apps.translation.builtin import lexicon, phrases
-from apps.translation.builtin.phrases import Clause, Phrase, finish, join
+from apps.translation.builtin.phrases import (
+    Clause,
+    Phrase,
+    finish,
+    join,
+)
 
 NOUNS = [
     *lexicon.SUBJECTS,

@@ -3,8 +3,8 @@ import pytest
 
 from apps.translation import data, encoded, sources, text
 from apps.translation.config import Config
-from common import runs
 from common.errors import UserError
+from common.training import runs
 
 # Enough for a hash to put several into every tenth.
 COUPLES = [(f"house {n}", f"maison {n}") for n in range(99)]

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 import sacrebleu
-from test_translation_predict import smoke_run
 
 from apps.translation import evaluate, predict, sources
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
+from tests.test_translation_predict import smoke_run
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_translation_predict import HARD_TEXTS, smoke_run
 
 from apps.translation import (
     builtin,
@@ -19,6 +18,7 @@ from apps.translation import (
 from apps.translation.config import Config
 from common import export as common_export
 from common.errors import UserError
+from tests.test_translation_predict import HARD_TEXTS, smoke_run
 
 SENTENCES = [
     *["We see the small black cats.", "Bruno sings.", "", "quark"],

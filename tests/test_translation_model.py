@@ -7,13 +7,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import noise
 
-from apps.translation import encoded, predict, sources, text, train, translator
+from apps.translation import (
+    encoded,
+    predict,
+    sources,
+    text,
+    train,
+    translator,
+)
 from apps.translation.config import Config
-from common import decoding
-from common.decoding import Sampling
+from common.decoding import sampling
+from common.decoding.sampling import Sampling
 from common.shapes import lstm_parameter_count
+from tests.recurrent import noise
 
 SOURCE = [" a", " b", " c", " d", "."]
 TARGET = [" x", " y", " z", "."]
@@ -82,7 +89,7 @@ def close(actual, expected, atol=1e-5):
 
 def greedy(whole, source):
     memory, state = whole.seq2seq.encode(source)
-    return decoding.greedy(
+    return sampling.greedy(
         lambda ids, state: whole.seq2seq.decoder.step(ids, state, memory),
         *(state, len(source), translator.limits_of(source)),
     )

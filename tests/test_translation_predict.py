@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from apps.translation import builtin, predict, train, translator
 from apps.translation.config import SMOKE, Config
-from common.decoding import Sampling
+from common.decoding.sampling import Sampling
 from common.errors import UserError
 
 HARD_TEXTS = {

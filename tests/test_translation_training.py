@@ -8,8 +8,8 @@ import pytest
 
 from apps.translation import data, encoded, text, train, translator
 from apps.translation.config import SMOKE, Config
-from common import checkpoints, interrupts
 from common.errors import UserError
+from common.training import checkpoints, interrupts
 
 # One width of batches, for every other one is compiled anew.
 SMALL = dataclasses.replace(

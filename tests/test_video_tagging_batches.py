@@ -7,7 +7,7 @@ import tensorflow as tf
 from apps.video_tagging import batches
 from apps.video_tagging.batches import Encoded, windows
 from apps.video_tagging.config import Config
-from common.crf import UNLABELLED
+from common.layers.crf import UNLABELLED
 
 LENGTHS = [9, 1, 17, 4, 30, 8, 8]
 SIZES = [0, 1, 3, 8, 100]

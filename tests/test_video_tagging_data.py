@@ -6,16 +6,22 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_video_tagging_features import Colours
 
-from apps.video_tagging import data, encoders, frames, sources, videos
+from apps.video_tagging import (
+    data,
+    encoders,
+    frames,
+    sources,
+    videos,
+)
 from apps.video_tagging.annotations import Annotation, Segment
 from apps.video_tagging.batches import Encoded
 from apps.video_tagging.config import Config
 from apps.video_tagging.frames import Piece
 from apps.video_tagging.sources import Example
-from common.crf import UNLABELLED
 from common.errors import UserError
+from common.layers.crf import UNLABELLED
+from tests.test_video_tagging_features import Colours
 
 DIM = 3
 TAGS = ["a", "b", "c"]

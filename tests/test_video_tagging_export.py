@@ -6,19 +6,25 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import noise
-from test_video_tagging_predict import (
+
+from apps.video_tagging import (
+    export,
+    predictor,
+    signatures,
+    states,
+    tagger,
+)
+from apps.video_tagging.config import Config
+from common import export as common_export
+from common.errors import UserError
+from common.training import runs
+from tests.recurrent import noise
+from tests.test_video_tagging_predict import (
     features_of,
     features_run,
     frames_run,
     small_scenes,
 )
-
-from apps.video_tagging import export, predictor, signatures, states, tagger
-from apps.video_tagging.config import Config
-from common import export as common_export
-from common import runs
-from common.errors import UserError
 
 LABELS = ["a", "b", "c"]
 DIM = 3

@@ -18,8 +18,8 @@ from apps.video_tagging import (
 )
 from apps.video_tagging.config import Config
 from apps.video_tagging.feature_folder import FeatureFolder
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
 CONFIG = Config(encoder="MobileNetV2", encoder_weights="none", image_size=32)
 OPTIONS = ["--encoder-weights", "none", "--image-size", "32"]

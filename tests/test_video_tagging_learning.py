@@ -7,7 +7,7 @@ import pytest
 
 from apps.video_tagging import train
 from apps.video_tagging.config import Config
-from common import runs
+from common.training import runs
 
 TIME = 32
 

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recurrent import assert_close, noise
 
 from apps.video_tagging import (
     encoders,
@@ -20,6 +19,7 @@ from apps.video_tagging import (
 from apps.video_tagging.config import Config
 from apps.video_tagging.model import FramesToTags, Stage
 from common.errors import UserError
+from tests.recurrent import assert_close, noise
 
 DIM, TIME = 4, 7
 LABELS = ["cut", "pour", "stir"]

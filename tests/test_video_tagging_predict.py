@@ -13,7 +13,6 @@ import av
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_video_tagging_data import write_folder
 
 from apps.video_tagging import (
     builtin,
@@ -27,8 +26,9 @@ from apps.video_tagging import (
     videos,
 )
 from apps.video_tagging.config import SMOKE, Config
-from common import runs, trained
 from common.errors import UserError
+from common.training import runs, trained
+from tests.test_video_tagging_data import write_folder
 
 TINY = dataclasses.replace(
     SMOKE,

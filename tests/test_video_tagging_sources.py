@@ -7,10 +7,15 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from apps.video_tagging import builtin, sources, splitting, tfds_clips
+from apps.video_tagging import (
+    builtin,
+    sources,
+    splitting,
+    tfds_clips,
+)
 from apps.video_tagging.annotations import Annotation, Segment
 from apps.video_tagging.config import Config
-from common import skipped
+from common.data import skipped
 from common.errors import UserError
 
 # Enough for a hash to put several into every tenth.

@@ -11,10 +11,10 @@ import threading
 import av
 import numpy as np
 import pytest
-from conftest import ROOT
 
 from apps.video_tagging import streams, videos
 from common.errors import UserError
+from tests.conftest import ROOT
 
 RATE = 25
 READER = """

@@ -7,14 +7,21 @@ import signal
 
 import numpy as np
 import pytest
-from test_video_tagging_data import write_folder
 
-from apps.video_tagging import batches, builtin, samples, scores, train
+from apps.video_tagging import (
+    batches,
+    builtin,
+    samples,
+    scores,
+    train,
+)
 from apps.video_tagging.config import SMOKE, Config
 from apps.video_tagging.predictor import Tagged
 from apps.video_tagging.sources import Example
-from common import checkpoints, interrupts, runs, segment_metrics
 from common.errors import UserError
+from common.metrics import segments
+from common.training import checkpoints, interrupts, runs
+from tests.test_video_tagging_data import write_folder
 
 # Small frames, and every kind of chance that has to go on by its seed.
 SMALL = dataclasses.replace(
@@ -157,7 +164,7 @@ def test_the_log_has_what_users_care_about(folder, four_epochs):
         rate = SMALL.learning_rate * SMALL.learning_rate_decay**epoch
         assert row["learning_rate"] == rate
         chosen_by = np.mean(
-            [row[f"val_{name}"] for name in segment_metrics.Scores._fields]
+            [row[f"val_{name}"] for name in segments.Scores._fields]
         )
         assert row["val_score"] == pytest.approx(chosen_by)
     header = (folder / "log.csv").read_text().partition("\n")[0].split(",")
@@ -198,8 +205,8 @@ def test_scores_of_one_tag_a_frame():
     labels = ["background", "a", "b"]
     result = scores.score(found, truth, known, labels, Config())
     assert result["accuracy"] == pytest.approx(100 * 5 / 7)
-    without = segment_metrics.score(truth, tags, [0], -1)
-    with_it = segment_metrics.score(truth, tags, (), -1)
+    without = segments.score(truth, tags, [0], -1)
+    with_it = segments.score(truth, tags, (), -1)
     assert result["edit"] == without.edit
     assert result["f1_50"] == without.f1_50
     assert result["edit_with_background"] == with_it.edit

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from common import batching
+from common.data import batching
 
 from . import feature_file, images, sources, text
 from .config import Config

@@ -7,10 +7,16 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from common import trained
-from common.beam_search import Penalties, beam_search
-from common.decoding import LOWEST, Decoded, Limits, Sampling, sample
+from common.decoding.beam_search import Penalties, beam_search
+from common.decoding.sampling import (
+    LOWEST,
+    Decoded,
+    Limits,
+    Sampling,
+    sample,
+)
 from common.errors import UserError
+from common.training import trained
 
 from . import encoders, images, text
 from .config import Config
@@ -50,7 +56,7 @@ class Captioner(keras.Model):
 
     Returns:
         Captions <string>[batch, beam], best first, and their scores
-        <float32>[batch, beam]; see `common.beam_search.Penalties`. What is no
+        <float32>[batch, beam]; see `beam_search.Penalties`. What is no
         picture has an empty caption, with the score 0.
     """
 
@@ -145,7 +151,7 @@ class Captioner(keras.Model):
         return self.writer(decoded.ids), decoded.scores
 
     def _steps(self, images: tf.Tensor) -> tuple[Any, State]:
-        """The function that `common.decoding` wants, and the first state."""
+        """The step function of decoding, and the first state."""
         memory, state = self.network.look(images)
         never = tf.one_hot(_NEVER, self.writer.num_ids, LOWEST, 0.0)
         never = tf.reduce_min(never, axis=0)

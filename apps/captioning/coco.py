@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from common import files
+from common.data import text_files
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
 # Where the files are: beside the images, or as the original unpacks.
 FOLDERS = ("", "annotations")
@@ -39,7 +39,7 @@ def find(folder: Path) -> list[Path]:
     for place in FOLDERS:
         names = {p.name.removesuffix(".gz") for p in (folder / place).glob("*")}
         for name in sorted(filter(NAME.fullmatch, names)):
-            found.append(files.find(folder / place, name, ("",)))
+            found.append(text_files.find(folder / place, name, ("",)))
     return [path for path in found if path]
 
 
@@ -99,7 +99,7 @@ def _split(path: Path) -> str:
 
 def _tables(path: Path, encoding: str) -> tuple[Table, Table]:
     try:
-        content = json.loads("".join(files.read_lines(path, encoding)))
+        content = json.loads("".join(text_files.read_lines(path, encoding)))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON: {error}") from error
     if not isinstance(content, dict):

@@ -9,10 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
-from . import batches, encoders, feature_file, features, images, sources, text
+from . import (
+    batches,
+    encoders,
+    feature_file,
+    features,
+    images,
+    sources,
+    text,
+)
 from .config import Config
 
 Examples = list[sources.Example]

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from common import LSTM
-from common.attention import Attention, Memory
+from common.layers.attention import Attention, Memory
 
 from .config import Config
 
@@ -185,7 +185,7 @@ class Decoder(keras.layers.Layer):
     def step(
         self, ids: tf.Tensor, state: State, memory: Memory
     ) -> tuple[tf.Tensor, State]:
-        """Takes one step, as `common.decoding` wants it.
+        """Takes one step, as `common.decoding.sampling` wants it.
 
         Args:
             ids: <int32>[rows], the last words.

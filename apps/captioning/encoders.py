@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from common import pretrained
+from common.layers import pretrained
 
 from .config import Config
 

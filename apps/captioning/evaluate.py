@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import caption_metrics, cli, skipped
-from common.caption_tokens import tokenize
+from common import cli
+from common.data import skipped
 from common.errors import UserError
+from common.metrics import captions as caption_metrics
+from common.metrics.caption_tokens import tokenize
 
 from . import batches, builtin, data, images, sources
 from .predictor import Predictor, load
@@ -36,7 +38,7 @@ class Answer(NamedTuple):
 def score(
     captions: Sequence[str], examples: Sequence[sources.Example]
 ) -> dict[str, float]:
-    """The metrics of `common.caption_metrics`, which equal pycocoevalcap's.
+    """The metrics of `common.metrics.captions`, which equal pycocoevalcap's.
 
     Args:
         captions: what the model says of each image.

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, runs
+from common import cli, export
 from common.errors import UserError
+from common.training import runs
 
 from . import captioner, predictor
 from .config import Config

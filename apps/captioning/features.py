@@ -19,7 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, skipped
+from common import cli
+from common.data import skipped
 from common.errors import UserError
 
 from . import encoders, feature_file, images, sources

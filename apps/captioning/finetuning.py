@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from common import runs
 from common.errors import UserError
+from common.training import runs
 
 from . import captioner
 from .config import Config

@@ -7,9 +7,9 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import files
+from common.data import text_files
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
 # The original's archive has a second `.token.txt`, of lemmas.
 CAPTIONS = ("Flickr8k.token.txt", "captions.txt")
@@ -33,7 +33,7 @@ def find(folder: Path) -> Path | None:
         UserError: if several files could be it.
     """
     for name in CAPTIONS:
-        if path := files.find(folder, name, ("",)):
+        if path := text_files.find(folder, name, ("",)):
             return path
     return _only(_ending(folder, OTHER_CAPTIONS), "captions")
 
@@ -42,7 +42,7 @@ def _ending(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     """Files by the ends of their names, `.gz` or not."""
     names = {path.name.removesuffix(".gz") for path in folder.iterdir()}
     found = [
-        files.find(folder, name, ("",))
+        text_files.find(folder, name, ("",))
         for name in sorted(names)
         if name.endswith(endings) and not name.startswith(".")
     ]
@@ -87,7 +87,7 @@ def captions(
 
 
 def _rows(path: Path, encoding: str) -> Iterator[Row]:
-    first = next(files.bare_lines(path, encoding), "")
+    first = next(text_files.bare_lines(path, encoding), "")
     is_table = set(HEADER) <= set(_header(next(csv.reader([first]), [])))
     yield from (_table if is_table else _tabbed)(path, encoding)
 
@@ -97,7 +97,7 @@ def _header(fields: list[str]) -> list[str]:
 
 
 def _table(path: Path, encoding: str) -> Iterator[Row]:
-    rows = csv.reader(files.read_lines(path, encoding), strict=True)
+    rows = csv.reader(text_files.read_lines(path, encoding), strict=True)
     try:
         header = _header(next(rows))
         picked = [header.index(name) for name in HEADER]
@@ -118,7 +118,7 @@ def _table(path: Path, encoding: str) -> Iterator[Row]:
 
 
 def _tabbed(path: Path, encoding: str) -> Iterator[Row]:
-    for number, line in enumerate(files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
@@ -166,7 +166,7 @@ def lists(
 def _new_names(
     path: Path, encoding: str, seen: dict[str, Path], skipped: Skipped
 ) -> Iterator[str]:
-    for number, line in enumerate(files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
         name = line.strip()
         if not name:
             continue

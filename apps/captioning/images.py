@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from common.skipped import Skipped
+from common.data.skipped import Skipped
 
 from . import sources
 

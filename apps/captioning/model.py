@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from common.attention import Memory
+from common.layers.attention import Memory
 
 from . import text
 from .config import Config

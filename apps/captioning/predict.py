@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from common import cli, lenient
-from common.decoding import Sampling
+from common import cli
+from common.data import lenient
+from common.decoding.sampling import Sampling
 from common.errors import UserError
 
 from . import feature_file, images, plots

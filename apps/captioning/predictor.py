@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from common import export, runs, trained
-from common.decoding import Sampling
+from common import export
+from common.decoding.sampling import Sampling
 from common.errors import UserError
+from common.training import runs, trained
 
 from . import batches, captioner, feature_file
 from .config import Config
@@ -26,7 +27,7 @@ class Caption(NamedTuple):
     """One of several captions of an image.
 
     Attributes:
-        score: the greater, the likelier; see `common.beam_search.Penalties`.
+        score: the greater, the likelier; see `beam_search.Penalties`.
         text: the caption.
     """
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from common import prepared, skipped
+from common.data import skipped, tfds_loader
+from common.data.skipped import Skipped
+from common.data.splits import split_of
 from common.errors import UserError
-from common.skipped import Skipped
-from common.splits import split_of
 
 from . import builtin, coco, flickr8k, unpacked
 from .config import Config
@@ -131,7 +131,9 @@ def _builtin(config: Config) -> Splits:
 
 
 def _tfds(config: Config) -> _Parts:
-    found = prepared.builder(config.data.removeprefix("tfds:"), config.tfds_dir)
+    found = tfds_loader.builder(
+        config.data.removeprefix("tfds:"), config.tfds_dir
+    )
     if "train" not in found.info.splits:
         raise UserError(
             f"--data {config.data}: no train split; it has"

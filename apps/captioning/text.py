@@ -1,8 +1,8 @@
 """Captions as words: ids in training, a sentence from the exported model.
 
 Words are those that the metrics count: lower case, without punctuation,
-contractions in two (`common.caption_tokens`). Reading captions happens in
-Python, before training; writing them is part of the graph that is served.
+contractions in two (`common.metrics.caption_tokens`). Reading captions happens
+in Python, before training; writing them is part of the graph that is served.
 """
 
 import collections
@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common.caption_tokens import tokenize
+from common.metrics.caption_tokens import tokenize
 
 PADDING_ID = 0
 UNKNOWN_ID = 1

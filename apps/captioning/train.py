@@ -10,9 +10,11 @@ from pathlib import Path
 
 import keras
 
-from common import cli, interrupts, runs, skipped
+from common import cli
+from common.data import skipped
 from common.errors import UserError
 from common.losses import SmoothedCrossEntropy
+from common.training import interrupts, runs
 
 from . import (
     batches,
@@ -164,7 +166,7 @@ def validate(greedy: predictor.Predictor, dataset: data.Data) -> dict:
         dataset: has the images.
 
     Returns:
-        The scores of `common.caption_metrics.Scores`.
+        The scores of `common.metrics.captions.Scores`.
     """
     found = greedy.of_images(dataset.valid.images, len(dataset.valid_examples))
     captions = [best[0].text for best in found]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from common import batching
+from common.data import batching
 from common.errors import UserError
 
 from . import sources, text

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import cli, metrics
+from common import cli
 from common.errors import UserError
+from common.metrics import classification
 
 from . import data, sources
 from .predict import WINDOW, Predictor, load
@@ -134,20 +135,22 @@ def score(answers: Answers) -> dict:
     """
     rows = answers.probabilities
     predictions = rows.argmax(axis=1)
-    confusion = metrics.confusion_matrix(
+    confusion = classification.confusion_matrix(
         answers.labels, predictions, rows.shape[1]
     )
     truth = np.take_along_axis(rows, answers.labels[:, None], axis=1)
     tiny = np.finfo(np.float32).tiny  # A probability may round to 0.
     result = {
-        "accuracy": metrics.accuracy(confusion),
-        "macro_f1": metrics.macro_f1(confusion),
+        "accuracy": classification.accuracy(confusion),
+        "macro_f1": classification.macro_f1(confusion),
         "loss": float(-np.log(np.maximum(truth, tiny)).mean()),
     }
     if rows.shape[1] == 2:
-        result["roc_auc"] = metrics.roc_auc(answers.labels, rows[:, 1])
-    result["expected_calibration_error"] = metrics.expected_calibration_error(
-        rows.max(axis=1), predictions == answers.labels
+        result["roc_auc"] = classification.roc_auc(answers.labels, rows[:, 1])
+    result["expected_calibration_error"] = (
+        classification.expected_calibration_error(
+            rows.max(axis=1), predictions == answers.labels
+        )
     )
     return result | {"examples": len(answers.labels)}
 
@@ -171,7 +174,7 @@ def report(answers: Answers, scores: dict, labels: list[str]) -> str:
 
 
 def _confusion_lines(answers: Answers, labels: list[str]) -> list[str]:
-    confusion = metrics.confusion_matrix(
+    confusion = classification.confusion_matrix(
         answers.labels, answers.probabilities.argmax(axis=1), len(labels)
     )
     width = max(8, *(len(label) + 2 for label in labels))

@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from common import LSTM, shapes, trained
+from common import LSTM, shapes
+from common.training import trained
 
 from . import text
 from .config import Config

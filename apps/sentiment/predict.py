@@ -11,7 +11,9 @@ from typing import cast
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, files, runs, trained
+from common import cli, export
+from common.data import text_files
+from common.training import runs, trained
 
 from . import model
 from .config import Config
@@ -93,9 +95,9 @@ def inputs(texts: list[str], file: str, encoding: str) -> Iterator[str]:
     if not file:
         return
     lines = (
-        files.read_stdin(encoding)
+        text_files.read_stdin(encoding)
         if file == "-"
-        else files.read_lines(Path(file), encoding)
+        else text_files.read_lines(Path(file), encoding)
     )
     for line in lines:
         yield line.rstrip("\r\n")

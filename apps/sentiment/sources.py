@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import files, prepared, splits
+from common.data import splits, text_files, tfds_loader
 from common.errors import UserError
 
 from . import builtin
@@ -125,7 +125,7 @@ def _folder(folder: Path, config: Config) -> dict[str, Stream]:
     found: dict[str, Callable] = {}
     for name in (*SPLITS, *ALIASES):
         split = ALIASES.get(name, name)
-        if table := files.find_table(folder, name):
+        if table := text_files.find_table(folder, name):
             found.setdefault(split, _reader(_read_file, table, config))
         elif _class_folders(folder / name):
             found.setdefault(split, _reader(_read_texts, folder / name, config))
@@ -156,7 +156,7 @@ def _class_folders(folder: Path) -> list[Path]:
 def _text_files(folder: Path) -> Iterator[Path]:
     """The `.txt` and `.txt.gz` files; some systems add hidden ones."""
     for path in folder.iterdir():
-        if files.suffix(path) == ".txt" and not path.name.startswith("."):
+        if text_files.suffix(path) == ".txt" and not path.name.startswith("."):
             yield path
 
 
@@ -165,7 +165,9 @@ def _read_file(path: Path, config: Config) -> Iterator[Example]:
         "--text-column": config.text_column,
         "--label-column": config.label_column,
     }
-    for line, (text, label) in files.read_table(path, columns, config.encoding):
+    for line, (text, label) in text_files.read_table(
+        path, columns, config.encoding
+    ):
         where = f"{path}:{line}"
         if not label.strip():
             raise UserError(
@@ -178,13 +180,13 @@ def _read_file(path: Path, config: Config) -> Iterator[Example]:
 def _read_texts(folder: Path, config: Config) -> Iterator[Example]:
     for class_folder in _class_folders(folder):
         for path in sorted(_text_files(class_folder)):
-            text = "".join(files.read_lines(path, config.encoding))
+            text = "".join(text_files.read_lines(path, config.encoding))
             yield Example(text, class_folder.name, str(path))
 
 
 def _tfds(config: Config) -> dict[str, Callable]:
     name = config.data.removeprefix("tfds:")
-    found = prepared.builder(name, config.tfds_dir)
+    found = tfds_loader.builder(name, config.tfds_dir)
     if "train" not in found.info.splits:
         raise UserError(
             f"--data {config.data}: no train split; it has"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import keras
 
-from common import cli, interrupts, runs
+from common import cli
 from common.errors import UserError
+from common.training import interrupts, runs
 
 from . import data, model
 from .config import SMOKE, Config

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
 from . import sources, text, vocabulary
 from .config import Config

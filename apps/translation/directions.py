@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import zipped
+from common.data import zipped
 from common.errors import UserError
 
 from .config import Config

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from common import batching
-from common.skipped import Skipped
+from common.data import batching
+from common.data.skipped import Skipped
 
 from . import sources, text
 from .config import Config

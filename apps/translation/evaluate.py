@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from common import cli, skipped
+from common import cli
+from common.data import skipped
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
 from . import sources, text
 from .filters import usable

@@ -12,9 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, runs
-from common.attention import Memory
+from common import cli, export
 from common.errors import UserError
+from common.layers.attention import Memory
+from common.training import runs
 
 from . import predict, text, translator
 from .decoder import State

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
-from common.skipped import Skipped
+from common.data.skipped import Skipped
 
 from . import sources
 from .config import Config

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from common import LSTM
-from common.attention import Memory
+from common.layers.attention import Memory
 
 from . import text
 from .config import Config

@@ -4,13 +4,13 @@ import itertools
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from common import files, zipped
+from common.data import text_files, zipped
 from common.errors import UserError
 
 # What follows `train.` and is no language.
 OTHER_ENDINGS = {
     ending.removeprefix(".")
-    for ending in (*files.TABLE_SUFFIXES, *zipped.SUFFIXES)
+    for ending in (*text_files.TABLE_SUFFIXES, *zipped.SUFFIXES)
 }
 
 
@@ -38,7 +38,7 @@ def find(folder: Path, stem: str, pair: tuple[str, str]) -> list[Path]:
     sides = {
         language: path
         for language in pair
-        if (path := files.find(folder, stem, (f".{language}",)))
+        if (path := text_files.find(folder, stem, (f".{language}",)))
     }
     paths = list(sides.values())
     if len(paths) == 1:
@@ -63,7 +63,7 @@ def read(
     Raises:
         UserError: if one file has more lines, or there are none.
     """
-    sides = [files.bare_lines(path, encoding) for path in (source, target)]
+    sides = [text_files.bare_lines(path, encoding) for path in (source, target)]
     number = 0
     for number, lines in enumerate(itertools.zip_longest(*sides), 1):
         if None in lines:

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, lenient, runs, trained
-from common.decoding import Sampling
+from common import cli, export
+from common.data import lenient
+from common.decoding.sampling import Sampling
 from common.errors import UserError
+from common.training import runs, trained
 
 from . import plots, translator
 from .config import Config
@@ -30,7 +32,7 @@ class Translation(NamedTuple):
     """One of several translations of a text.
 
     Attributes:
-        score: the greater, the likelier; see `common.beam_search.Penalties`.
+        score: the greater, the likelier; see `beam_search.Penalties`.
         text: the translation.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import files, prepared, splits, zipped
+from common.data import splits, text_files, tfds_loader, zipped
 from common.errors import UserError
 
 from . import builtin, directions, parallel
@@ -160,7 +160,9 @@ def _pair(first: str, second: str, where: str, swap: bool) -> Pair:
 def _folder(folder: Path, config: Config) -> Found:
     """Two files per split, one for each language, or one with both."""
     found = parallel.languages(folder, (*SPLITS, *ALIASES))
-    tables = _by_split(lambda name: files.find(folder, name, zipped.SUFFIXES))
+    tables = _by_split(
+        lambda name: text_files.find(folder, name, zipped.SUFFIXES)
+    )
     is_told = not {config.source, config.target}.isdisjoint(found)
     if is_told or (len(found) > 1 and "train" not in tables):
         return _parallel(folder, found, config)
@@ -210,7 +212,7 @@ def _read_parallel(source: Path, target: Path, encoding: str) -> Iterator[Pair]:
 
 def _file(path: Path, config: Config) -> Found:
     """Both languages in one file, cut in three."""
-    kind = files.suffix(path)
+    kind = text_files.suffix(path)
     if kind not in (*zipped.SUFFIXES, ".zip"):
         raise UserError(
             f"{path}: expected a .tsv or .txt file of source<TAB>target (or"
@@ -225,7 +227,7 @@ def _file(path: Path, config: Config) -> Found:
 
 def _read_table(path: Path, swap: bool, encoding: str) -> Iterator[Pair]:
     is_empty = True
-    for number, line in enumerate(files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
         where = f"{path}:{number}"
         first, tab, rest = line.partition("\t")
         if tab:
@@ -241,7 +243,7 @@ def _read_table(path: Path, swap: bool, encoding: str) -> Iterator[Pair]:
 
 def _tfds(config: Config) -> Found:
     name = config.data.removeprefix("tfds:")
-    found = prepared.builder(name, config.tfds_dir)
+    found = tfds_loader.builder(name, config.tfds_dir)
     if "train" not in found.info.splits:
         raise UserError(
             f"--data {config.data}: no train split; it has"

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import keras
 
-from common import cli, interrupts, runs, skipped
+from common import cli
+from common.data import skipped
 from common.errors import UserError
 from common.losses import SmoothedCrossEntropy
+from common.training import interrupts, runs
 
 from . import data, encoded, evaluate, predict, translator, vectors
 from .config import SMOKE, Config

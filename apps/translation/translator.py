@@ -7,9 +7,14 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from common import trained
-from common.beam_search import Penalties, beam_search
-from common.decoding import Decoded, Limits, Sampling, sample
+from common.decoding.beam_search import Penalties, beam_search
+from common.decoding.sampling import (
+    Decoded,
+    Limits,
+    Sampling,
+    sample,
+)
+from common.training import trained
 
 from . import text
 from .config import Config
@@ -55,7 +60,7 @@ class Translator(keras.Model):
 
     Returns:
         Translations <string>[batch, beam], best first, and their scores
-        <float32>[batch, beam]; see `common.beam_search.Penalties`. A blank
+        <float32>[batch, beam]; see `beam_search.Penalties`. A blank
         text has a blank translation, with the score 0.
     """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from common import files
+from common.data import text_files
 from common.errors import UserError
 
 from . import text
@@ -55,7 +55,7 @@ def fill(
 
 
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str, list[str]]]:
-    for number, line in enumerate(files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
         word, *values = line.rstrip().split(" ")
         is_header = number == 1 and len(values) == 1 and word.isdigit()
         if not is_header:

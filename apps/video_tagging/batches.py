@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from common import batching
+from common.data import batching
 
 from .config import Config
 

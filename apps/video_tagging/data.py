@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.crf import UNLABELLED
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
+from common.layers.crf import UNLABELLED
 
 from . import annotations, scaling, sources, views
 from .batches import Encoded

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import cli, skipped
+from common import cli
+from common.data import skipped
 from common.errors import UserError
 
 from . import data, frames, plots, scores, segments, sources

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, runs
+from common import cli, export
 from common.errors import UserError
+from common.training import runs
 
 from . import predictor, signatures, states, tagger
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import files
+from common.data import text_files
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
 from . import feature_arrays, videos
 from .annotations import Annotation
@@ -86,12 +86,12 @@ def mapping(folder: Path, encoding: str) -> list[str] | None:
         UserError: for a line of another form, an id or name that stands
             twice, or an empty file.
     """
-    path = files.find(folder, "mapping", (".txt",))
+    path = text_files.find(folder, "mapping", (".txt",))
     if path is None:
         return None
     names: dict[int, str] = {}
     lines: dict[int | str, int] = {}
-    for number, line in enumerate(files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
         if not line.strip():
             continue
         key, name = _mapped(line, f"{path}:{number}")
@@ -152,7 +152,7 @@ def _bundle_files(folder: Path) -> dict[str, Path]:
         found = {
             split: path
             for name, split in names.items()
-            if (path := files.find(folder, name, (ending,)))
+            if (path := text_files.find(folder, name, (ending,)))
         }
         if found:
             return {split: found[split] for split in SPLITS if split in found}
@@ -177,7 +177,7 @@ def _number(folder: Path) -> str:
 def _new_names(
     path: Path, encoding: str, seen: dict[str, Path], skipped: Skipped
 ) -> Iterator[str]:
-    for number, line in enumerate(files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
         if not (name := bare_name(line)):
             continue
         before = seen.get(name)

@@ -10,11 +10,19 @@ With the features, this is a folder to train on.
 from pathlib import Path
 from typing import NamedTuple
 
-from common import atomic, files
+from common import atomic
+from common.data import text_files
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
-from . import annotations, folders, mstcn, own_videos, sources, videos
+from . import (
+    annotations,
+    folders,
+    mstcn,
+    own_videos,
+    sources,
+    videos,
+)
 from .config import Config
 from .feature_folder import INDEX, Times
 
@@ -148,7 +156,7 @@ def write_lists(given: Given, tags: set[str], config: Config, to: Path) -> None:
     atomic.write_text(to / "mapping.txt", "".join(x + "\n" for x in lines))
     bundles = sorted(Path(config.data, "splits").glob("*.bundle*"))
     for path in reversed(bundles):  # Unpacked last.
-        text = "".join(files.read_lines(path, config.encoding))
+        text = "".join(text_files.read_lines(path, config.encoding))
         atomic.write_text(to / "splits" / path.name.removesuffix(".gz"), text)
     if bundles:
         return

@@ -5,8 +5,11 @@ from typing import Any
 import tensorflow as tf
 
 from common import shapes
-from common.crf import LinearChainCRF
-from common.losses import smoothed_cross_entropy, truncated_mean_squared_error
+from common.layers.crf import LinearChainCRF
+from common.losses import (
+    smoothed_cross_entropy,
+    truncated_mean_squared_error,
+)
 
 from .config import Config
 

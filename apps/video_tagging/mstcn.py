@@ -8,9 +8,9 @@ splits/*.bundle         which videos to train and to test with, if there
 
 from pathlib import Path
 
-from common import files
+from common.data import text_files
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
 from . import annotations, folders
 from .annotations import Annotation
@@ -52,7 +52,7 @@ def annotations_in(folder: Path, encoding: str) -> dict[str, Annotation]:
     paths = {
         path.name.removesuffix(".gz").removesuffix(".txt"): path
         for path in sorted(folder.iterdir(), reverse=True)  # Unpacked last.
-        if files.suffix(path) == ".txt" and not path.name.startswith(".")
+        if text_files.suffix(path) == ".txt" and not path.name.startswith(".")
     }
     if not paths:
         raise UserError(

@@ -12,9 +12,9 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from common import files
+from common.data import text_files
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
 from . import annotations, folders, frames
 from .annotations import Annotation, Segment
@@ -29,7 +29,7 @@ COLUMNS: dict[Unit, tuple[str, ...]] = {
 
 def table(folder: Path) -> Path | None:
     """The file with the annotations, or None where the folder has none."""
-    return files.find(folder, "annotations", (".csv",))
+    return text_files.find(folder, "annotations", (".csv",))
 
 
 def read(
@@ -78,7 +78,7 @@ def annotations_in(path: Path, config: Config) -> dict[str, Annotation]:
     unit = _unit(path, config.encoding)
     columns = {name: name for name in COLUMNS[unit]}
     segments: dict[str, list[Segment]] = {}
-    for line, row in files.read_table(path, columns, config.encoding):
+    for line, row in text_files.read_table(path, columns, config.encoding):
         video = folders.bare_name(row[0])
         segment = _segment(row, unit, line, f"{path}:{line}")
         segments.setdefault(video, []).append(segment)
@@ -94,7 +94,7 @@ def annotations_in(path: Path, config: Config) -> dict[str, Annotation]:
 
 def _unit(path: Path, encoding: str) -> Unit:
     """In what the table tells times: its columns say so."""
-    first = next(files.read_lines(path, encoding), "")
+    first = next(text_files.read_lines(path, encoding), "")
     header = next(csv.reader([first]), [])
     for unit, columns in COLUMNS.items():
         if set(columns) <= set(header):

@@ -9,10 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import atomic, cli, lenient
+from common import atomic, cli
+from common.data import lenient
 from common.errors import UserError
 
-from . import frames, live, plots, segments, streams, subtitles, truth
+from . import (
+    frames,
+    live,
+    plots,
+    segments,
+    streams,
+    subtitles,
+    truth,
+)
 from .config import Config
 from .predictor import Predictor, load
 from .segments import Segment

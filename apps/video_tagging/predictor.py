@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from common import export, runs, trained
+from common import export
 from common.errors import UserError
+from common.training import runs, trained
 
 from . import encoders, feature_arrays, frames, states, tagger
 from .config import Config

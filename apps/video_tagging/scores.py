@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common import segment_metrics, tag_set_metrics
-from common.crf import UNLABELLED
+from common.layers.crf import UNLABELLED
+from common.metrics import segments, tag_sets
 
 from .config import Config
 from .predictor import Tagged
@@ -33,19 +33,19 @@ def score(
 
     Returns:
         `accuracy`, `edit`, `f1_10`, `f1_25`, `f1_50` of
-        `common.segment_metrics`, where background is no segment; if there is
+        `common.metrics.segments`, where background is no segment; if there is
         a background, the last four again with it as a tag like any other.
         With `multi_label`: `nll`, `mean_average_precision`, `micro_f1`,
-        `macro_f1` of `common.tag_set_metrics`, over labelled frames.
+        `macro_f1` of `common.metrics.tag_sets`, over labelled frames.
     """
     if config.multi_label:
         return _score_sets(found, truth, is_labelled)
     tags = [tagged.tags for tagged in found]
     background = [k for k, x in enumerate(labels) if x == config.background]
-    scores = segment_metrics.score(truth, tags, background, UNLABELLED)
+    scores = segments.score(truth, tags, background, UNLABELLED)
     result = scores._asdict()
     if background:
-        scores = segment_metrics.score(truth, tags, (), UNLABELLED)
+        scores = segments.score(truth, tags, (), UNLABELLED)
         for name, value in scores._asdict().items():
             if name != "accuracy":
                 result[f"{name}_with_background"] = value
@@ -57,7 +57,7 @@ def _score_sets(
     truth: Sequence[np.ndarray],
     is_labelled: Sequence[np.ndarray],
 ) -> dict[str, float]:
-    metrics = tag_set_metrics
+    metrics = tag_sets
     rows = np.concatenate(is_labelled)
     labels = np.concatenate(truth)[rows]
     scores = np.concatenate([x.probabilities for x in found])[rows]
@@ -81,6 +81,4 @@ def one_number(scores: dict[str, float]) -> float:
     """
     if "nll" in scores:
         return -scores["nll"]
-    return statistics.fmean(
-        scores[name] for name in segment_metrics.Scores._fields
-    )
+    return statistics.fmean(scores[name] for name in segments.Scores._fields)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from common.data.splits import split_of
 from common.errors import UserError
-from common.splits import split_of
 
 from .config import Config
 from .folders import SPLITS

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from common import shapes, trained
+from common import shapes
+from common.training import trained
 
 from . import encoders, scaling
 from .config import Config

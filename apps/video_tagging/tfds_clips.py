@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from common import prepared
+from common.data import tfds_loader
 from common.errors import UserError
 
 from .config import Config
@@ -66,7 +66,9 @@ def read(config: Config) -> Found:
         UserError: if there is no such data set, if it is neither of pictures
             nor of labelled videos, or if its frames need too much memory.
     """
-    found = prepared.builder(config.data.removeprefix("tfds:"), config.tfds_dir)
+    found = tfds_loader.builder(
+        config.data.removeprefix("tfds:"), config.tfds_dir
+    )
     splits, features = found.info.splits, found.info.features
     if not {"train", "test"} <= set(splits):
         raise UserError(

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import keras
 
-from common import cli, interrupts, runs, skipped
+from common import cli
+from common.data import skipped
 from common.errors import UserError
+from common.training import interrupts, runs
 
 from . import batches, data, predictor, samples, scores, tagger
 from .config import SMOKE, Config

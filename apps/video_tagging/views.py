@@ -5,10 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from common.data.skipped import Skipped
 from common.errors import UserError
-from common.skipped import Skipped
 
-from . import encoders, feature_folder, features, frames, sources, videos
+from . import (
+    encoders,
+    feature_folder,
+    features,
+    frames,
+    sources,
+    videos,
+)
 from .config import Config
 from .feature_arrays import check_same_dim
 from .feature_arrays import load as load_features

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from common.caption_tokens import tokenize
+from common.metrics.caption_tokens import tokenize
 
 SIZES = ("small", "large")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")

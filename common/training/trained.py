@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from common import runs
 from common.errors import UserError
+from common.training import runs
 
 
 def find(run: str | Path) -> Path:

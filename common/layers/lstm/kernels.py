@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from common.fused import Gates, Weights, fused_lstm
-from common.lstm_cell import LSTMCell
-from common.lstm_variants import VariantLSTMCell
+from common.layers.lstm.cell import LSTMCell
+from common.layers.lstm.fused import Gates, Weights, fused_lstm
+from common.layers.lstm.variants import VariantLSTMCell
 
 KERNELS = ("auto", "fused", "generic")
 # What reaches beyond one step's elementwise values.

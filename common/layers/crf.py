@@ -6,8 +6,13 @@ import keras
 import tensorflow as tf
 
 from common import shapes
-from common.crf_loops import Chain, best_path, log_partition, marginals
-from common.decoding import LOWEST
+from common.decoding.sampling import LOWEST
+from common.layers.crf_loops import (
+    Chain,
+    best_path,
+    log_partition,
+    marginals,
+)
 
 UNLABELLED = -1
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from common.decoding import (
+from common.decoding.sampling import (
     LOWEST,
     Decoded,
     Limits,
@@ -87,7 +87,7 @@ def beam_search(
     With a beam of 1 and no penalties this is `greedy`.
 
     Args:
-        step: see `common.decoding`.
+        step: see `common.decoding.sampling`.
         state: the state before the first step, rows are batch.
         batch: <int>, rows.
         limits: see `Limits`.

@@ -13,17 +13,21 @@ import keras
 import tensorflow as tf
 
 from common import shapes
-from common.kernels import (
+from common.layers.lstm.cell import LSTMCell, LSTMState, lstm_step
+from common.layers.lstm.kernels import (
     KERNELS,
     run_fused,
     run_with_a_step_in_each_row,
     why_not_fused,
 )
-from common.lstm_cell import LSTMCell, LSTMState, lstm_step
-from common.lstm_options import OPTIONS, pop_options, without_cudnn
-from common.lstm_variants import VariantLSTMCell
+from common.layers.lstm.options import (
+    OPTIONS,
+    pop_options,
+    without_cudnn,
+)
+from common.layers.lstm.variants import VariantLSTMCell
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("common.layers.lstm")
 
 __all__ = ["LSTM", "LSTMCell", "LSTMState", "lstm_step"]
 
@@ -56,7 +60,7 @@ class LSTM(keras.layers.LSTM):
     no cuDNN kernel: on a GPU too it takes one of the next two, under XLA.
 
     On a CPU there are two kernels, with the same numbers to rounding: the
-    generic loop, one step after another, and the fused one (`common/fused.py`),
+    generic loop, one step after another, and the fused one (`fused.py`),
     compiled by XLA, which takes about a second for every new shape. "auto"
     takes the fused kernel in training inside a graph, where shapes are few
     and steps are many, and the generic loop for everything else. The fused
@@ -83,7 +87,7 @@ class LSTM(keras.layers.LSTM):
         unroll: whether to write the loop out as `time` steps.
         use_cudnn: True, False or "auto".
         kernel: "auto", "fused" or "generic". What the fused kernel cannot do
-            (see `common/kernels.py`) takes the generic loop all the same.
+            (see `kernels.py`) takes the generic loop all the same.
         **kwargs: of every layer (`name`, `dtype`, `trainable`),
             `zero_output_for_mask`, and the options of `VariantLSTMCell`:
             `variant`, `peepholes`, `layer_normalization`, `forget_bias`,

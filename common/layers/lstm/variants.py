@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from common import shapes
-from common.lstm_cell import LSTMCell, masked_matmul
-from common.lstm_gates import (
+from common.layers.lstm.cell import LSTMCell, masked_matmul
+from common.layers.lstm.gates import (
     VariantState,
     between_gates,
     normalized,
@@ -21,7 +21,7 @@ from common.lstm_gates import (
     variant_gates,
     zoneout,
 )
-from common.lstm_options import (
+from common.layers.lstm.options import (
     GATES,
     OPTIONS,
     VARIANTS,

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from common.lstm_cell import LSTMState
-from common.lstm_options import gates_of, peepholes_of
+from common.layers.lstm.cell import LSTMState
+from common.layers.lstm.options import gates_of, peepholes_of
 
 # Of the authors' own code for layer normalization.
 EPSILON = 1e-5

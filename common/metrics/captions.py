@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.caption_tokens import tokenize
+from common.metrics.caption_tokens import tokenize
 
 _Words = list[str]
 _Counts = collections.Counter[tuple[str, ...]]  # Of n-grams.

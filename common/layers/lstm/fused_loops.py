@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from common.lstm_cell import LSTMState
-from common.lstm_gates import variant_gates
-from common.lstm_options import gates_of, peepholes_of
+from common.layers.lstm.cell import LSTMState
+from common.layers.lstm.gates import variant_gates
+from common.layers.lstm.options import gates_of, peepholes_of
 
 
 class Gates(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from common import files
+from common.data import text_files
 from common.errors import UserError
 
 
@@ -25,15 +25,15 @@ def read_lines(path: Path | None, encoding: str = "utf-8") -> Iterator[str]:
             encoding is unknown.
     """
     if not _ends_in_one_byte(encoding):
-        strict = files.bare_lines(path, encoding) if path else None
-        for line in strict or files.read_stdin(encoding):
+        strict = text_files.bare_lines(path, encoding) if path else None
+        for line in strict or text_files.read_stdin(encoding):
             yield line.rstrip("\r\n")
         return
     name = str(path or "standard input")
     try:
         with _open(path) as stream:
             yield from _decoded(stream, name, encoding)
-    except files.BROKEN as error:
+    except text_files.BROKEN as error:
         raise UserError(
             f"{name}: broken gzip file ({error}); copy or download it again"
         ) from error

@@ -23,8 +23,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from common import atomic, checkpoints
+from common import atomic
 from common.errors import UserError
+from common.training import checkpoints
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"

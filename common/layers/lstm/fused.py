@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from common.fused_loops import (
+from common.layers.lstm.fused_loops import (
     Gates,
     Given,
     backward,

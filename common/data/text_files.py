@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from common import zipped
+from common.data import zipped
 from common.errors import UserError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
