@@ -9,7 +9,7 @@ trained on a features file, else from the picture files.
 
 import functools
 
-from apps.captioning import batches, evaluate, predictor, sources
+from apps.captioning import batches, datasets, evaluate, predictor
 from benchmarks import decoding
 from common import cli
 
@@ -25,7 +25,7 @@ def main() -> None:
     first = predictors[args.beams[0]]
     config = cli.override(first.config, args)
     given = first.open_features(config.features) if config.features else None
-    found = sources.read(config, given.rows if given else None)
+    found = datasets.read(config, given.rows if given else None)
     examples = evaluate.select(found.splits, args.split)[: args.limit]
     views = batches.Features(examples, given) if given else None
     beams = {

@@ -9,7 +9,7 @@ one process, and prints the median of each.
 import functools
 import itertools
 
-from apps.translation import evaluate, filters, predict, sources
+from apps.translation import datasets, evaluate, filters, predict
 from benchmarks import decoding
 from common import cli
 from common.data.skipped import Skipped
@@ -24,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     predictors = {beam: predict.load(args.run, beam) for beam in args.beams}
     config = cli.override(predictors[args.beams[0]].config, args)
-    split = evaluate.select(sources.open_splits(config), args.split)
+    split = evaluate.select(datasets.open_splits(config), args.split)
     pairs = filters.usable(split, Skipped())
     texts = [pair.source for pair in itertools.islice(pairs, args.limit)]
     beams = {

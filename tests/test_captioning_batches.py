@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from apps.captioning import batches, text
 from apps.captioning.config import Config
-from apps.captioning.sources import Example
+from apps.captioning.datasets import Example
 from common.metrics.caption_tokens import tokenize
 
 VOCABULARY = ["a", "dog", "runs", "the", "'s", "n't", "does"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.captioning.builtin import (
+from apps.captioning.datasets.builtin import (
     KINDS,
     Facts,
     Thing,
@@ -19,7 +19,7 @@ from apps.captioning.builtin import (
     phrases,
     render,
 )
-from apps.captioning.builtin import __main__ as writing
+from apps.captioning.datasets.builtin import __main__ as writing
 from common import cli
 from common.errors import UserError
 from common.metrics.caption_tokens import tokenize
@@ -476,7 +476,9 @@ def test_an_unknown_split_is_refused():
 def test_the_command_writes_a_folder_as_flickr8k(command, monkeypatch):
     # Another process with other hashes makes the same scenes.
     monkeypatch.setenv("PYTHONHASHSEED", "1")
-    done = command("apps.captioning.builtin", "scenes", "--num", 3, "--seed", 5)
+    done = command(
+        "apps.captioning.datasets.builtin", "scenes", "--num", 3, "--seed", 5
+    )
     assert done.stdout.startswith("scenes: 3 scenes each")
     folder = command.folder / "scenes"
     assert {path.name for path in folder.iterdir()} == {

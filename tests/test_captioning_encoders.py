@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.captioning import encoders
+from apps.captioning import encoder as encoders
 from apps.captioning.config import Config
 from common.errors import UserError
 

@@ -3,8 +3,8 @@
 import pytest
 
 from apps.captioning import evaluate
+from apps.captioning.datasets import Example
 from apps.captioning.evaluate import Answer
-from apps.captioning.sources import Example
 from common.errors import UserError
 from common.metrics import captions
 

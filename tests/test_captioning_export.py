@@ -11,16 +11,18 @@ import pytest
 import tensorflow as tf
 
 from apps.captioning import (
-    builtin,
     export,
-    feature_file,
     features,
     images,
     predict,
     predictor,
 )
-from apps.captioning.builtin import __main__ as builtin_folder
+from apps.captioning.datasets import builtin
+from apps.captioning.datasets.builtin import (
+    __main__ as builtin_folder,
+)
 from common import export as common_export
+from common.data import feature_files
 from common.errors import UserError
 from common.training import runs
 from tests.test_captioning_images import (
@@ -318,7 +320,7 @@ def test_pictures_and_their_features_have_the_same_captions(
 def test_the_file_of_features_tells_what_the_pictures_do(
     answers_of_both, of_both
 ):
-    given = feature_file.load(of_both.parent / "mobile.npz")
+    given = feature_files.load(of_both.parent / "mobile.npz")
     names = ["test-00001.png", "valid-00007.png", "train-00003.png"]
     folder = of_both.parent / "scenes" / "images"
     contents = [(folder / name).read_bytes() for name in names]

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.captioning import encoders, feature_file, features, images
+from apps.captioning import encoder as encoders
+from apps.captioning import features, images
 from apps.captioning.config import Config
+from common.data import feature_files
 from common.errors import UserError
 from tests.conftest import ROOT
 
@@ -54,7 +56,7 @@ def written(folder, **changes):
 def test_load_reads_grids_and_vectors(tmp_path, dtype, rank):
     values = arrays()["features"].astype(dtype)
     values = values[:, 0] if rank == 2 else values
-    found = feature_file.load(written(tmp_path, features=values))
+    found = feature_files.load(written(tmp_path, features=values))
     assert (found.regions, found.dim) == ((1 if rank == 2 else 5), 4)
     assert found.rows == {"0.jpg": 0, "1.jpg": 1, "2.jpg": 2}
     assert found.encoder is None
@@ -70,7 +72,7 @@ def test_load_reads_bytes_with_their_scale(tmp_path):
     low = np.array([-1, 0, 1, 2], "f")
     step = np.array([0.5, 1, 2, 0], "f")
     path = written(tmp_path, features=values, low=low, step=step)
-    found = feature_file.load(path).take(np.arange(3))
+    found = feature_files.load(path).take(np.arange(3))
     np.testing.assert_allclose(found, low + step * values)
 
 
@@ -78,11 +80,11 @@ def test_load_reads_bytes_with_their_scale(tmp_path):
 def test_what_is_saved_is_loaded(tmp_path, regions):
     values = np.ones([2, regions, 4], np.uint8)
     low, step = np.zeros(4, "f"), np.ones(4, "f")
-    given = feature_file.Features(
+    given = feature_files.Features(
         ["a", "é"], values, low, step, {"encoder": "X"}, ["1 2", "3 4"]
     )
-    feature_file.save(tmp_path / "f.npz", given)
-    found = feature_file.load(tmp_path / "f.npz")
+    feature_files.save(tmp_path / "f.npz", given)
+    found = feature_files.load(tmp_path / "f.npz")
     assert (found.names, found.encoder) == (given.names, given.encoder)
     assert found.stamps == given.stamps
     np.testing.assert_array_equal(found.values, values)
@@ -125,23 +127,23 @@ def test_what_is_saved_is_loaded(tmp_path, regions):
 def test_files_that_are_refused(tmp_path, changes, message):
     path = written(tmp_path, **changes)
     with pytest.raises(UserError, match=message) as error:
-        feature_file.load(path)
+        feature_files.load(path)
     assert str(path) in str(error.value)
 
 
 def test_files_that_are_no_archives(tmp_path):
     path = tmp_path / "a.npz"
     with pytest.raises(UserError, match="a.npz: cannot read it .No such file"):
-        feature_file.load(path)
+        feature_files.load(path)
     whole = written(tmp_path).read_bytes()
     for content in (b"", b"text", whole[:50], whole[:-30]):
         path.write_bytes(content)
         with pytest.raises(UserError, match="a.npz: expected a file of feat"):
-            feature_file.load(path)
+            feature_files.load(path)
     with path.open("wb") as file:
         np.save(file, np.zeros(3))
     with pytest.raises(UserError, match="a.npz: .*an array by itself"):
-        feature_file.load(path)
+        feature_files.load(path)
 
 
 # The pictures of a folder
@@ -232,7 +234,7 @@ def test_command_skips_and_lists_what_is_broken(command):
     assert "skipped: 1 (truncated or damaged): cut.jpg" in done.stdout
     last = done.stdout.splitlines()[-1]
     assert last == "f.npz: 3 pictures, 1 regions of 1280 features; 2 left out"
-    found = feature_file.load(command.folder / "f.npz")
+    found = feature_files.load(command.folder / "f.npz")
     assert found.values.dtype == np.float16
     assert found.encoder["pooled"] is True
     error = command.error(MODULE, "--data", "p", *OPTIONS)
@@ -269,7 +271,7 @@ def test_command_goes_on_after_a_kill(command):
     reused = int(done.stdout.split(": ")[1].split()[0])
     assert 8 <= reused < 120
     assert not parts.exists()
-    resumed = feature_file.load(command.folder / "f.npz")
+    resumed = feature_files.load(command.folder / "f.npz")
     files = features.find(command.folder / "p")
     at_once, _ = features.compute(files, CONFIG, command.folder / "g.npz")
     assert resumed.names == at_once.names == list(files)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.captioning import images
-from apps.captioning.sources import Example
+from apps.captioning.datasets import Example
 from common.data.skipped import Skipped
 
 # Kinds that TensorFlow cannot write, made once with Pillow: 4 x 2 pixels of

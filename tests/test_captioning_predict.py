@@ -9,18 +9,20 @@ import pytest
 import tensorflow as tf
 
 from apps.captioning import (
-    builtin,
-    captioner,
-    encoders,
-    feature_file,
+    encoder,
+    pipeline,
     plots,
     predict,
     predictor,
     text,
     train,
 )
-from apps.captioning.builtin import __main__ as builtin_folder
 from apps.captioning.config import SMOKE
+from apps.captioning.datasets import builtin
+from apps.captioning.datasets.builtin import (
+    __main__ as builtin_folder,
+)
+from common.data import feature_files
 from common.decoding import sampling as decoding
 from common.decoding.sampling import Sampling
 from common.errors import UserError
@@ -71,7 +73,7 @@ def make_talkative(run, images_of):
         run: the run folder.
         images_of: makes pixels or features of some pictures, from the model.
     """
-    model = captioner.load(run / runs.MODEL)
+    model = pipeline.load(run / runs.MODEL)
     images = images_of(model)
     search = tf.function(lambda images: model.search(images))
     for seed in range(40):
@@ -126,8 +128,8 @@ def write_features(path, **changes):
     ]
     rng = np.random.default_rng(0)
     values = rng.normal(size=[len(names), 4, 6]).astype("f")
-    features = feature_file.Features(names, values, encoder=ENCODER)
-    feature_file.save(path, dataclasses.replace(features, **changes))
+    features = feature_files.Features(names, values, encoder=ENCODER)
+    feature_files.save(path, dataclasses.replace(features, **changes))
     return path
 
 
@@ -142,7 +144,7 @@ def features_run(folder):
         features=str(features),
         run_dir=str(folder / "run"),
     )
-    given = feature_file.load(features)
+    given = feature_files.load(features)
     every = tf.constant(given.take(np.arange(len(given.names))))
     return make_talkative(quickly(config), lambda model: every)
 
@@ -485,7 +487,7 @@ def test_what_means_nothing_is_never_written(loaded, scenes, bias):
 def test_names_of_a_features_file(ask, of_features):
     model = predictor.load(str(of_features))
     assert model.of_content is None
-    given = feature_file.load(Path(model.config.features))
+    given = feature_files.load(Path(model.config.features))
     names = ["valid-00003.png", "unknown.png", "train-00000.png"]
     lines, errors = ask(of_features, *names, status=2)
     assert errors == ["error: unknown.png: no features of this name"]
@@ -564,13 +566,13 @@ def test_a_seed_of_drawing_is_not_one_of_weights(ask, run, scenes, tmp_path):
         features="f.npz",
     )
     features = write_features(
-        tmp_path / "f.npz", encoder=encoders.signature(config)
+        tmp_path / "f.npz", encoder=encoder.signature(config)
     )
     model = dataclasses.replace(
         predictor.load(str(copy)),
         config=config,
         shape=(4, 6),
-        features_of=encoders.signature(config),
+        features_of=encoder.signature(config),
     )
     args = predict._parser().parse_intermixed_args(
         ["run", "x", "--features", str(features), "--seed", "9"]
@@ -669,14 +671,14 @@ def test_an_attention_plot_where_there_is_no_attention(
     say, loaded, scenes, monkeypatch
 ):
     config = dataclasses.replace(TINY, decoder="initial_state")
-    model = captioner.build(config, ["a"], (4, 6))
+    model = pipeline.build(config, ["a"], (4, 6))
     monkeypatch.setattr(predict, "model_of", lambda predictor, flag: model)
     with pytest.raises(UserError, match="--attention-plot: this model was tr"):
         say(scenes[0], "--attention-plot", "looks.png")
 
 
 def test_regions_that_are_no_square(tmp_path):
-    looks = captioner.Looks(["a"], np.full([1, 6], 1 / 6))
+    looks = pipeline.Looks(["a"], np.full([1, 6], 1 / 6))
     with pytest.raises(UserError, match="-plot: 6 regions are no square"):
         plots.attention(looks, None, tmp_path / "looks.png")
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from apps.captioning import builtin, sources, unpacked
+from apps.captioning import datasets
 from apps.captioning.config import Config
+from apps.captioning.datasets import builtin
+from apps.captioning.datasets import tfds as unpacked
 from common.data import skipped
 from common.errors import UserError
 
@@ -69,7 +71,7 @@ def flickr(folder, captions=CAPTIONS, names=NAMES, **lists):
 
 
 def read(data, names=None, **options):
-    return sources.read(Config(data=str(data), **options), names)
+    return datasets.read(Config(data=str(data), **options), names)
 
 
 def captions_of(found):
@@ -526,9 +528,9 @@ def test_with_features_alone_the_name_decides_on_the_split(tmp_path):
 
 def test_open_splits_is_the_same_without_notes(tmp_path):
     config = Config(data=str(flickr(tmp_path)))
-    assert sources.open_splits(config) == sources.read(config).splits
-    some = sources.open_splits(config, NAMES[:9])
-    assert some == sources.read(config, NAMES[:9]).splits
+    assert datasets.open_splits(config) == datasets.read(config).splits
+    some = datasets.open_splits(config, NAMES[:9])
+    assert some == datasets.read(config, NAMES[:9]).splits
     assert sum(map(len, some.values())) == 9
 
 

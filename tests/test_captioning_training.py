@@ -11,18 +11,21 @@ import pytest
 
 from apps.captioning import (
     batches,
-    captioner,
     data,
-    encoders,
-    feature_file,
     features,
     finetuning,
-    samples,
+    pipeline,
     train,
 )
-from apps.captioning.builtin import __main__ as builtin_folder
+from apps.captioning import (
+    encoder as encoders,
+)
 from apps.captioning.config import SMOKE, Config
-from apps.captioning.sources import Example
+from apps.captioning.datasets import Example, samples
+from apps.captioning.datasets.builtin import (
+    __main__ as builtin_folder,
+)
+from common.data import feature_files
 from common.errors import UserError
 from common.training import checkpoints, interrupts, runs
 
@@ -288,10 +291,10 @@ def place(tmp_path_factory):
         ("resized", 4, signature | {"image_size": 64, "pooled": True}),
     ):
         values = rng.normal(size=[len(names), regions, 6]).astype("f")
-        given = feature_file.Features(
+        given = feature_files.Features(
             [*names[1:], "other.png"], values, encoder=encoder
         )
-        feature_file.save(place / f"{name}.npz", given)
+        feature_files.save(place / f"{name}.npz", given)
     images = place / "scenes" / "images"
     whole = (images / "train-00002.png").read_bytes()
     (images / "train-00000.png").write_bytes(b"these are words")
@@ -333,7 +336,7 @@ def test_training_on_features_of_others(here, monkeypatch, capsys):
     assert "skipped: 1 (features without a caption): other.png" in printed
     assert "apps.captioning.predict given --features " in printed
     assert ".npz valid-00000.png" in printed
-    model = captioner.load(here / "given" / runs.MODEL)
+    model = pipeline.load(here / "given" / runs.MODEL)
     assert not model.has_encoder
     assert model.feature_shape == (4, 6)
     assert not (here / "given" / "samples").exists()
@@ -352,7 +355,7 @@ def test_features_of_a_known_encoder_are_told_in_the_report(here):
     dataset = data.load(dataclasses.replace(MOBILE, features="mobile.npz"))
     assert dataset.feature_shape is None
     rows = dataset.valid.images.batch(np.array([1, 0], np.int32))
-    stored = feature_file.load(Path("mobile.npz"))
+    stored = feature_files.load(Path("mobile.npz"))
     places = [stored.rows[f"valid-0000{number}.png"] for number in (1, 0)]
     np.testing.assert_array_equal(rows, stored.values[places])
 
@@ -383,7 +386,8 @@ def test_features_of_a_known_encoder_are_told_in_the_report(here):
         (
             dataclasses.replace(MOBILE, data="builtin"),
             "--encoder MobileNetV2 needs files: write the builtin ones with"
-            " python -m apps.captioning.builtin FOLDER, and pass --data FOLDER",
+            " python -m apps.captioning.datasets.builtin FOLDER, and pass"
+            " --data FOLDER",
         ),
         (
             dataclasses.replace(MOBILE, encoder_weights="gone.h5"),
@@ -500,7 +504,7 @@ def test_features_are_computed_once(here, frozen):
     assert "0 pictures reused, 24 to compute" in frozen[1]
     (cached,) = Path("features").iterdir()
     assert cached.name.startswith("scenes-MobileNetV2-")
-    content = feature_file.load(cached)
+    content = feature_files.load(cached)
     assert set(content.names).isdisjoint(BROKEN)
     assert len(content.names) == 20
     dataset, printed = quietly(data.load, MOBILE)
@@ -540,7 +544,7 @@ def test_another_encoder_has_a_cache_of_its_own():
 
 
 def test_a_frozen_encoder_stays_as_it_was(here, frozen):
-    network = captioner.load(here / "frozen" / runs.MODEL).network
+    network = pipeline.load(here / "frozen" / runs.MODEL).network
     of_encoder = {id(variable) for variable in network.encoder.weights}
     changed = {True: 0, False: 0}
     for variable, before in zip(network.weights, frozen[0], strict=True):
@@ -561,10 +565,10 @@ def test_finetuning_goes_on_with_all_weights(here, frozen):
     first, printed = trained(config)
     assert "pictures reused" not in printed  # It sees the pictures.
     assert "skipped: 1 (empty file): train-00001.png" in printed
-    before = captioner.load(here / "frozen" / runs.MODEL)
+    before = pipeline.load(here / "frozen" / runs.MODEL)
     for value, other in zip(first, before.network.get_weights(), strict=True):
         np.testing.assert_array_equal(value, other)
-    after = captioner.load(here / "finetuned" / runs.MODEL)
+    after = pipeline.load(here / "finetuned" / runs.MODEL)
     # Words are those of the run, though some are rarer than three.
     assert after.writer.vocabulary == before.writer.vocabulary
     kernels = 0

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.core.download import resource
 
-from apps.sentiment import data, sources
+from apps.sentiment import data, datasets
 from apps.sentiment.config import Config
 from common.data import tfds_loader
 from common.errors import UserError
@@ -77,7 +77,7 @@ def store(folder, features, rows, split="train"):
 
 
 def test_the_real_builder_reads_the_archive(tfds_dir):
-    splits = sources.open_splits(config(tfds_dir))
+    splits = datasets.open_splits(config(tfds_dir))
     found = {name: list(stream) for name, stream in splits.items()}
     assert {"train", "valid", "test"} == set(found)  # None is unsupervised.
     assert len(found["train"]) + len(found["valid"]) == 2 * NUM_FILES
@@ -100,7 +100,7 @@ def test_the_real_builders_examples_become_numbers(tfds_dir):
 
 
 def test_each_pass_reads_the_same_examples(tfds_dir):
-    stream = sources.open_splits(config(tfds_dir))["train"]
+    stream = datasets.open_splits(config(tfds_dir))["train"]
     assert list(stream) == list(stream)
 
 
@@ -117,7 +117,7 @@ def test_mocked_examples_go_through_the_same_code(tfds_dir):
         data_dir=str(tfds_dir),
         policy=tfds.testing.MockPolicy.USE_FILES,
     ):
-        splits = sources.open_splits(config(tfds_dir))
+        splits = datasets.open_splits(config(tfds_dir))
         examples = list(splits["train"]) + list(splits["valid"])
     assert len(examples) == 40
     assert {example.label for example in examples} == {"neg", "pos"}
@@ -149,7 +149,7 @@ def test_a_prepared_folder_needs_no_code(tmp_path):
     rows = [{"review": f"film {n}", "stars": n % 5} for n in range(50)]
     store(tmp_path, features, rows)
     with pytest.raises(UserError, match="no feature 'label'; .*review, stars"):
-        sources.open_splits(config(tmp_path, "stars"))
+        datasets.open_splits(config(tmp_path, "stars"))
     dataset = data.load(config(tmp_path, "stars", label_column="stars"))
     assert dataset.labels == ["0", "1", "2", "3", "4"]
 
@@ -162,7 +162,7 @@ def test_a_data_set_without_text_lists_what_it_has(tmp_path):
     store(tmp_path, features, [{"height": 1.8, "label": 0}])
     message = "no feature 'text'; .* has height, label: .* --text-column"
     with pytest.raises(UserError, match=message):
-        sources.open_splits(config(tmp_path, "stars"))
+        datasets.open_splits(config(tmp_path, "stars"))
 
 
 def test_a_data_set_without_a_train_split(tmp_path):
@@ -173,7 +173,7 @@ def test_a_data_set_without_a_train_split(tmp_path):
     store(tmp_path, features, [{"text": "x", "label": 0}], split="extra")
     message = "tfds:stars: no train split; it has extra"
     with pytest.raises(UserError, match=message):
-        sources.open_splits(config(tmp_path, "stars"))
+        datasets.open_splits(config(tmp_path, "stars"))
 
 
 # Names and networks that fail

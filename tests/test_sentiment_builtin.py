@@ -5,7 +5,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from apps.sentiment import builtin
+from apps.sentiment.datasets import builtin
 
 SIZES = {"train": 8000, "valid": 1000, "test": 1000}
 TOKEN = r"(?u)[\w']+|[^\w\s]"

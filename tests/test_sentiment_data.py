@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from apps.sentiment import data, evaluate, sources, text
+from apps.sentiment import data, datasets, evaluate, text
 from apps.sentiment.config import Config
 from common.errors import UserError
 from common.training import runs
@@ -37,7 +37,7 @@ def write_texts(folder, texts):
 
 
 def opened(path, **options):
-    return sources.open_splits(Config(data=str(path), **options))
+    return datasets.open_splits(Config(data=str(path), **options))
 
 
 def texts(stream):
@@ -56,7 +56,7 @@ def load(path, **options):
 
 
 def test_builtin_has_three_splits_that_share_no_text():
-    splits = sources.open_splits(Config(num_examples=200))
+    splits = datasets.open_splits(Config(num_examples=200))
     found = {name: set(texts(stream)) for name, stream in splits.items()}
     assert {name: len(pairs(s)) for name, s in splits.items()} == {
         "train": 200,
@@ -81,7 +81,7 @@ def test_one_file_is_cut_into_three_splits(tmp_path, name):
 def test_the_cut_is_the_same_in_every_format_and_every_order(tmp_path):
     one = opened(write(tmp_path / "a.csv"))
     other = opened(write(tmp_path / "b.jsonl.gz", FILMS[::-1]))
-    for split in sources.SPLITS:
+    for split in datasets.SPLITS:
         assert texts(one[split]) == texts(other[split])[::-1]
 
 
@@ -432,7 +432,7 @@ def test_all_splits_together_are_the_whole_file(tmp_path):
     path = tmp_path / "reviews.csv"
     rows = [f"film number {n},{n % 2}" for n in range(60)]
     path.write_text("\n".join(["text,label", *rows]))
-    splits = sources.open_splits(Config(data=str(path)))
+    splits = datasets.open_splits(Config(data=str(path)))
     texts = [example.text for example in evaluate.select(splits, "all")]
     assert sorted(texts) == sorted(row.partition(",")[0] for row in rows)
 
@@ -440,7 +440,7 @@ def test_all_splits_together_are_the_whole_file(tmp_path):
 def test_a_folder_with_only_a_test_file_can_be_scored_not_trained(tmp_path):
     (tmp_path / "test.csv").write_text("text,label\ngood,1\nbad,0\n")
     config = Config(data=str(tmp_path))
-    splits = sources.open_splits(config)
+    splits = datasets.open_splits(config)
     assert len(list(evaluate.select(splits, "test"))) == 2
     with pytest.raises(UserError, match="no training examples; it has only"):
         data.load(config)

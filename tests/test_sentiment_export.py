@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.sentiment import evaluate, export, predict, sources, train
+from apps.sentiment import datasets, evaluate, export, predict, train
 from apps.sentiment.config import SMOKE, Config
 from common import export as common_export
 from common.errors import UserError
@@ -69,7 +69,7 @@ def test_bytes_that_are_no_text_get_an_answer(predictors):
 
 
 def test_run_and_export_have_the_same_scores(predictors):
-    stream = sources.open_splits(Config(num_examples=300))["test"]
+    stream = datasets.open_splits(Config(num_examples=300))["test"]
     scores = [
         evaluate.score(evaluate.collect(predictor, stream))
         for predictor in predictors

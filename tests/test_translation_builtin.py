@@ -5,9 +5,9 @@ import re
 import pytest
 import sacrebleu
 
-from apps.translation import builtin
-from apps.translation.builtin import lexicon, phrases
-from apps.translation.builtin.phrases import (
+from apps.translation.datasets import builtin
+from apps.translation.datasets.builtin import lexicon, phrases
+from apps.translation.datasets.builtin.phrases import (
     Clause,
     Phrase,
     finish,

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from apps.translation import data, encoded, sources, text
+from apps.translation import batches as encoded
+from apps.translation import data, datasets, text
 from apps.translation.config import Config
 from common.errors import UserError
 from common.training import runs
@@ -186,7 +187,7 @@ def test_only_the_first_places_are_told(tmp_path):
 def test_the_report_is_complete_and_stored_in_the_run_folder(tmp_path):
     path = write(tmp_path / "train.tsv")
     dataset = load(path)
-    num_pairs = [dataset.report[split]["pairs"] for split in sources.SPLITS]
+    num_pairs = [dataset.report[split]["pairs"] for split in datasets.SPLITS]
     assert sum(num_pairs) == 99
     assert all(num_pairs)
     assert list(dataset.report) == ["data", "languages", "test", "valid"] + [

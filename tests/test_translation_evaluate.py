@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sacrebleu
 
-from apps.translation import evaluate, predict, sources
+from apps.translation import datasets, evaluate, predict
 from common.data.skipped import Skipped
 from common.errors import UserError
 from tests.test_translation_predict import smoke_run
@@ -40,7 +40,7 @@ def score(run, predictor, monkeypatch, capsys):
 
 
 def pairs_of(predictor, split):
-    return list(sources.open_splits(predictor.config)[split])
+    return list(datasets.open_splits(predictor.config)[split])
 
 
 def translations_of(predictor, pairs):
@@ -120,7 +120,7 @@ def test_a_beam_in_place_of_that_of_training(score, predictor, monkeypatch):
 
 
 def answer(source, target, translation):
-    pair = sources.Pair(source, target, f"made up:{len(source)}")
+    pair = datasets.Pair(source, target, f"made up:{len(source)}")
     return evaluate.Answer(pair, translation)
 
 
@@ -192,7 +192,7 @@ def test_the_ten_worst_translations_come_last_worst_first(score, predictor):
 
 def test_parallel_files(score, predictor, tmp_path):
     english = ["We see the cats.", "", "Bruno sings.", "The cow sleeps."]
-    pairs = [sources.Pair(text, "", "") for text in english]
+    pairs = [datasets.Pair(text, "", "") for text in english]
     write(tmp_path / "test.en", english)
     write(tmp_path / "test.fr", translations_of(predictor, pairs))
     write(tmp_path / "test.de", ["Wir"] * 4)

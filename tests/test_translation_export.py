@@ -7,15 +7,15 @@ import pytest
 import tensorflow as tf
 
 from apps.translation import (
-    builtin,
+    datasets,
     evaluate,
     export,
+    pipeline,
     predict,
-    sources,
     text,
-    translator,
 )
 from apps.translation.config import Config
+from apps.translation.datasets import builtin
 from common import export as common_export
 from common.errors import UserError
 from tests.test_translation_predict import HARD_TEXTS, smoke_run
@@ -144,7 +144,7 @@ def test_bytes_that_are_no_text_get_an_answer(predictors):
 
 
 def test_run_and_export_have_the_same_scores(predictors):
-    pairs = list(sources.open_splits(predictors[0].config)["valid"])
+    pairs = list(datasets.open_splits(predictors[0].config)["valid"])
     scores = [
         evaluate.score_answers(evaluate.collect(predictor, pairs)[0])
         for predictor in predictors
@@ -237,7 +237,7 @@ def test_a_greedy_loop_of_ones_own_translates_alike(
 
 def test_states_of_several_layers_are_kept_apart():
     config = Config(level="word", num_layers=3, units=4, embedding_dim=4)
-    model = translator.build(config, [" a", " b"], [" x", " y"])
+    model = pipeline.build(config, [" a", " b"], [" x", " y"])
     memory, state = model.seq2seq.encode(tf.constant([[4, 5, 3], [5, 3, 0]]))
     named = export._named(memory, state)
     assert len(named) == 5 + 2 * 3

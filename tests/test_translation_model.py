@@ -9,12 +9,14 @@ import pytest
 import tensorflow as tf
 
 from apps.translation import (
-    encoded,
+    batches as encoded,
+)
+from apps.translation import (
+    datasets,
+    pipeline,
     predict,
-    sources,
     text,
     train,
-    translator,
 )
 from apps.translation.config import Config
 from common.decoding import sampling
@@ -55,7 +57,7 @@ TEXTS = ["a b c d.", "d", "", "quark b a a a a a b b b.", " ", "c c"]
 def small(seed=7, target=TARGET, level="word", **options):
     """A model with weights of any value, biases too."""
     options = {"embedding_dim": EMBEDDING_DIM, "units": UNITS} | options
-    whole = translator.build(Config(level=level, **options), SOURCE, target)
+    whole = pipeline.build(Config(level=level, **options), SOURCE, target)
     weights = [
         noise(*weight.shape, seed=100 * seed + number) * 0.8
         for number, weight in enumerate(whole.weights)
@@ -91,7 +93,7 @@ def greedy(whole, source):
     memory, state = whole.seq2seq.encode(source)
     return sampling.greedy(
         lambda ids, state: whole.seq2seq.decoder.step(ids, state, memory),
-        *(state, len(source), translator.limits_of(source)),
+        *(state, len(source), pipeline.limits_of(source)),
     )
 
 
@@ -293,7 +295,7 @@ def test_what_stands_in_for_an_unknown_word(options, expected):
 def test_a_saved_model_translates_the_same(name, tmp_path):
     whole = built(name)
     whole.save(tmp_path / "model.keras")
-    loaded = translator.load(tmp_path / "model.keras")
+    loaded = pipeline.load(tmp_path / "model.keras")
     assert loaded.config == whole.config
     for weight, other in zip(whole.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(weight, other)
@@ -335,7 +337,7 @@ def test_no_texts_have_no_translations(name):
 
 
 def test_every_text_has_its_own_limit():
-    limits = translator.limits_of(tf.constant(SOURCE_IDS))
+    limits = pipeline.limits_of(tf.constant(SOURCE_IDS))
     assert limits.max_length.numpy().tolist() == [2 * n + 10 for n in (5, 3, 1)]
     never_ending = small()
     favour(never_ending, text.END_ID, -99)
@@ -374,8 +376,8 @@ def found(decoded, row=0, place=0):
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("penalties", [(0.0, 0.0), (1.5, 0.0), (0.5, 0.3)])
 def test_a_wide_beam_finds_the_best_of_all(monkeypatch, penalties, seed):
-    monkeypatch.setattr(translator, "MAX_GROWTH", 0)
-    monkeypatch.setattr(translator, "MAX_MORE", 2)
+    monkeypatch.setattr(pipeline, "MAX_GROWTH", 0)
+    monkeypatch.setattr(pipeline, "MAX_MORE", 2)
     length_penalty, coverage_penalty = penalties
     whole = small(
         seed,
@@ -441,7 +443,7 @@ def test_it_can_learn_eight_pairs_by_heart():
         for n in (1, 2, 3, 3, 4, 5, 5, 6)
     ]
     pairs = [
-        sources.Pair(" ".join(row), " ".join(row[::-1]).upper(), "")
+        datasets.Pair(" ".join(row), " ".join(row[::-1]).upper(), "")
         for row in words
     ]
     config = Config(
@@ -456,7 +458,7 @@ def test_it_can_learn_eight_pairs_by_heart():
     )
     known = sorted({f" {word}" for row in words for word in row})
     keras.utils.set_random_seed(1)
-    whole = translator.build(config, known, [word.upper() for word in known])
+    whole = pipeline.build(config, known, [word.upper() for word in known])
     train.compile_model(whole.seq2seq, config)
     tokenizers = [whole.source_tokenizer, whole.target_tokenizer]
     batches = encoded.batches(encoded.encode(pairs, tokenizers), config)

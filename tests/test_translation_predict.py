@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.translation import builtin, predict, train, translator
+from apps.translation import pipeline, predict, train
 from apps.translation.config import SMOKE, Config
+from apps.translation.datasets import builtin
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 
@@ -275,7 +276,7 @@ def test_an_attention_plot_of_an_unknown_format(say, tmp_path, name):
 
 def test_an_attention_plot_where_there_is_no_attention(say, monkeypatch):
     config = Config(level="word", attention="none", units=2, embedding_dim=2)
-    model = translator.build(config, [" a"], [" b"])
+    model = pipeline.build(config, [" a"], [" b"])
     monkeypatch.setattr(predict, "_model_of", lambda predictor, flag: model)
     with pytest.raises(UserError, match="--attention-plot: this model was"):
         say("a", "--attention-plot", "plot.png")

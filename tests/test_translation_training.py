@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from apps.translation import data, encoded, text, train, translator
+from apps.translation import batches, data, pipeline, text, train
 from apps.translation.config import SMOKE, Config
 from common.errors import UserError
 from common.training import checkpoints, interrupts
@@ -74,7 +74,7 @@ def test_two_epochs_and_two_more_are_four(tmp_path, four_epochs):
 
 def num_batches():
     dataset = data.load(SMALL)
-    return len(encoded.batches(dataset.train, SMALL, epoch=0))
+    return len(batches.batches(dataset.train, SMALL, epoch=0))
 
 
 # In the middle of the second epoch, and at its very end.
@@ -164,7 +164,7 @@ WORDS = [" cat", " dog", " the", "."]
 
 def translator_of_words(**options):
     config = dataclasses.replace(SMALL, **options)
-    return translator.build(config, WORDS, WORDS), config
+    return pipeline.build(config, WORDS, WORDS), config
 
 
 def test_pretrained_vectors_stand_where_their_words_are(tmp_path, capsys):

@@ -4,9 +4,13 @@ import re
 import numpy as np
 import pytest
 
-from apps.video_tagging import annotations, feature_arrays
-from apps.video_tagging.annotations import Annotation, Segment
 from apps.video_tagging.config import Config
+from apps.video_tagging.datasets import annotations
+from apps.video_tagging.datasets.annotations import (
+    Annotation,
+    Segment,
+)
+from common.data import feature_arrays
 from common.errors import UserError
 
 

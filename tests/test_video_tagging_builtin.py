@@ -8,10 +8,16 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from apps.video_tagging import builtin, videos, write_builtin
-from apps.video_tagging.builtin import TAGS, generate, motion
+from apps.video_tagging.datasets import builtin
+from apps.video_tagging.datasets.builtin import (
+    TAGS,
+    __main__,
+    generate,
+    motion,
+)
 from common import cli
 from common.errors import UserError
+from common.media import videos
 
 CHANGES = {
     "still": (),
@@ -310,7 +316,7 @@ def rows_of(folder):
 def test_a_folder_says_what_the_clips_say(tmp_path, multi_label):
     pytest.importorskip("av")
     folder = tmp_path / "clips"
-    write_builtin.write(folder, 2, 5, multi_label)
+    __main__.write(folder, 2, 5, multi_label)
     expected = {s: list(generate(s, 2, 5, multi_label)) for s in builtin.SPLITS}
     for split, clips in expected.items():
         names = (folder / "splits" / f"{split}.bundle").read_text().split()
@@ -340,10 +346,10 @@ def written(monkeypatch, capsys):
     def run(*args, status=0):
         monkeypatch.setattr(sys, "argv", ["clips", *map(str, args)])
         if not status:
-            cli.main(write_builtin.main)
+            cli.main(__main__.main)
             return capsys.readouterr().out
         with pytest.raises(SystemExit) as stopped:
-            cli.main(write_builtin.main)
+            cli.main(__main__.main)
         assert stopped.value.code == status
         (line,) = capsys.readouterr().err.splitlines()
         return line
@@ -382,5 +388,5 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(videos, "write", full)
     with pytest.raises(UserError, match="No space left on device"):
-        write_builtin.write(tmp_path / "new", 1, 0, False)
+        __main__.write(tmp_path / "new", 1, 0, False)
     assert list(tmp_path.iterdir()) == []

@@ -9,18 +9,23 @@ import tensorflow as tf
 
 from apps.video_tagging import (
     data,
-    encoders,
+    datasets,
     frames,
-    sources,
-    videos,
 )
-from apps.video_tagging.annotations import Annotation, Segment
+from apps.video_tagging import (
+    encoder as encoders,
+)
 from apps.video_tagging.batches import Encoded
 from apps.video_tagging.config import Config
+from apps.video_tagging.datasets import Example
+from apps.video_tagging.datasets.annotations import (
+    Annotation,
+    Segment,
+)
 from apps.video_tagging.frames import Piece
-from apps.video_tagging.sources import Example
 from common.errors import UserError
 from common.layers.crf import UNLABELLED
+from common.media import videos
 from tests.test_video_tagging_features import Colours
 
 DIM = 3
@@ -438,7 +443,10 @@ def test_a_frozen_encoder_sees_each_frame_once(
 def test_a_frozen_encoder_needs_files():
     options = {"encoder": "MobileNetV2", "num_examples": 10}
     message = refused("builtin", "--encoder MobileNetV2 needs files", **options)
-    assert "python -m apps.video_tagging.write_builtin FOLDER" in message
+    assert (
+        "python -m apps.video_tagging.datasets.builtin.__main__ FOLDER"
+        in message
+    )
 
 
 # Pieces
@@ -480,7 +488,7 @@ def test_how_long_the_last_frame_is_shown(tmp_path):
 
 
 def test_reading_goes_by_the_source(folder):
-    found = sources.read(Config(data=str(folder)))
+    found = datasets.read(Config(data=str(folder)))
     assert all(
         frames.is_features(x.source)
         for split in found.splits.values()

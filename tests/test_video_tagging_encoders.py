@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.video_tagging import encoders
+from apps.video_tagging import encoder as encoders
 from apps.video_tagging.config import Config
 from common.errors import UserError
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from apps.video_tagging import (
     export,
+    pipeline,
     predictor,
     signatures,
     states,
-    tagger,
 )
 from apps.video_tagging.config import Config
 from common import export as common_export
@@ -43,7 +43,7 @@ def make(kind):
     options, sees_frames = KINDS[kind]
     keras.utils.set_random_seed(1)
     config = Config(units=5, **options)
-    model = tagger.build(config, LABELS, None if sees_frames else DIM)
+    model = pipeline.build(config, LABELS, None if sees_frames else DIM)
     for number, stage in enumerate(model.network.stages):
         for weight in stage.trainable_variables:
             if len(weight.shape) == 2:

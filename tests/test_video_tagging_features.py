@@ -8,18 +8,20 @@ import tensorflow as tf
 
 from apps.video_tagging import (
     data,
-    encoders,
+    datasets,
     features,
     predictor,
-    sources,
     train,
-    videos,
-    write_builtin,
+)
+from apps.video_tagging import (
+    encoder as encoders,
 )
 from apps.video_tagging.config import Config
-from apps.video_tagging.feature_folder import FeatureFolder
+from apps.video_tagging.datasets.builtin import __main__
+from common.data.feature_store import FeatureFolder
 from common.data.skipped import Skipped
 from common.errors import UserError
+from common.media import videos
 
 CONFIG = Config(encoder="MobileNetV2", encoder_weights="none", image_size=32)
 OPTIONS = ["--encoder-weights", "none", "--image-size", "32"]
@@ -322,7 +324,7 @@ def test_command_writes_a_folder_to_train_on(
     for name in ("mapping.txt", "splits/train.bundle", "splits/test.bundle"):
         assert (to / name).read_text() == (labelled / name).read_text()
     config = Config(data=str(to), rate=5.0, valid_videos="c")
-    found = sources.read(config)
+    found = datasets.read(config)
     names = {k: [x.name for x in v] for k, v in found.splits.items()}
     assert names == {"train": ["a", "b"], "valid": ["c"], "test": ["d"]}
     assert found.labels == ["close fridge", "open fridge"]
@@ -366,8 +368,8 @@ def test_command_with_segments(tmp_path, colours, run):
     expected = ["background"] * 3 + ["wave"] * 2 + ["background"] * 5
     assert lines(to / "groundTruth" / "v1.txt") == expected
     assert lines(to / "mapping.txt") == ["0 background", "1 wave"]
-    splits = sources.read(Config(data=str(data))).splits
-    again = sources.read(Config(data=str(to))).splits
+    splits = datasets.read(Config(data=str(data))).splits
+    again = datasets.read(Config(data=str(to))).splits
     assert {k: [x.name for x in v] for k, v in splits.items()} == {
         k: [x.name for x in v] for k, v in again.items()
     }
@@ -421,7 +423,7 @@ def test_features_of_unknown_or_other_encoders(
 @pytest.mark.slow
 def test_a_model_of_a_frozen_encoder_tags_videos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_builtin.write(tmp_path / "shapes", 3, 0, False)
+    __main__.write(tmp_path / "shapes", 3, 0, False)
     options = {"data": "shapes", "run_dir": "run", "epochs": 1, "units": 8}
     train.train(Config(**vars(CONFIG) | options))
     tagger = predictor.load("run")

@@ -8,13 +8,13 @@ import pytest
 import tensorflow as tf
 
 from apps.video_tagging import (
-    encoders,
+    encoder,
     losses,
     model,
+    pipeline,
     predictor,
     scaling,
     states,
-    tagger,
 )
 from apps.video_tagging.config import Config
 from apps.video_tagging.model import FramesToTags, Stage
@@ -44,7 +44,7 @@ def make(**options):
     """A tagger of features; its weights are large enough to matter."""
     keras.utils.set_random_seed(1)
     config = Config(units=5, **options)
-    whole = tagger.build(config, LABELS, DIM)
+    whole = pipeline.build(config, LABELS, DIM)
     for number, weight in enumerate(whole.network.trainable_variables):
         weight.assign(noise(*weight.shape, seed=number) / 2)
     return whole
@@ -131,7 +131,9 @@ def test_names_stand_on_real_frames_alone():
 def test_names_of_sets_are_joined_by_spaces():
     whole = make(multi_label=True)
     tags = [[[True, False, True], [False] * 3, [True] * 3, [True] * 3]]
-    names = whole.names(tagger.Found(tf.constant(tags), None), tf.constant([3]))
+    names = whole.names(
+        pipeline.Found(tf.constant(tags), None), tf.constant([3])
+    )
     assert names.numpy().tolist() == [[b"cut stir", b"", b"cut pour stir", b""]]
 
 
@@ -586,7 +588,7 @@ def test_a_stride_answers_for_groups_of_frames():
 def of_frames():
     keras.utils.set_random_seed(1)
     config = Config(units=5, image_size=16, causal=True, num_stages=2)
-    return tagger.build(config, LABELS, None)
+    return pipeline.build(config, LABELS, None)
 
 
 def pixels(rows, time):
@@ -606,7 +608,7 @@ def test_an_encoder_sees_each_frame(of_frames):
 
 
 def test_the_encoder_learns_with_the_recurrence(of_frames):
-    assert encoders.is_trained(of_frames.config)
+    assert encoder.is_trained(of_frames.config)
     trained = {id(v) for v in of_frames.network.trainable_variables}
     inside = {id(v) for v in of_frames.network.encoder.trainable_variables}
     assert inside and inside <= trained
@@ -630,7 +632,7 @@ def test_a_saved_tagger_answers_the_same(options, tmp_path):
     whole = make(**options)
     whole.network.adapt(np.ones(DIM), np.full(DIM, 2.0), np.arange(3.0))
     whole.save(tmp_path / "model.keras")
-    again = tagger.load(tmp_path / "model.keras")
+    again = pipeline.load(tmp_path / "model.keras")
     assert again.config == whole.config
     assert (again.labels, again.dim) == (LABELS, DIM)
     given = tf.constant(features()), tf.constant(LENGTHS)
@@ -641,7 +643,7 @@ def test_a_saved_tagger_answers_the_same(options, tmp_path):
 
 def test_a_saved_tagger_keeps_its_encoder(of_frames, tmp_path):
     of_frames.save(tmp_path / "model.keras")
-    again = tagger.load(tmp_path / "model.keras")
+    again = pipeline.load(tmp_path / "model.keras")
     assert again.has_encoder
     given = pixels(2, 4), tf.constant([4, 2])
     assert_close(again(*given), of_frames(*given))
@@ -650,4 +652,4 @@ def test_a_saved_tagger_keeps_its_encoder(of_frames, tmp_path):
 def test_a_file_that_is_no_model(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"words")
     with pytest.raises(UserError, match="cannot load it"):
-        tagger.load(tmp_path / "model.keras")
+        pipeline.load(tmp_path / "model.keras")

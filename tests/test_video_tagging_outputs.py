@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from apps.video_tagging import live, plots, subtitles
-from apps.video_tagging.plots import Row, Tags
-from apps.video_tagging.segments import (
+from apps.video_tagging.outputs import live, subtitles, timeline
+from apps.video_tagging.outputs.segments import (
     Segment,
     line,
     milliseconds,
     number,
     of_tags,
 )
+from apps.video_tagging.outputs.timeline import Row, Tags
 from common.errors import UserError
 
 relaxed = settings(deadline=None, derandomize=True)
@@ -349,7 +349,7 @@ ROW = Row("video_1", FOUND, TRUTH, 10)
 
 def draw(rows, tags):
     figure = Figure(layout="constrained")
-    plots.draw(figure, rows, tags)
+    timeline.draw(figure, rows, tags)
     return figure
 
 
@@ -398,21 +398,21 @@ def test_the_truth_is_above_the_prediction():
 
 
 def test_only_the_background_is_grey():
-    color = plots.colors(TAGS)
+    color = timeline.colors(TAGS)
     assert [len(set(color[label])) == 1 for label in TAGS.labels] == [1, 0, 0]
-    sets = plots.colors(TAGS._replace(are_sets=True))
+    sets = timeline.colors(TAGS._replace(are_sets=True))
     assert all(len(set(color)) > 1 for color in sets.values())
 
 
 def test_48_tags_have_48_colors():
     labels = [f"tag {k}" for k in range(48)]
-    color = np.array(list(plots.colors(Tags(labels, "", False)).values()))
+    color = np.array(list(timeline.colors(Tags(labels, "", False)).values()))
     assert color.min() >= 0
     assert color.max() <= 1
     apart = np.abs(color[:, None] - color).max(axis=2) + np.eye(48)
     assert apart.min() > 0.03
     # A tag keeps its color, however many others there are.
-    few = plots.colors(Tags(labels[:3], "", False))
+    few = timeline.colors(Tags(labels[:3], "", False))
     np.testing.assert_array_equal(list(few.values()), color[:3])
 
 
@@ -438,13 +438,13 @@ def test_sets_of_tags_have_a_line_for_each_tag():
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["walk", "run"]
-    color = plots.colors(tags)
+    color = timeline.colors(tags)
     assert bars(axes) == [
         (3, 8, 0.5, color["walk"]),
-        (0, 6, 1.5, plots.GREY),  # Behind the prediction, which comes next.
+        (0, 6, 1.5, timeline.GREY),  # Behind the prediction, which comes next.
         (0, 5, 1.5, color["run"]),
     ]
-    assert legend(figure) == {"truth": plots.GREY}
+    assert legend(figure) == {"truth": timeline.GREY}
     assert legend(draw([Row("v", found, None, 10)], tags)) == {}
 
 
@@ -452,7 +452,7 @@ def test_sets_of_tags_have_a_line_for_each_tag():
 def test_a_video_without_any_segment(tmp_path, are_sets):
     rows = [Row("empty", [], [], 7), ROW]
     tags = TAGS._replace(are_sets=are_sets)
-    plots.timeline(rows, tags, True, tmp_path / "plot.png")
+    timeline.timeline(rows, tags, True, tmp_path / "plot.png")
     assert is_png(tmp_path / "plot.png")
 
 
@@ -469,9 +469,9 @@ def test_each_video_has_axes_and_a_name():
 @pytest.mark.parametrize("in_seconds", [True, False])
 def test_a_timeline_is_a_picture(tmp_path, in_seconds):
     path = tmp_path / "plots" / "timeline.svg"
-    plots.timeline([ROW] * 40, TAGS, in_seconds, path)
+    timeline.timeline([ROW] * 40, TAGS, in_seconds, path)
     words = re.findall("<!-- (.*?) -->", path.read_text())
-    assert words.count("video_1") == plots.MAX_VIDEOS
+    assert words.count("video_1") == timeline.MAX_VIDEOS
     assert ("seconds" in words, "frames" in words) == (
         in_seconds,
         not in_seconds,
@@ -482,7 +482,7 @@ def test_a_timeline_is_a_picture(tmp_path, in_seconds):
 
 def test_a_picture_is_of_a_sensible_size(tmp_path):
     path = tmp_path / "timeline.png"
-    plots.timeline([ROW], TAGS, True, path)
+    timeline.timeline([ROW], TAGS, True, path)
     assert is_png(path)
     size = path.read_bytes()[16:24]
     width, height = int.from_bytes(size[:4]), int.from_bytes(size[4:])
@@ -495,7 +495,7 @@ def test_odd_names_are_shown_as_they_are(tmp_path):
     found = [Segment(9 * k, 9 * k + 9, tag, 1) for k, tag in enumerate(labels)]
     path = tmp_path / "timeline.svg"
     tags = Tags(labels, "SIL", False)
-    plots.timeline([Row("$1_$2", found, None, 36)], tags, True, path)
+    timeline.timeline([Row("$1_$2", found, None, 36)], tags, True, path)
     words = re.findall("<!-- (.*?) -->", path.read_text())
     for name in (
         "$1_$2",
@@ -511,7 +511,7 @@ def test_odd_names_are_shown_as_they_are(tmp_path):
 def test_a_timeline_of_an_unknown_format(tmp_path, name):
     expected = rf"--timeline .*{name}: expected a name ending in .png"
     with pytest.raises(UserError, match=expected):
-        plots.timeline([ROW], TAGS, True, tmp_path / name)
+        timeline.timeline([ROW], TAGS, True, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -519,4 +519,4 @@ def test_a_timeline_without_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     expected = r'matplotlib: pip install "rnn-topologies\[plots\]"'
     with pytest.raises(UserError, match=expected):
-        plots.timeline([ROW], TAGS, True, tmp_path / "plot.png")
+        timeline.timeline([ROW], TAGS, True, tmp_path / "plot.png")

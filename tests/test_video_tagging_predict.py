@@ -15,18 +15,17 @@ import pytest
 import tensorflow as tf
 
 from apps.video_tagging import (
-    builtin,
     evaluate,
-    own_videos,
+    pipeline,
     predict,
     predictor,
-    segments,
-    tagger,
     train,
-    videos,
 )
 from apps.video_tagging.config import SMOKE, Config
+from apps.video_tagging.datasets import annotations_csv, builtin
+from apps.video_tagging.outputs import segments
 from common.errors import UserError
+from common.media import videos
 from common.training import runs, trained
 from tests.test_video_tagging_data import write_folder
 
@@ -61,7 +60,7 @@ def make_talkative(run, seen=None):
         run: the run folder.
         seen: frames, for an encoder whose features should tell them apart.
     """
-    model = tagger.load(run / runs.MODEL)
+    model = pipeline.load(run / runs.MODEL)
     network = model.network
     if seen is not None:
         values = network.features(tf.constant(seen[None])).numpy()[0]
@@ -155,7 +154,7 @@ def clips(tmp_path_factory):
 
 def expected_lines(run, path):
     """What should be printed of a video, from the model in one piece."""
-    model = tagger.load(trained.find(run))
+    model = pipeline.load(trained.find(run))
     clip = videos.read(path, 16, 0.0)
     found = model(clip.pixels[None], np.array([clip.total]))
     tags = found.tags.numpy()[0]
@@ -222,7 +221,7 @@ def test_a_table_is_read_again_as_annotations(ask, run, clips, tmp_path):
     paths = [clips / "first.mp4", clips / "second.mp4"]
     lines, _ = ask(run, *paths, "--csv", table)
     config = Config(multi_label=False)
-    found = own_videos.annotations_in(table, config)
+    found = annotations_csv.annotations_in(table, config)
     assert list(found) == ["first", "second"]
     for name, annotation in found.items():
         rows = [x.split("\t") for x in lines if x.startswith(name)]
@@ -342,7 +341,7 @@ def features_of(run, name):
 
 def test_features_have_numbers_of_frames(ask, of_features):
     path = features_of(of_features, "x1")
-    model = tagger.load(trained.find(of_features))
+    model = pipeline.load(trained.find(of_features))
     values = np.load(path).T
     found = model(values[None], np.array([12]))
     times = np.arange(12.0)

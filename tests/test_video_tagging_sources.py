@@ -7,14 +7,19 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from apps.video_tagging import (
-    builtin,
-    sources,
-    splitting,
-    tfds_clips,
-)
-from apps.video_tagging.annotations import Annotation, Segment
+from apps.video_tagging import datasets
 from apps.video_tagging.config import Config
+from apps.video_tagging.datasets import (
+    builtin,
+    splitting,
+)
+from apps.video_tagging.datasets import (
+    tfds as tfds_clips,
+)
+from apps.video_tagging.datasets.annotations import (
+    Annotation,
+    Segment,
+)
 from common.data import skipped
 from common.errors import UserError
 
@@ -65,7 +70,7 @@ def own(folder, *rows, names=("a.mp4", "b.mp4", "c.mp4"), header=CSV):
 
 
 def read(data, **options):
-    return sources.read(Config(data=str(data), **options))
+    return datasets.read(Config(data=str(data), **options))
 
 
 def names_of(data, **options):

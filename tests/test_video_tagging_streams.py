@@ -12,8 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from apps.video_tagging import streams, videos
 from common.errors import UserError
+from common.media import streams, videos
 from tests.conftest import ROOT
 
 RATE = 25

@@ -8,16 +8,10 @@ import signal
 import numpy as np
 import pytest
 
-from apps.video_tagging import (
-    batches,
-    builtin,
-    samples,
-    scores,
-    train,
-)
+from apps.video_tagging import batches, scores, train
 from apps.video_tagging.config import SMOKE, Config
+from apps.video_tagging.datasets import Example, builtin, samples
 from apps.video_tagging.predictor import Tagged
-from apps.video_tagging.sources import Example
 from common.errors import UserError
 from common.metrics import segments
 from common.training import checkpoints, interrupts, runs

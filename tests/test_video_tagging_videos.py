@@ -9,9 +9,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.video_tagging import clocks, pictures, videos
-from apps.video_tagging.containers import NO_FRAMES
 from common.errors import UserError
+from common.media import pictures, timestamps, videos
+from common.media.containers import NO_FRAMES
 
 RATE = 25
 
@@ -133,13 +133,13 @@ def test_sampler_keeps_what_the_definition_says(milliseconds, rate):
     # Off the grid, so that rounding decides nothing.
     later = sorted(milliseconds)[1:]
     times = [0.0] + [ms / 1000 + 0.00001 for ms in later]
-    sampler = clocks.Sampler(rate)
+    sampler = timestamps.Sampler(rate)
     kept = [i for i, time in enumerate(times) if sampler.keeps(time)]
     assert kept == first_at_or_after(times, rate)
 
 
 def test_rounded_times_keep_an_even_rhythm():
-    sampler = clocks.Sampler(15)
+    sampler = timestamps.Sampler(15)
     kept = [i for i in range(30) if sampler.keeps(round(i / 30, 3))]
     assert kept == list(range(0, 30, 2))
 
@@ -161,20 +161,20 @@ def test_a_file_without_times(tmp_path):
 
 
 def test_clock_without_times_counts_by_the_rate():
-    clock = clocks.Clock(0.25)
+    clock = timestamps.Clock(0.25)
     assert [clock.read(None) for _ in range(4)] == [0, 0.25, 0.5, 0.75]
     assert clock.read(9.0) == 1.0  # Known from here on.
     assert clock.read(9.5) == 1.5
 
 
 def test_clock_bears_disorder_without_drift():
-    clock = clocks.Clock(1.0)
+    clock = timestamps.Clock(1.0)
     times = [5, 5, 7, 6.5, 6.5, 8, 9]
     assert [clock.read(time) for time in times] == [0, 0, 2, 2, 2, 3, 4]
 
 
 def test_clock_goes_on_where_a_recording_restarts():
-    clock = clocks.Clock(0.5)
+    clock = timestamps.Clock(0.5)
     times = [80.0, 80.5, 81.0, 0.0, 0.5, 1.0]
     assert [clock.read(time) for time in times] == [0, 0.5, 1, 1.5, 2, 2.5]
 

@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from common.data import batching
+from common.data import batching, feature_files
 
-from . import feature_file, images, sources, text
+from . import datasets, images, text
 from .config import Config
 
 # Finer than for texts: captions are short.
@@ -33,7 +33,7 @@ class Pictures:
         size: height and width to bring them to.
     """
 
-    def __init__(self, examples: Sequence[sources.Example], size: int) -> None:
+    def __init__(self, examples: Sequence[datasets.Example], size: int) -> None:
         self._size = size
         self._in_memory = isinstance(examples[0].image, bytes)
         self._images = tf.constant([example.image for example in examples])
@@ -59,8 +59,8 @@ class Features:
 
     def __init__(
         self,
-        examples: Sequence[sources.Example],
-        features: feature_file.Features,
+        examples: Sequence[datasets.Example],
+        features: feature_files.Features,
     ) -> None:
         self._features = features
         rows = features.rows
@@ -92,7 +92,7 @@ class Encoded(NamedTuple):
 
 
 def encode(
-    examples: Sequence[sources.Example],
+    examples: Sequence[datasets.Example],
     of_split: Images,
     vocabulary: list[str],
     max_words: int,

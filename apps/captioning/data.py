@@ -9,21 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from common.data import feature_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from . import (
-    batches,
-    encoders,
-    feature_file,
-    features,
-    images,
-    sources,
-    text,
-)
+from . import batches, datasets, encoder, features, images, text
 from .config import Config
 
-Examples = list[sources.Example]
+Examples = list[datasets.Example]
 # Makes the images of a split.
 See = Callable[[Examples], batches.Images]
 
@@ -62,7 +55,7 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
         UserError: for data that cannot be used; the place is named.
     """
     given = _given(config)
-    found = sources.read(config, given.rows if given else None)
+    found = datasets.read(config, given.rows if given else None)
     train = found.splits.get("train", [])
     valid = some(found.splits.get("valid", []), config.max_valid, config.seed)
     see, usable = _views([*train, *valid], config, given, found.skipped)
@@ -97,14 +90,14 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
 
 def has_encoder(config: Config) -> bool:
     """Whether a model of this config sees images, not only features."""
-    return not config.features or config.encoder != encoders.CNN
+    return not config.features or config.encoder != encoder.CNN
 
 
-def _given(config: Config) -> feature_file.Features | None:
+def _given(config: Config) -> feature_files.Features | None:
     """The features that the user gives, if any."""
     if not config.features:
         return None
-    given = feature_file.load(Path(config.features))
+    given = feature_files.load(Path(config.features))
     if has_encoder(config):
         _check_encoder(config, given)
     if config.decoder == "attention" and given.regions == 1:
@@ -116,9 +109,9 @@ def _given(config: Config) -> feature_file.Features | None:
     return given
 
 
-def _check_encoder(config: Config, given: feature_file.Features) -> None:
+def _check_encoder(config: Config, given: feature_files.Features) -> None:
     """Features and pictures must be seen through the same encoder."""
-    named = encoders.signature(config)
+    named = encoder.signature(config)
     if given.encoder is None:
         raise UserError(
             f"--features {config.features}: it does not tell which encoder made"
@@ -140,13 +133,13 @@ def _check_encoder(config: Config, given: feature_file.Features) -> None:
 def _views(
     examples: Examples,
     config: Config,
-    given: feature_file.Features | None,
+    given: feature_files.Features | None,
     skipped: Skipped,
 ) -> tuple[See, Collection[str]]:
     """How images are seen in training, and the names of those that can be."""
     if given is not None:
         return (lambda split: batches.Features(split, given)), given.rows
-    if encoders.is_trained(config):
+    if encoder.is_trained(config):
         usable = images.without_broken(examples, skipped)
         return (
             lambda split: batches.Pictures(split, config.image_size),
@@ -156,8 +149,8 @@ def _views(
     if config.data == "builtin":
         raise UserError(
             f"--encoder {config.encoder} needs files: write the builtin ones"
-            f" with python -m {__package__}.builtin FOLDER, and pass --data"
-            " FOLDER"
+            f" with python -m {__package__}.datasets.builtin FOLDER, and pass"
+            " --data FOLDER"
         )
     files = {example.name: Path(str(example.image)) for example in examples}
     computed, left_out = features.compute(files, config, _cache(config))
@@ -168,7 +161,7 @@ def _views(
 def _cache(config: Config) -> Path:
     """Where the features of a data set are kept, whatever run needs them."""
     name = re.sub(r"\W+", "-", Path(config.data).resolve().name)
-    signature = json.dumps(encoders.signature(config)).encode()
+    signature = json.dumps(encoder.signature(config)).encode()
     digest = hashlib.blake2b(signature, digest_size=4).hexdigest()
     return Path("features") / f"{name}-{config.encoder}-{digest}.npz"
 
@@ -193,7 +186,7 @@ def _check_not_empty(train: Examples, valid: Examples, config: Config) -> None:
 def _report(
     config: Config,
     splits: dict[str, Examples],
-    given: feature_file.Features | None,
+    given: feature_files.Features | None,
     skipped: Skipped,
 ) -> dict:
     report: dict = {"data": config.data, "skipped": skipped.report()}
@@ -204,6 +197,6 @@ def _report(
     report["features_of"] = None
     if given:
         report["features_of"] = given.encoder
-    elif not encoders.is_trained(config):
-        report["features_of"] = encoders.signature(config)
+    elif not encoder.is_trained(config):
+        report["features_of"] = encoder.signature(config)
     return report

@@ -17,7 +17,8 @@ from common.errors import UserError
 from common.metrics import captions as caption_metrics
 from common.metrics.caption_tokens import tokenize
 
-from . import batches, builtin, data, images, sources
+from . import batches, data, datasets, images
+from .datasets import builtin
 from .predictor import Predictor, load
 
 NUM_WORST = 10
@@ -31,12 +32,12 @@ class Answer(NamedTuple):
         caption: the best caption of the model.
     """
 
-    example: sources.Example
+    example: datasets.Example
     caption: str
 
 
 def score(
-    captions: Sequence[str], examples: Sequence[sources.Example]
+    captions: Sequence[str], examples: Sequence[datasets.Example]
 ) -> dict[str, float]:
     """The metrics of `common.metrics.captions`, which equal pycocoevalcap's.
 
@@ -50,7 +51,7 @@ def score(
 
 def select(
     splits: dict[str, data.Examples], name: str
-) -> Sequence[sources.Example]:
+) -> Sequence[datasets.Example]:
     """Picks one split, or chains all of them.
 
     Raises:
@@ -67,7 +68,7 @@ def select(
 
 def collect(
     predictor: Predictor,
-    examples: Sequence[sources.Example],
+    examples: Sequence[datasets.Example],
     views: batches.Images | None,
 ) -> list[Answer]:
     """Captions the images of a split.
@@ -187,7 +188,7 @@ def _rouge_l(answer: Answer) -> float:
     return caption_metrics.rouge_l([tokenize(answer.caption)], [references])
 
 
-def known_captions(examples: Iterable[sources.Example]) -> set[str]:
+def known_captions(examples: Iterable[datasets.Example]) -> set[str]:
     """The captions of training images, as `normalized` writes them."""
     return {
         normalized(caption)
@@ -218,7 +219,7 @@ def main() -> None:
     given = None
     if config.features:
         given = predictor.open_features(config.features)
-    found = sources.read(config, given.rows if given else None)
+    found = datasets.read(config, given.rows if given else None)
     examples = list(select(found.splits, args.split))[: args.limit or None]
     views = None
     if given is not None:

@@ -16,7 +16,7 @@ from common import cli, export
 from common.errors import UserError
 from common.training import runs
 
-from . import captioner, predictor
+from . import pipeline, predictor
 from .config import Config
 
 # What the model is asked before it is called good: no image, one, seven.
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
     score: Any
 
 
-def build(model: captioner.Captioner) -> keras.export.ExportArchive:
+def build(model: pipeline.Captioner) -> keras.export.ExportArchive:
     """Puts the serving signatures around a captioner.
 
     `serving_default`: `image_bytes` <string>[batch] to `caption`
@@ -69,7 +69,7 @@ def build(model: captioner.Captioner) -> keras.export.ExportArchive:
     return archive
 
 
-def signatures(model: captioner.Captioner) -> list[str]:
+def signatures(model: pipeline.Captioner) -> list[str]:
     """The names of the signatures of a model."""
     if model.config.features or not model.has_encoder:
         return ["serving_default", "features"]
@@ -94,7 +94,7 @@ def pictures(count: int, size: int) -> list[bytes]:
     return made[:count]
 
 
-def cases(model: captioner.Captioner) -> list[export.Case]:
+def cases(model: pipeline.Captioner) -> list[export.Case]:
     """What the model in memory answers, for comparison."""
     answering = predictor.of_model(model)
     rng = np.random.default_rng(0)
@@ -117,7 +117,7 @@ def cases(model: captioner.Captioner) -> list[export.Case]:
     return result
 
 
-def write_card(folder: Path, run: Path, model: captioner.Captioner) -> None:
+def write_card(folder: Path, run: Path, model: pipeline.Captioner) -> None:
     """Writes what a user of the model should know about it."""
     config: Config = model.config
     best = runs.read_json(run / "metrics.json")["best"]
@@ -163,7 +163,7 @@ def export_run(run: Path, to: Path) -> Path:
         UserError: if the run cannot be exported; nothing is left behind.
     """
     predictor.load(str(run))  # Says what is wrong with what is no run.
-    model = captioner.load(run / runs.MODEL)
+    model = pipeline.load(run / runs.MODEL)
     base = to / __package__.rpartition(".")[2]
     with export.new_version(base) as folder:
         build(model).write_out(folder, verbose=False)

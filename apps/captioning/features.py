@@ -20,10 +20,11 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli
-from common.data import skipped
+from common.data import feature_files, skipped
 from common.errors import UserError
 
-from . import encoders, feature_file, images, sources
+from . import datasets, images
+from . import encoder as encoders
 from .config import Config
 
 # Batches in a part: what a kill costs at most.
@@ -41,23 +42,23 @@ def find(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise UserError(f"--data {folder}: no such folder")
-    found = sources.find_images(folder, sources.is_image)
+    found = datasets.find_images(folder, datasets.is_image)
     files = {
         name: Path(path)
         for name, path in found.items()
-        if sources.is_image(name)
+        if datasets.is_image(name)
     }
     if not files:
         raise UserError(
             f"--data {folder}: no picture below it; expected files that end in"
-            f" {', '.join(sources.IMAGE_ENDINGS)}"
+            f" {', '.join(datasets.IMAGE_ENDINGS)}"
         )
     return files
 
 
 def compute(
     files: dict[str, Path], config: Config, to: Path
-) -> tuple[feature_file.Features, skipped.Skipped]:
+) -> tuple[feature_files.Features, skipped.Skipped]:
     """Computes what `to` does not have yet, and completes it.
 
     Args:
@@ -114,7 +115,7 @@ def _known(to: Path, parts: Path, signature: dict) -> dict[str, Row]:
     for path in [to, *sorted(parts.glob("*.npz"))]:
         if not path.exists():
             continue
-        features = feature_file.load(path)
+        features = feature_files.load(path)
         if features.encoder != signature:
             raise UserError(
                 f"{path}: features of {_described(features.encoder)}, not of"
@@ -171,12 +172,12 @@ def _batches(paths: list[Path], config: Config) -> tf.data.Dataset:
 def _save_part(parts: Path, part: dict[str, Row], signature: dict) -> None:
     number = len(list(parts.glob("*.npz")))
     path = parts / f"{number:06}.npz"
-    feature_file.save(path, _features(part, signature))
+    feature_files.save(path, _features(part, signature))
 
 
-def _features(rows: dict[str, Row], signature: dict) -> feature_file.Features:
+def _features(rows: dict[str, Row], signature: dict) -> feature_files.Features:
     values = np.stack([values for _, values in rows.values()])
-    return feature_file.Features(
+    return feature_files.Features(
         list(rows),
         values,
         encoder=signature,
@@ -190,7 +191,7 @@ def _finish(
     files: dict[str, Path],
     known: dict[str, Row],
     signature: dict,
-) -> feature_file.Features:
+) -> feature_files.Features:
     if not any(name in known for name in files):
         raise UserError(
             f"{next(iter(files.values())).parent}: none of {len(files)}"
@@ -199,7 +200,7 @@ def _finish(
     # In the order of the pictures, however often the work was interrupted.
     order = [*(name for name in files if name in known), *known]
     features = _features({name: known[name] for name in order}, signature)
-    feature_file.save(to, features)
+    feature_files.save(to, features)
     shutil.rmtree(parts, ignore_errors=True)
     return features
 

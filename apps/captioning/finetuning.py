@@ -5,7 +5,7 @@ from pathlib import Path
 from common.errors import UserError
 from common.training import runs
 
-from . import captioner
+from . import pipeline
 from .config import Config
 
 # What a model is made of: another value would be another model.
@@ -15,7 +15,7 @@ _MODEL_FIELDS = (
 )
 
 
-def model_before(config: Config) -> captioner.Captioner | None:
+def model_before(config: Config) -> pipeline.Captioner | None:
     """The model to begin with; None where training begins anew.
 
     Raises:
@@ -29,7 +29,7 @@ def model_before(config: Config) -> captioner.Captioner | None:
             f"--finetune {folder}: expected a run folder with a {runs.MODEL};"
             " train with a frozen encoder first"
         )
-    before = captioner.load(folder / runs.MODEL)
+    before = pipeline.load(folder / runs.MODEL)
     if not before.has_encoder:
         raise UserError(
             f"--finetune {folder}: a model of given features, without an"

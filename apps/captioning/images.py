@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from common.data.skipped import Skipped
 
-from . import sources
+from . import datasets
 
 MAX_PIXELS = 100_000_000  # 0.3 GB while decoding; 2.4 if transparent.
 GREY = 128.0  # What stands in for a picture that cannot be read.
@@ -135,7 +135,7 @@ def problem(picture: Path | bytes) -> str | None:
     return None
 
 
-def check(examples: Iterable[sources.Example]) -> dict[str, str]:
+def check(examples: Iterable[datasets.Example]) -> dict[str, str]:
     """Decodes the images of many examples, in parallel.
 
     Returns:
@@ -163,8 +163,8 @@ def check(examples: Iterable[sources.Example]) -> dict[str, str]:
 
 
 def without_broken(
-    examples: Iterable[sources.Example], skipped: Skipped
-) -> list[sources.Example]:
+    examples: Iterable[datasets.Example], skipped: Skipped
+) -> list[datasets.Example]:
     """The examples whose images can be read; notes the others."""
     listed = list(examples)
     broken = check(listed)
@@ -173,12 +173,12 @@ def without_broken(
     return [example for example in listed if example.name not in broken]
 
 
-def content_of(example: sources.Example) -> bytes:
+def content_of(example: datasets.Example) -> bytes:
     """The content of an example's picture file."""
     return _content(_picture(example))
 
 
-def _contents(examples: list[sources.Example]) -> Iterator[tuple[int, bytes]]:
+def _contents(examples: list[datasets.Example]) -> Iterator[tuple[int, bytes]]:
     for number, example in enumerate(examples):
         try:
             yield number, content_of(example)
@@ -186,7 +186,7 @@ def _contents(examples: list[sources.Example]) -> Iterator[tuple[int, bytes]]:
             yield number, b""  # `problem` finds out why.
 
 
-def _picture(example: sources.Example) -> Path | bytes:
+def _picture(example: datasets.Example) -> Path | bytes:
     image = example.image
     return image if isinstance(image, bytes) else Path(image)
 

@@ -10,7 +10,7 @@ import numpy as np
 from common import atomic
 from common.errors import UserError
 
-from .captioner import Looks
+from .pipeline import Looks
 
 NUM_COLUMNS = 4
 INCHES = 2.4  # Of one picture's side.

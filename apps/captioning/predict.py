@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli
-from common.data import lenient
+from common.data import feature_files, lenient
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 
-from . import feature_file, images, plots
+from . import images, plots
 from .predictor import (
     BATCH_SIZE,
     Answer,
@@ -48,7 +48,7 @@ def read_picture(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def read_features(given: feature_file.Features, name: str) -> np.ndarray:
+def read_features(given: feature_files.Features, name: str) -> np.ndarray:
     """The features <float32>[regions, dim] of an image.
 
     Raises:

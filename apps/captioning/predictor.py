@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from common import export
+from common.data import feature_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.training import runs, trained
 
-from . import batches, captioner, feature_file
+from . import batches, pipeline
 from .config import Config
 
 BATCH_SIZE = 32
@@ -53,14 +54,14 @@ class Predictor:
     of_encoded: Answer | None
     shape: tuple[int, int] | None = None
     features_of: dict | None = None
-    model: captioner.Captioner | None = None
+    model: pipeline.Captioner | None = None
 
     def of_pictures(self, contents: Iterable[bytes]) -> list[list[Caption]]:
         """Captions of picture files, best first, from their content."""
         assert self.of_content is not None
         return collect(self.of_content, _constants(contents))
 
-    def open_features(self, path: str) -> feature_file.Features:
+    def open_features(self, path: str) -> feature_files.Features:
         """Opens a features file, if it is of the encoder that the model knows.
 
         Raises:
@@ -74,7 +75,7 @@ class Predictor:
                 f"{flag}: this model learned to see by itself; it answers to"
                 " pictures only"
             )
-        given = feature_file.load(Path(path))
+        given = feature_files.load(Path(path))
         if self.features_of and given.encoder != self.features_of:
             raise UserError(
                 f"{flag}: of another encoder than those of training:"
@@ -142,7 +143,7 @@ def load(path: str, beam: int | None = None) -> Predictor:
             model_of(predictor, "--beam")
         return predictor
     return dataclasses.replace(
-        of_model(captioner.load(trained.find(path)), beam),
+        of_model(pipeline.load(trained.find(path)), beam),
         features_of=_features_of(folder),
     )
 
@@ -151,7 +152,7 @@ def _features_of(folder: Path) -> dict | None:
     return runs.read_json(folder / "data.json")["features_of"]
 
 
-def of_model(model: captioner.Captioner, beam: int | None = None) -> Predictor:
+def of_model(model: pipeline.Captioner, beam: int | None = None) -> Predictor:
     """A predictor of a model in memory, with its beam or another one."""
     of_content = tf.function(
         lambda content: model(content, beam=beam),
@@ -206,7 +207,7 @@ def _arguments_of(loaded: Any, name: str) -> list[str]:
     return list(loaded.signatures[name].structured_input_signature[1])
 
 
-def model_of(predictor: Predictor, flag: str) -> captioner.Captioner:
+def model_of(predictor: Predictor, flag: str) -> pipeline.Captioner:
     """The model in memory that an option needs.
 
     Raises:

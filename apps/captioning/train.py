@@ -18,14 +18,14 @@ from common.training import interrupts, runs
 
 from . import (
     batches,
-    captioner,
     data,
     evaluate,
     finetuning,
+    pipeline,
     predictor,
-    samples,
 )
 from .config import SMOKE, Config
+from .datasets import samples
 
 MONITOR = "val_cider"
 
@@ -51,7 +51,7 @@ def train(config: Config) -> Path:
     dataset = data.load(config, before and before.writer.vocabulary)
     print(describe(dataset))
     keras.utils.set_random_seed(config.seed)
-    whole = captioner.build(config, dataset.vocabulary, dataset.feature_shape)
+    whole = pipeline.build(config, dataset.vocabulary, dataset.feature_shape)
     if before:
         whole.set_weights(before.get_weights())
     compile_model(whole.network, config)
@@ -99,7 +99,7 @@ def compile_model(network: keras.Model, config: Config) -> None:
 
 def train_epoch(
     run: runs.Run,
-    whole: captioner.Captioner,
+    whole: pipeline.Captioner,
     greedy: predictor.Predictor,
     dataset: data.Data,
     stop: interrupts.Stop,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from common.data import batching
 from common.errors import UserError
 
-from . import sources, text
+from . import datasets, text
 from .config import Config
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
@@ -66,7 +66,7 @@ def load(config: Config) -> Data:
     Raises:
         UserError: for data that cannot be used; the place is named.
     """
-    splits = sources.open_splits(config)
+    splits = datasets.open_splits(config)
     if "train" not in splits:
         raise UserError(
             f"--data {config.data}: no training examples; it has only"
@@ -123,8 +123,8 @@ def most_frequent(
 
 
 def usable(
-    examples: Iterable[sources.Example], skipped: collections.Counter
-) -> Iterator[sources.Example]:
+    examples: Iterable[datasets.Example], skipped: collections.Counter
+) -> Iterator[datasets.Example]:
     """Passes on the examples with a text and a label, counting the others."""
     for example in examples:
         if not example.text.strip():
@@ -136,10 +136,10 @@ def usable(
 
 
 def _chunks(
-    examples: Iterable[sources.Example],
-) -> Iterator[tuple[list[sources.Example], tf.Tensor]]:
+    examples: Iterable[datasets.Example],
+) -> Iterator[tuple[list[datasets.Example], tf.Tensor]]:
     """Yields some examples at a time, with their texts <string>[examples]."""
-    chunk: list[sources.Example] = []
+    chunk: list[datasets.Example] = []
     size = 0
     for example in examples:
         chunk.append(example)
@@ -151,7 +151,7 @@ def _chunks(
         yield chunk, _texts(chunk)
 
 
-def _texts(examples: list[sources.Example]) -> tf.Tensor:
+def _texts(examples: list[datasets.Example]) -> tf.Tensor:
     # A lone surrogate, which JSON can hold, has no UTF-8.
     return tf.constant([e.text.encode("utf-8", "replace") for e in examples])
 
@@ -164,7 +164,7 @@ def _count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _survey(
-    examples: Iterable[sources.Example],
+    examples: Iterable[datasets.Example],
 ) -> tuple[collections.Counter, list[str], dict]:
     """Counts words (in UTF-8) and labels of the training examples."""
     words: collections.Counter[bytes] = collections.Counter()
@@ -183,7 +183,7 @@ def _survey(
 
 
 def _check_labels(
-    examples: Iterable[sources.Example], labels: list[str]
+    examples: Iterable[datasets.Example], labels: list[str]
 ) -> dict:
     """Refuses labels that training never shows, before it begins."""
     skipped: collections.Counter[str] = collections.Counter()
@@ -194,7 +194,7 @@ def _check_labels(
     return {"examples": num_examples, "skipped": dict(skipped)}
 
 
-def label_id(example: sources.Example, labels: list[str]) -> int:
+def label_id(example: datasets.Example, labels: list[str]) -> int:
     """The class number of an example.
 
     Raises:
@@ -210,7 +210,7 @@ def label_id(example: sources.Example, labels: list[str]) -> int:
 
 
 def encode(
-    examples: Iterable[sources.Example],
+    examples: Iterable[datasets.Example],
     vectorizer: text.Vectorizer,
     labels: list[str],
 ) -> Encoded:

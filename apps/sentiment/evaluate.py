@@ -17,7 +17,7 @@ from common import cli
 from common.errors import UserError
 from common.metrics import classification
 
-from . import data, sources
+from . import data, datasets
 from .predict import WINDOW, Predictor, load
 
 NUM_MISTAKES = 10
@@ -60,8 +60,8 @@ class Answers:
 
 
 def select(
-    splits: dict[str, sources.Stream], name: str
-) -> Iterable[sources.Example]:
+    splits: dict[str, datasets.Stream], name: str
+) -> Iterable[datasets.Example]:
     """Picks one split, or chains all of them.
 
     Raises:
@@ -77,7 +77,7 @@ def select(
 
 
 def collect(
-    predictor: Predictor, examples: Iterable[sources.Example], limit: int = 0
+    predictor: Predictor, examples: Iterable[datasets.Example], limit: int = 0
 ) -> Answers:
     """Streams a split through the model; no text is kept but the mistakes.
 
@@ -112,7 +112,7 @@ def collect(
 
 
 def _mistakes(
-    window: list[sources.Example], rows: np.ndarray, labels: list[str]
+    window: list[datasets.Example], rows: np.ndarray, labels: list[str]
 ) -> Iterable[Mistake]:
     for example, row in zip(window, rows, strict=True):
         best = int(row.argmax())
@@ -204,7 +204,7 @@ def main() -> None:
         parser.error(f"--limit must be 0 or more, got {args.limit}")
     predictor = load(args.run)
     config = cli.override(predictor.config, args)
-    examples = select(sources.open_splits(config), args.split)
+    examples = select(datasets.open_splits(config), args.split)
     answers = collect(predictor, examples, args.limit)
     scores = score(answers)
     print(report(answers, scores, predictor.labels))

@@ -10,9 +10,9 @@ import tensorflow as tf
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from . import sources, text, vocabulary
+from . import datasets, text, vocabulary
+from .batches import Encoded, chunks, encode
 from .config import Config
-from .encoded import Encoded, chunks, encode
 from .filters import usable
 
 
@@ -35,7 +35,7 @@ class Data:
     target_vocabulary: list[str]
     train: Encoded
     valid: Encoded
-    valid_pairs: list[sources.Pair]
+    valid_pairs: list[datasets.Pair]
     report: dict
 
 
@@ -48,13 +48,13 @@ def load(config: Config) -> Data:
     Raises:
         UserError: for data that cannot be used; the place is named.
     """
-    splits = sources.open_splits(config)
+    splits = datasets.open_splits(config)
     if "train" not in splits:
         raise UserError(
             f"--data {config.data}: no training pairs; it has only"
             f" {', '.join(splits)}"
         )
-    languages = sources.languages(config)
+    languages = datasets.languages(config)
     report: dict = {"data": config.data, "languages": list(languages)}
     held_out = _survey_held_out(splits, report)
     train = splits["train"]
@@ -72,7 +72,7 @@ def load(config: Config) -> Data:
     return Data(languages, *vocabularies, encoded, valid, valid_pairs, report)
 
 
-def _survey_held_out(splits: dict[str, sources.Stream], report: dict) -> set:
+def _survey_held_out(splits: dict[str, datasets.Stream], report: dict) -> set:
     """Counts the pairs of all splits but train; returns their sources."""
     held_out = set()
     for name in sorted(splits.keys() - {"train"}):
@@ -104,7 +104,9 @@ def _check_not_empty(report: dict, config: Config) -> None:
         )
 
 
-def _some(pairs: Iterable[sources.Pair], config: Config) -> list[sources.Pair]:
+def _some(
+    pairs: Iterable[datasets.Pair], config: Config
+) -> list[datasets.Pair]:
     """At most `max_valid` pairs, chosen by the seed, in their order."""
     found = list(pairs)
     if len(found) <= config.max_valid:
@@ -121,7 +123,7 @@ def _count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _learn(
-    pairs: Iterable[sources.Pair], config: Config
+    pairs: Iterable[datasets.Pair], config: Config
 ) -> tuple[list[str], list[str]]:
     """Learns the vocabularies of both sides, in one pass."""
     pieces: tuple[collections.Counter[bytes], ...] = (

@@ -13,7 +13,7 @@ from common.data import skipped
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from . import sources, text
+from . import datasets, text
 from .filters import usable
 from .predict import Predictor, load
 
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
         translation: the best translation of the model.
     """
 
-    pair: sources.Pair
+    pair: datasets.Pair
     translation: str
 
 
@@ -68,8 +68,8 @@ def score(translations: Sequence[str], references: Sequence[str]) -> dict:
 
 
 def select(
-    splits: dict[str, sources.Stream], name: str
-) -> Iterable[sources.Pair]:
+    splits: dict[str, datasets.Stream], name: str
+) -> Iterable[datasets.Pair]:
     """Picks one split, or chains all of them.
 
     Raises:
@@ -85,7 +85,7 @@ def select(
 
 
 def collect(
-    predictor: Predictor, pairs: Iterable[sources.Pair], limit: int = 0
+    predictor: Predictor, pairs: Iterable[datasets.Pair], limit: int = 0
 ) -> tuple[list[Answer], Skipped]:
     """Translates the sources of a split.
 
@@ -200,7 +200,7 @@ def main() -> None:
     metrics()  # If it is missing, say so before minutes of translating.
     predictor = load(args.run, args.beam)
     config = cli.override(predictor.config, args)
-    pairs = select(sources.open_splits(config), args.split)
+    pairs = select(datasets.open_splits(config), args.split)
     answers, left_out = collect(predictor, pairs, args.limit)
     print(report(answers, left_out))
     print(json.dumps(score_answers(answers)))

@@ -17,7 +17,7 @@ from common.errors import UserError
 from common.layers.attention import Memory
 from common.training import runs
 
-from . import predict, text, translator
+from . import pipeline, predict, text
 from .decoder import State
 
 # What the model is asked before it is called good: no row, one, seven; a text
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
     score: Any
 
 
-def build(model: translator.Translator) -> keras.export.ExportArchive:
+def build(model: pipeline.Translator) -> keras.export.ExportArchive:
     """Puts the serving signatures around a translator.
 
     `serving_default`: `text` <string>[batch] to `translation`
@@ -139,7 +139,7 @@ def _spec(name: str, value: tf.Tensor) -> tf.TensorSpec:
     return tf.TensorSpec(shape, value.dtype, name=name)
 
 
-def cases(model: translator.Translator) -> list[export.Case]:
+def cases(model: pipeline.Translator) -> list[export.Case]:
     """What the model in memory answers, for comparison."""
     predictor = predict.of_model(model)
     result = []
@@ -192,7 +192,7 @@ def export_run(run: Path, to: Path) -> Path:
         UserError: if the run cannot be exported; nothing is left behind.
     """
     predict.load(str(run))  # Says what is wrong with a folder that is no run.
-    model = translator.load(run / runs.MODEL)
+    model = pipeline.load(run / runs.MODEL)
     base = to / __package__.rpartition(".")[2]
     with export.new_version(base) as folder:
         build(model).write_out(folder, verbose=False)

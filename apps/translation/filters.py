@@ -6,15 +6,15 @@ import numpy as np
 
 from common.data.skipped import Skipped
 
-from . import sources
+from . import datasets
 from .config import Config
 
 
 def usable(
-    pairs: Iterable[sources.Pair],
+    pairs: Iterable[datasets.Pair],
     skipped: Skipped,
     held_out: Collection[str] = (),
-) -> Iterator[sources.Pair]:
+) -> Iterator[datasets.Pair]:
     """Passes on the pairs with two sentences, noting the others.
 
     Args:

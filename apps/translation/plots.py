@@ -5,7 +5,7 @@ from pathlib import Path
 from common import atomic
 from common.errors import UserError
 
-from .translator import Alignment
+from .pipeline import Alignment
 
 INCHES_A_TOKEN = 0.35
 

@@ -17,7 +17,7 @@ from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.training import runs, trained
 
-from . import plots, translator
+from . import pipeline, plots
 from .config import Config
 
 BATCH_SIZE = 64
@@ -52,7 +52,7 @@ class Predictor:
 
     config: Config
     answer: Answer
-    model: translator.Translator | None = None
+    model: pipeline.Translator | None = None
 
     def n_best(self, texts: list[str]) -> list[list[Translation]]:
         """Translates a list of texts, in batches of similar length.
@@ -100,12 +100,10 @@ def load(path: str, beam: int | None = None) -> Predictor:
         if beam is not None:
             _model_of(predictor, "--beam")
         return predictor
-    return of_model(translator.load(trained.find(path)), beam)
+    return of_model(pipeline.load(trained.find(path)), beam)
 
 
-def of_model(
-    model: translator.Translator, beam: int | None = None
-) -> Predictor:
+def of_model(model: pipeline.Translator, beam: int | None = None) -> Predictor:
     """A predictor of a model in memory, with its beam or another one."""
     answer = tf.function(
         lambda text: model(text, beam=beam),
@@ -125,7 +123,7 @@ def _load_export(folder: Path) -> Predictor:
     return Predictor(runs.load_config(folder, Config), answer)
 
 
-def _model_of(predictor: Predictor, flag: str) -> translator.Translator:
+def _model_of(predictor: Predictor, flag: str) -> pipeline.Translator:
     if predictor.model is None:
         raise UserError(
             f"{flag} needs the run folder: an export answers with the beam it"

@@ -16,7 +16,16 @@ from common.errors import UserError
 from common.losses import SmoothedCrossEntropy
 from common.training import interrupts, runs
 
-from . import data, encoded, evaluate, predict, translator, vectors
+from . import (
+    batches as encoded,
+)
+from . import (
+    data,
+    evaluate,
+    pipeline,
+    predict,
+    vectors,
+)
 from .config import SMOKE, Config
 
 MONITOR = "val_bleu"
@@ -44,7 +53,7 @@ def train(config: Config) -> Path:
     keras.utils.set_random_seed(config.seed)
     dataset = data.load(config)
     print(describe(dataset))
-    whole = translator.build(
+    whole = pipeline.build(
         config, dataset.source_vocabulary, dataset.target_vocabulary
     )
     compile_model(whole.seq2seq, config)
@@ -91,7 +100,7 @@ def compile_model(seq2seq: keras.Model, config: Config) -> None:
     )
 
 
-def fill_vectors(whole: translator.Translator, config: Config) -> None:
+def fill_vectors(whole: pipeline.Translator, config: Config) -> None:
     """Starts from pretrained vectors, where there are any."""
     for path, side, tokenizer in (
         (config.source_vectors, whole.seq2seq.encoder, whole.source_tokenizer),
@@ -107,7 +116,7 @@ def fill_vectors(whole: translator.Translator, config: Config) -> None:
 
 def train_epoch(
     run: runs.Run,
-    whole: translator.Translator,
+    whole: pipeline.Translator,
     greedy: predict.Predictor,
     dataset: data.Data,
     stop: interrupts.Stop,

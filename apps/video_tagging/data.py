@@ -10,12 +10,13 @@ from common.data.skipped import Skipped
 from common.errors import UserError
 from common.layers.crf import UNLABELLED
 
-from . import annotations, scaling, sources, views
+from . import datasets, scaling, views
 from .batches import Encoded
 from .config import Config
+from .datasets import annotations
 from .frames import Piece
 
-Examples = list[sources.Example]
+Examples = list[datasets.Example]
 
 
 class Statistics(NamedTuple):
@@ -63,7 +64,7 @@ def load(config: Config) -> Data:
     Raises:
         UserError: for data that cannot be used; the place is named.
     """
-    found = sources.read(config)
+    found = datasets.read(config)
     train, valid = (
         labelled(found.splits.get(name, []), found.skipped)
         for name in ("train", "valid")
@@ -144,7 +145,7 @@ def known_tags(
 
 
 def _tags(
-    example: sources.Example, piece: Piece, config: Config
+    example: datasets.Example, piece: Piece, config: Config
 ) -> list[tuple[str, ...] | None]:
     assert example.annotation is not None
     return annotations.tags_at(
@@ -180,7 +181,7 @@ def encode(
 
 
 def encode_labels(
-    example: sources.Example, piece: Piece, labels: list[str], config: Config
+    example: datasets.Example, piece: Piece, labels: list[str], config: Config
 ) -> tuple[np.ndarray, np.ndarray]:
     """The labels of a video's frames.
 

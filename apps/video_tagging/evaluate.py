@@ -16,8 +16,9 @@ from common import cli
 from common.data import skipped
 from common.errors import UserError
 
-from . import data, frames, plots, scores, segments, sources
+from . import data, datasets, frames, scores
 from .config import Config
+from .outputs import segments, timeline
 from .predictor import Predictor, Tagged, load
 
 NUM_WORST = 5
@@ -48,7 +49,7 @@ class Answer(NamedTuple):
 
 def select(
     splits: dict[str, data.Examples], name: str
-) -> Sequence[sources.Example]:
+) -> Sequence[datasets.Example]:
     """Picks one split, or chains all of them.
 
     Raises:
@@ -64,7 +65,7 @@ def select(
 
 
 def collect(
-    predictor: Predictor, examples: Iterable[sources.Example], config: Config
+    predictor: Predictor, examples: Iterable[datasets.Example], config: Config
 ) -> list[Answer]:
     """Tags the videos of a split, one after the other.
 
@@ -86,7 +87,7 @@ def collect(
 
 
 def _answer(
-    predictor: Predictor, example: sources.Example, config: Config
+    predictor: Predictor, example: datasets.Example, config: Config
 ) -> Answer:
     source = example.source
     tagged, piece = predictor.of_video(source, config)
@@ -183,20 +184,20 @@ def draw(answers: list[Answer], predictor: Predictor, path: Path) -> None:
         if truth.ndim == 2:
             truth = truth > 0
         rows.append(
-            plots.Row(
+            timeline.Row(
                 answer.name,
                 segments.of_tags(*answer.tagged, predictor.labels, *when),
                 segments.of_tags(truth, None, predictor.labels, *when),
                 float(answer.times[-1] + answer.period),
             )
         )
-    tags = plots.Tags(
+    tags = timeline.Tags(
         predictor.labels,
         predictor.config.background,
         predictor.config.multi_label,
     )
     in_seconds = all(answer.in_seconds for answer in answers)
-    plots.timeline(rows, tags, in_seconds, path)
+    timeline.timeline(rows, tags, in_seconds, path)
 
 
 def main() -> None:
@@ -213,7 +214,7 @@ def main() -> None:
         "--timeline",
         default="",
         help="a picture, .png, of truth and answers, at most"
-        f" {plots.MAX_VIDEOS} videos",
+        f" {timeline.MAX_VIDEOS} videos",
     )
     cli.add_overrides(
         parser, "data", "encoding", "tfds_dir", "align", "background"
@@ -229,7 +230,7 @@ def main() -> None:
     if config.data != predictor.config.data:
         # Which videos of other data were held out does not matter here.
         config = dataclasses.replace(config, valid_videos="")
-    found = sources.read(config)
+    found = datasets.read(config)
     examples = data.labelled(
         list(select(found.splits, args.split)), found.skipped
     )

@@ -15,14 +15,14 @@ from common import cli, export
 from common.errors import UserError
 from common.training import runs
 
-from . import predictor, signatures, states, tagger
+from . import pipeline, predictor, signatures, states
 
 # What the model is asked before it is called good: no video, one, seven.
 BATCHES = (0, 1, 7)
 TIME = 9
 
 
-def build(model: tagger.Tagger) -> keras.export.ExportArchive:
+def build(model: pipeline.Tagger) -> keras.export.ExportArchive:
     """Puts the signatures of `signatures.of` around a tagger."""
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -32,7 +32,7 @@ def build(model: tagger.Tagger) -> keras.export.ExportArchive:
     return archive
 
 
-def cases(model: tagger.Tagger) -> list[export.Case]:
+def cases(model: pipeline.Tagger) -> list[export.Case]:
     """What the model in memory answers, for comparison."""
     rng = np.random.default_rng(0)
     result = []
@@ -60,7 +60,7 @@ def _some(
     return rng.normal(size=shape).astype(np.float32)
 
 
-def write_card(folder: Path, run: Path, model: tagger.Tagger) -> None:
+def write_card(folder: Path, run: Path, model: pipeline.Tagger) -> None:
     """Writes what a user of the model should know about it."""
     config = model.config
     best = runs.read_json(run / "metrics.json")["best"]
@@ -94,16 +94,16 @@ def write_card(folder: Path, run: Path, model: tagger.Tagger) -> None:
     (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
 
 
-def _said_of_tags(model: tagger.Tagger) -> str:
+def _said_of_tags(model: pipeline.Tagger) -> str:
     if model.config.multi_label:
         return (
             "all tags of a frame with a probability of"
-            f" {tagger.THRESHOLD} or more, joined by spaces"
+            f" {pipeline.THRESHOLD} or more, joined by spaces"
         )
     return 'one for each frame, "" on padding'
 
 
-def _said_of_states(model: tagger.Tagger) -> str:
+def _said_of_states(model: pipeline.Tagger) -> str:
     if not model.config.causal:
         return "It reads a video from both sides, and needs all of it."
     names = ", ".join(f"`{name}`" for name in states.names(model.config))
@@ -130,7 +130,7 @@ def export_run(run: Path, to: Path) -> Path:
         UserError: if the run cannot be exported; nothing is left behind.
     """
     predictor.load(str(run))  # Says what is wrong with what is no run.
-    model = tagger.load(run / runs.MODEL)
+    model = pipeline.load(run / runs.MODEL)
     base = to / __package__.rpartition(".")[2]
     with export.new_version(base) as folder:
         build(model).write_out(folder, verbose=False)

@@ -23,11 +23,13 @@ import tensorflow as tf
 
 from common import cli
 from common.data import skipped
+from common.data.feature_store import FeatureFolder, Times, stamp
 from common.errors import UserError
+from common.media import videos
 
-from . import encoders, layout, videos
+from . import encoder as encoders
+from . import layout
 from .config import Config
-from .feature_folder import FeatureFolder, Times, stamp
 
 BATCH_FRAMES = 32
 # Frames in a part: what a kill costs at most.

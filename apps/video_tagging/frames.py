@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import feature_arrays, videos
+from common.data import feature_arrays
+from common.media import videos
+
 from .config import Config
 
 # Frames of a piece: enough to be fast, little to hold.

@@ -12,19 +12,14 @@ from typing import NamedTuple
 
 from common import atomic
 from common.data import text_files
+from common.data.feature_store import INDEX, Times
 from common.data.skipped import Skipped
 from common.errors import UserError
+from common.media import videos
 
-from . import (
-    annotations,
-    folders,
-    mstcn,
-    own_videos,
-    sources,
-    videos,
-)
+from . import datasets
 from .config import Config
-from .feature_folder import INDEX, Times
+from .datasets import annotations, annotations_csv, folders, mstcn
 
 
 class Given(NamedTuple):
@@ -37,7 +32,7 @@ class Given(NamedTuple):
         skipped: what was left out.
     """
 
-    examples: dict[str, sources.Example]
+    examples: dict[str, datasets.Example]
     splits: dict[str, list[str]]
     labels: list[str] | None
     skipped: Skipped
@@ -53,20 +48,20 @@ def read(config: Config) -> Given:
     if not folder.is_dir():
         raise UserError(
             f"--data {folder}: expected a folder of videos; python -m"
-            f" {__package__}.write_builtin FOLDER makes one"
+            f" {__package__}.datasets.builtin FOLDER makes one"
         )
     if (folder / "features").exists():
         raise UserError(
             f"{folder}: it has a folder features; to make others of its"
             " videos, move that one away"
         )
-    if mstcn.is_there(folder) or own_videos.table(folder):
+    if mstcn.is_there(folder) or annotations_csv.table(folder):
         return _labelled(config)
     return _unlabelled(folder)
 
 
 def _labelled(config: Config) -> Given:
-    found = sources.read(config)
+    found = datasets.read(config)
     splits = {
         split: [example.name for example in examples]
         for split, examples in found.splits.items()
@@ -89,7 +84,7 @@ def _unlabelled(folder: Path) -> Given:
             " or pictures in NAME/ or videos/NAME/"
         )
     examples = {
-        name: sources.Example(name, source, None)
+        name: datasets.Example(name, source, None)
         for name, source in found.items()
     }
     return Given(examples, {}, None, Skipped())
@@ -114,7 +109,7 @@ def check_target(data: Path, to: Path) -> None:
 
 
 def write_labels(
-    example: sources.Example, times: Times, config: Config, to: Path
+    example: datasets.Example, times: Times, config: Config, to: Path
 ) -> set[str]:
     """Writes the labels of the frames that were kept.
 

@@ -12,19 +12,13 @@ from typing import Any, NamedTuple
 from common import atomic, cli
 from common.data import lenient
 from common.errors import UserError
+from common.media import streams
 
-from . import (
-    frames,
-    live,
-    plots,
-    segments,
-    streams,
-    subtitles,
-    truth,
-)
+from . import frames, truth
 from .config import Config
+from .outputs import live, segments, subtitles, timeline
+from .outputs.segments import Segment
 from .predictor import Predictor, load
-from .segments import Segment
 
 
 class Video(NamedTuple):
@@ -125,7 +119,7 @@ def _parser() -> cli.Parser:
     add(
         "--timeline",
         default="",
-        help=f"a picture, .png, of at most {plots.MAX_VIDEOS} videos",
+        help=f"a picture, .png, of at most {timeline.MAX_VIDEOS} videos",
     )
     add(
         "--labels",
@@ -183,11 +177,11 @@ def write(videos: list[Video], args: Any, predictor: Predictor) -> None:
         _write_subtitles(videos, Path(args.srt), predictor.config.background)
     if args.timeline:
         config = predictor.config
-        tags = plots.Tags(
+        tags = timeline.Tags(
             predictor.labels, config.background, config.multi_label
         )
-        drawn = [plots.Row(x.name, x.found, x.truth, x.end) for x in videos]
-        plots.timeline(drawn, tags, in_seconds, Path(args.timeline))
+        drawn = [timeline.Row(x.name, x.found, x.truth, x.end) for x in videos]
+        timeline.timeline(drawn, tags, in_seconds, Path(args.timeline))
 
 
 def _write_subtitles(videos: list[Video], to: Path, background: str) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from common import export
+from common.data import feature_arrays
 from common.errors import UserError
 from common.training import runs, trained
 
-from . import encoders, feature_arrays, frames, states, tagger
+from . import encoder, frames, pipeline, states
 from .config import Config
 from .states import States
 
@@ -208,10 +209,10 @@ def load(path: str) -> Predictor:
     saved_model = export.find_saved_model(Path(path))
     if saved_model:
         return _load_export(saved_model)
-    return of_model(tagger.load(trained.find(path)))
+    return of_model(pipeline.load(trained.find(path)))
 
 
-def of_model(model: tagger.Tagger) -> Predictor:
+def of_model(model: pipeline.Tagger) -> Predictor:
     """A predictor of a model in memory."""
 
     @tf.function(reduce_retracing=True)
@@ -229,7 +230,7 @@ def of_model(model: tagger.Tagger) -> Predictor:
     encode = tf.function(model.network.features, reduce_retracing=True)
     config = model.config
     # Features of a trained encoder are nobody else's.
-    is_closed = model.has_encoder and encoders.is_trained(config)
+    is_closed = model.has_encoder and encoder.is_trained(config)
     return Predictor(
         config,
         model.labels,
@@ -288,7 +289,7 @@ def _numbered(
     """The answer of a signature, with numbers in place of names."""
     probabilities = answer["probabilities"].numpy()
     if config.multi_label:
-        return Tagged(probabilities >= tagger.THRESHOLD, probabilities)
+        return Tagged(probabilities >= pipeline.THRESHOLD, probabilities)
     # "" stands on padding, which nobody reads.
     numbers = {label.encode(): k for k, label in enumerate(labels)} | {b"": 0}
     names = answer["tags"].numpy()

@@ -9,8 +9,8 @@ from common.layers.crf import UNLABELLED
 from common.metrics import segments, tag_sets
 
 from .config import Config
+from .pipeline import THRESHOLD
 from .predictor import Tagged
-from .tagger import THRESHOLD
 
 SMALLEST = 1e-7
 

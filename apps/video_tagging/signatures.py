@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from . import encoders, states, tagger
+from . import encoder, pipeline, states
 
 DEFAULT = "serving_default"
 FEATURES = "features"
@@ -27,7 +27,7 @@ class Signature(NamedTuple):
     inputs: list[tf.TensorSpec]
 
 
-def of(model: tagger.Tagger) -> dict[str, Signature]:
+def of(model: pipeline.Tagger) -> dict[str, Signature]:
     """All signatures of a model, by name.
 
     `serving_default`: `frames` <uint8>[batch, time, size, size, 3], or
@@ -51,7 +51,7 @@ def of(model: tagger.Tagger) -> dict[str, Signature]:
         one_frame = tf.TensorSpec([None, model.dim], tf.float32, "features")
     lengths = tf.TensorSpec([None], tf.int32, "lengths")
     result = {DEFAULT: Signature(_whole(model), [frames, lengths])}
-    if model.has_encoder and not encoders.is_trained(model.config):
+    if model.has_encoder and not encoder.is_trained(model.config):
         result[FEATURES] = Signature(_whole(model), [features, lengths])
     if model.config.causal:
         state = _state_specs(model)
@@ -61,14 +61,14 @@ def of(model: tagger.Tagger) -> dict[str, Signature]:
     return result
 
 
-def _whole(model: tagger.Tagger) -> Callable[..., Named]:
+def _whole(model: pipeline.Tagger) -> Callable[..., Named]:
     def whole(values: tf.Tensor, lengths: tf.Tensor) -> Named:
         return _answer(model, model(values, lengths), lengths)
 
     return whole
 
 
-def _window(model: tagger.Tagger) -> Callable[..., Named]:
+def _window(model: pipeline.Tagger) -> Callable[..., Named]:
     names = states.names(model.config)
 
     def window(
@@ -95,7 +95,7 @@ def _step(window: Callable[..., Named]) -> Callable[..., Named]:
 
 
 def _answer(
-    model: tagger.Tagger, found: tagger.Found, lengths: tf.Tensor
+    model: pipeline.Tagger, found: pipeline.Found, lengths: tf.Tensor
 ) -> Named:
     return {
         "tags": model.names(found, lengths),
@@ -103,7 +103,7 @@ def _answer(
     }
 
 
-def _state_specs(model: tagger.Tagger) -> list[Any]:
+def _state_specs(model: pipeline.Tagger) -> list[Any]:
     shape = [None, model.config.units]
     return [
         tf.TensorSpec(shape, tf.float32, name)

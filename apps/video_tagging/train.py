@@ -15,8 +15,9 @@ from common.data import skipped
 from common.errors import UserError
 from common.training import interrupts, runs
 
-from . import batches, data, predictor, samples, scores, tagger
+from . import batches, data, pipeline, predictor, scores
 from .config import SMOKE, Config
+from .datasets import samples
 
 MONITOR = "val_score"
 
@@ -41,7 +42,7 @@ def train(config: Config) -> Path:
     dataset = data.load(config)
     print(describe(dataset))
     keras.utils.set_random_seed(config.seed)
-    whole = tagger.build(config, dataset.labels, dataset.dim)
+    whole = pipeline.build(config, dataset.labels, dataset.dim)
     whole.network.adapt(*dataset.statistics)
     compile_model(whole.network, config)
     example = samples.example_input(run.folder, dataset)
@@ -85,7 +86,7 @@ def compile_model(network: keras.Model, config: Config) -> None:
 
 def train_epoch(
     run: runs.Run,
-    whole: tagger.Tagger,
+    whole: pipeline.Tagger,
     answering: predictor.Predictor,
     dataset: data.Data,
     stop: interrupts.Stop,

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from common.errors import UserError
 
-from . import data, mstcn, own_videos, sources
-from . import segments as segments_of
-from .annotations import Annotation
+from . import data, datasets
 from .config import Config
+from .datasets import annotations_csv, mstcn
+from .datasets.annotations import Annotation
 from .frames import Piece
+from .outputs import segments as segments_of
 
 
 def segments(
@@ -35,7 +36,7 @@ def segments(
     found = annotations_in(path, config)
     if name not in found:
         raise UserError(f"--labels {path}: none of the video {name}")
-    example = sources.Example(name, path, found[name])
+    example = datasets.Example(name, path, found[name])
     tags, _ = data.encode_labels(example, piece, labels, config)
     if config.multi_label:
         tags = tags > 0
@@ -55,4 +56,4 @@ def annotations_in(path: Path, config: Config) -> dict[str, Annotation]:
             f"--labels {path}: expected annotations.csv, or a folder of"
             " NAME.txt with a line for each frame; there is nothing"
         )
-    return own_videos.annotations_in(path, config)
+    return annotations_csv.annotations_in(path, config)

@@ -5,26 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
+from common.data import feature_store
+from common.data.feature_arrays import check_same_dim
+from common.data.feature_arrays import load as load_features
+from common.data.feature_store import FeatureFolder
 from common.data.skipped import Skipped
 from common.errors import UserError
+from common.media import videos
 
-from . import (
-    encoders,
-    feature_folder,
-    features,
-    frames,
-    sources,
-    videos,
-)
+from . import datasets, encoder, features, frames
 from .config import Config
-from .feature_arrays import check_same_dim
-from .feature_arrays import load as load_features
-from .feature_folder import FeatureFolder
 from .frames import Piece
 
-Examples = list[sources.Example]
+Examples = list[datasets.Example]
 # Reads the frames of a video, or their features.
-Look = Callable[[sources.Example], Piece]
+Look = Callable[[datasets.Example], Piece]
 
 USUAL_RATE = 30.0  # Frames a second, to guess how much memory they take.
 GIGABYTE = 1e9
@@ -56,25 +51,25 @@ def look(
     names = {example.name for example in examples}
     if any(frames.is_features(source) for source in paths.values()):
         check_same_dim(examples)
-        if not encoders.is_trained(config):
+        if not encoder.is_trained(config):
             _check_encoder(config)
         return lambda example: frames.whole(example.source, config), names
-    if encoders.is_trained(config):
+    if encoder.is_trained(config):
         _check_memory(paths, config)
         return lambda example: frames.whole(example.source, config), names
     if not paths:
         raise UserError(
             f"--encoder {config.encoder} needs files: write the builtin ones"
-            f" with python -m {__package__}.write_builtin FOLDER, and pass"
+            f" with python -m {__package__}.datasets.builtin FOLDER, and pass"
             " --data FOLDER"
         )
     # A frozen encoder sees each frame once and for all.
     folder = FeatureFolder(
-        features.cache_folder(config), encoders.signature(config)
+        features.cache_folder(config), encoder.signature(config)
     )
     done = set(features.computed(paths, config, folder, skipped))
 
-    def of_cache(example: sources.Example) -> Piece:
+    def of_cache(example: datasets.Example) -> Piece:
         values = load_features(folder.file(example.name))
         return Piece(values, *folder.times(example.name))
 
@@ -84,13 +79,13 @@ def look(
 def _check_encoder(config: Config) -> None:
     """Features and videos must be seen through the same encoder."""
     folder = Path(config.data)
-    if not (folder / feature_folder.INDEX).is_file():
+    if not (folder / feature_store.INDEX).is_file():
         raise UserError(
             f"--data {config.data}: it does not tell which encoder made its"
             f" features; leave out --encoder {config.encoder}, and the model"
             " knows features only"
         )
-    FeatureFolder(folder, encoders.signature(config))  # Refuses another one.
+    FeatureFolder(folder, encoder.signature(config))  # Refuses another one.
 
 
 def _check_memory(paths: dict[str, Path], config: Config) -> None:
@@ -118,6 +113,6 @@ def given_dim(seen: np.ndarray, config: Config) -> int | None:
         seen: what the network gets of a video.
         config: names the encoder.
     """
-    if seen.ndim == 2 and encoders.is_trained(config):
+    if seen.ndim == 2 and encoder.is_trained(config):
         return seen.shape[1]
     return None

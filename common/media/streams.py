@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from common.errors import UserError
-
-from . import clocks, containers
+from common.media import containers, timestamps
 
 if TYPE_CHECKING:
     import av
@@ -151,7 +150,7 @@ def _in_thread(items: Iterator[Any]) -> Iterator[Any]:
 def _kept(
     source: str, size: int, rate: float
 ) -> Iterator[tuple[float, np.ndarray]]:
-    sampler = clocks.Sampler(rate)
+    sampler = timestamps.Sampler(rate)
     squeeze = containers.squeezer(size)
     with _opened(source) as container:
         for time, frame in _decoded(container, _name(source)):
@@ -166,7 +165,7 @@ def _decoded(
     video = containers.video_stream(container, name)
     # Threads that decode a frame each would hold back a frame each.
     video.thread_type = "SLICE"
-    clock = clocks.Clock(containers.period(video))
+    clock = timestamps.Clock(containers.period(video))
     total = 0
     try:
         for packet in container.demux(video):

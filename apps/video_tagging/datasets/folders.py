@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.data import text_files
+from common.data import feature_arrays, text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
+from common.media import videos
 
-from . import feature_arrays, videos
 from .annotations import Annotation
 
 SPLITS = ("train", "valid", "test")

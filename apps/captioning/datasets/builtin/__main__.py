@@ -1,6 +1,6 @@
 """Writes scenes as files, an example of a folder of one's own data.
 
-`python -m PACKAGE.builtin FOLDER` makes a folder with the files of Flickr8k.
+`python -m PACKAGE FOLDER` makes a folder with the files of Flickr8k.
 """
 
 from pathlib import Path

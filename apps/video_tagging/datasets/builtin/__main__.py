@@ -1,6 +1,6 @@
 """Writes the built-in clips as files, an example of a folder of one's own.
 
-`python -m PACKAGE.write_builtin FOLDER` makes a folder of videos, annotations,
+`python -m PACKAGE FOLDER` makes a folder of videos, annotations,
 the names of the videos of each split, and the order of the tags.
 """
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from common import atomic, cli
 from common.errors import UserError
+from common.media import videos
 
-from . import builtin, videos
+from . import RATE, SPLITS, TAGS, Scene, generate
 
 
 def write(folder: Path, num: int, seed: int, multi_label: bool) -> None:
@@ -35,20 +36,20 @@ def write(folder: Path, num: int, seed: int, multi_label: bool) -> None:
         (partial / "videos").mkdir(parents=True)
         (partial / "splits").mkdir()
         rows = ["video,start,end,tag"]
-        for split in builtin.SPLITS:
+        for split in SPLITS:
             names = []
-            for scene in builtin.generate(split, num, seed, multi_label):
+            for scene in generate(split, num, seed, multi_label):
                 path = partial / "videos" / f"{scene.name}.mp4"
-                videos.write(path, scene.frames, builtin.RATE)
+                videos.write(path, scene.frames, RATE)
                 names.append(scene.name)
                 rows += annotations(scene)
             _write_lines(partial / "splits" / f"{split}.bundle", names)
         _write_lines(partial / "annotations.csv", rows)
-        ids = [f"{id} {tag}" for id, tag in enumerate(builtin.TAGS)]
+        ids = [f"{id} {tag}" for id, tag in enumerate(TAGS)]
         _write_lines(partial / "mapping.txt", ids)
 
 
-def annotations(scene: builtin.Scene) -> list[str]:
+def annotations(scene: Scene) -> list[str]:
     """Says when the shape does what.
 
     Args:
@@ -61,11 +62,11 @@ def annotations(scene: builtin.Scene) -> list[str]:
     Example:
         >>> import numpy as np
         >>> lines = ("up", "up", "left", "left")
-        >>> annotations(builtin.Scene("a", np.zeros([4, 32, 32, 3]), lines))
+        >>> annotations(Scene("a", np.zeros([4, 32, 32, 3]), lines))
         ['a,0.0000,0.1250,up', 'a,0.1250,0.3333,left']
     """
     runs = []
-    for order, tag in enumerate(builtin.TAGS):
+    for order, tag in enumerate(TAGS):
         happens = [tag in line.split() for line in scene.lines]
         for value, group in itertools.groupby(
             range(len(happens)), happens.__getitem__
@@ -76,7 +77,7 @@ def annotations(scene: builtin.Scene) -> list[str]:
     num_frames = len(scene.lines)
     return [
         f"{scene.name},{_seconds(start, num_frames)}"
-        f",{_seconds(end, num_frames)},{builtin.TAGS[order]}"
+        f",{_seconds(end, num_frames)},{TAGS[order]}"
         for start, order, end in sorted(runs)
     ]
 
@@ -88,7 +89,7 @@ def _seconds(frame: int, num_frames: int) -> str:
     leaves no doubt, however times are rounded, on which side each of them is.
     """
     halves = 1 if 0 < frame < num_frames else 0
-    return f"{(frame - halves / 2) / builtin.RATE:.4f}"
+    return f"{(frame - halves / 2) / RATE:.4f}"
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:
@@ -97,7 +98,7 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 
 def main() -> None:
     """Reads the command line, writes the folder, and tells what is in it."""
-    parser = cli.Parser(f"{__package__}.write_builtin", __doc__ or "")
+    parser = cli.Parser(__package__, __doc__ or "")
     parser.add_argument("folder", help="a folder that does not exist yet")
     parser.add_argument(
         "--num", type=int, default=100, help="clips of each split"
@@ -118,7 +119,7 @@ def main() -> None:
     write(Path(args.folder), args.num, args.seed, args.multi_label)
     print(
         f"{args.folder}: {args.num} videos each for training, validation and"
-        f" test, of {builtin.RATE:.0f} frames a second"
+        f" test, of {RATE:.0f} frames a second"
     )
 
 

@@ -14,8 +14,7 @@ import numpy as np
 
 from common import atomic
 from common.errors import UserError
-
-from . import clocks, containers, pictures
+from common.media import containers, pictures, timestamps
 
 ENDINGS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg")
 
@@ -150,7 +149,7 @@ def _of_pictures(
 
 
 def _of_video(path: Path, size: int, rate: float, chunk: int) -> Iterator[Clip]:
-    sampler = clocks.Sampler(rate)
+    sampler = timestamps.Sampler(rate)
     squeeze = containers.squeezer(size)
     kept: list[tuple[np.ndarray, int, float]] = []
     total = 0

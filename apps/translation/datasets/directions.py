@@ -6,7 +6,7 @@ from pathlib import Path
 from common.data import zipped
 from common.errors import UserError
 
-from .config import Config
+from ..config import Config
 
 
 def choose(

@@ -15,7 +15,7 @@ import numpy as np
 from common.data import tfds_loader
 from common.errors import UserError
 
-from .config import Config
+from ..config import Config
 from .folders import SPLITS
 
 DIRECTIONS = ("up_left", "up_right", "down_left", "down_right")

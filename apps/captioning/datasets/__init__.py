@@ -14,8 +14,8 @@ from common.data.skipped import Skipped
 from common.data.splits import split_of
 from common.errors import UserError
 
-from . import builtin, coco, flickr8k, unpacked
-from .config import Config
+from ..config import Config
+from . import builtin, coco, flickr8k, tfds
 
 SPLITS = ("train", "valid", "test")
 # Names of splits that other people use; restval is what the usual splits of
@@ -139,19 +139,19 @@ def _tfds(config: Config) -> _Parts:
             f"--data {config.data}: no train split; it has"
             f" {', '.join(found.info.splits)}"
         )
-    places = unpacked.find(found.info.features, config.data)
+    places = tfds.find(found.info.features, config.data)
     parts = _Parts({}, {}, {})
     for split in found.info.splits:
         ours = ALIASES.get(split, split)
         if ours in SPLITS:
-            folder = unpacked.unpack(found, split, places)
+            folder = tfds.unpack(found, split, places)
             _add_unpacked(parts, ours, folder, config.data)
     return parts
 
 
 def _add_unpacked(parts: _Parts, split: str, folder: Path, data: str) -> None:
-    for name, captions in unpacked.captions(folder).items():
-        path = folder / unpacked.IMAGES / name
+    for name, captions in tfds.captions(folder).items():
+        path = folder / tfds.IMAGES / name
         if name in parts.images:
             raise UserError(
                 f"--data {data}: {parts.images[name]} and {path} have the same"

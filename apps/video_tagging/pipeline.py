@@ -10,7 +10,8 @@ import tensorflow as tf
 from common import shapes
 from common.training import trained
 
-from . import encoders, scaling
+from . import encoder as encoders
+from . import scaling
 from .config import Config
 from .model import FramesToTags, State
 

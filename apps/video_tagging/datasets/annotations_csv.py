@@ -16,9 +16,10 @@ from common.data import text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from . import annotations, folders, frames
+from .. import frames
+from ..config import Config
+from . import annotations, folders
 from .annotations import Annotation, Segment
-from .config import Config
 
 Unit = Literal["frames", "seconds"]
 COLUMNS: dict[Unit, tuple[str, ...]] = {

@@ -10,7 +10,7 @@ import numpy as np
 from common.data.splits import split_of
 from common.errors import UserError
 
-from .config import Config
+from ..config import Config
 from .folders import SPLITS
 
 Lists = dict[str, list[str]]

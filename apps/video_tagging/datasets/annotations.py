@@ -15,7 +15,7 @@ import numpy as np
 from common.data import text_files
 from common.errors import UserError
 
-from .config import Config
+from ..config import Config
 
 # A frame that nobody judged: it counts neither in the loss nor in metrics.
 UNLABELLED = "?"

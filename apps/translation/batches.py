@@ -11,7 +11,7 @@ import tensorflow as tf
 from common.data import batching
 from common.data.skipped import Skipped
 
-from . import sources, text
+from . import datasets, text
 from .config import Config
 from .filters import fits
 
@@ -61,10 +61,10 @@ class Encoded(NamedTuple):
 
 
 def chunks(
-    pairs: Iterable[sources.Pair],
-) -> Iterator[tuple[list[sources.Pair], tuple[tf.Tensor, tf.Tensor]]]:
+    pairs: Iterable[datasets.Pair],
+) -> Iterator[tuple[list[datasets.Pair], tuple[tf.Tensor, tf.Tensor]]]:
     """Yields some pairs at a time, with both sides <string>[pairs]."""
-    chunk: list[sources.Pair] = []
+    chunk: list[datasets.Pair] = []
     size = 0
     for pair in pairs:
         chunk.append(pair)
@@ -76,7 +76,7 @@ def chunks(
         yield chunk, _sides(chunk)
 
 
-def _sides(pairs: list[sources.Pair]) -> tuple[tf.Tensor, tf.Tensor]:
+def _sides(pairs: list[datasets.Pair]) -> tuple[tf.Tensor, tf.Tensor]:
     return (
         tf.constant([pair.source.encode("utf-8", "replace") for pair in pairs]),
         tf.constant([pair.target.encode("utf-8", "replace") for pair in pairs]),
@@ -84,7 +84,7 @@ def _sides(pairs: list[sources.Pair]) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def encode(
-    pairs: Iterable[sources.Pair],
+    pairs: Iterable[datasets.Pair],
     tokenizers: Sequence[text.Tokenizer],
     limits: Config | None = None,
     skipped: Skipped | None = None,

@@ -18,7 +18,8 @@ from common.decoding.sampling import (
 from common.errors import UserError
 from common.training import trained
 
-from . import encoders, images, text
+from . import encoder as encoders
+from . import images, text
 from .config import Config
 from .decoder import State
 from .model import ImageToSequence

@@ -13,17 +13,17 @@ from common.data import skipped
 from common.data.skipped import Skipped
 from common.errors import UserError
 
+from ..config import Config
 from . import (
     annotations,
+    annotations_csv,
     builtin,
     folders,
     mstcn,
-    own_videos,
     splitting,
-    tfds_clips,
+    tfds,
 )
 from .annotations import Annotation
-from .config import Config
 from .folders import Parts
 
 
@@ -92,7 +92,7 @@ def _builtin(config: Config) -> Parts:
 
 
 def _tfds(config: Config) -> Parts:
-    return _made(*tfds_clips.read(config), config)
+    return _made(*tfds.read(config), config)
 
 
 def _made(
@@ -111,7 +111,7 @@ def _made(
 def _fitting(frames: np.ndarray, size: int) -> np.ndarray:
     if frames.shape[1:3] == (size, size):
         return frames
-    return tfds_clips.resized(frames, size).numpy()
+    return tfds.resized(frames, size).numpy()
 
 
 def _existing(config: Config) -> Path:
@@ -130,14 +130,14 @@ def _existing(config: Config) -> Path:
 
 
 def _folder(folder: Path, config: Config, notes: Skipped) -> Parts:
-    table = own_videos.table(folder)
+    table = annotations_csv.table(folder)
     if table and mstcn.is_there(folder):
         raise UserError(
             f"--data {folder}: both {mstcn.LABELS} and {table.name}: expected"
             " one of them; move the other away"
         )
     if table:
-        return own_videos.read(table, folder, config, notes)
+        return annotations_csv.read(table, folder, config, notes)
     if mstcn.is_there(folder):
         return mstcn.read(folder, config, notes)
     inside = ", ".join(sorted(path.name for path in folder.iterdir())[:8])

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from common.data import splits, text_files, tfds_loader, zipped
 from common.errors import UserError
 
+from ..config import Config
 from . import builtin, directions, parallel
-from .config import Config
 
 SPLITS = ("train", "valid", "test")
 # Names of splits that other people use.

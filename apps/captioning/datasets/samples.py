@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common import atomic
 
-from . import sources
+from .. import datasets
 
 NUM_SHOWN = 3
 NUM_WRITTEN = 8
@@ -14,14 +14,14 @@ FOLDER = "samples"
 
 
 def first(
-    examples: Sequence[sources.Example], captions: Sequence[str]
+    examples: Sequence[datasets.Example], captions: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """The names of the first few examples, with their captions."""
     names = [example.name for example in examples[:NUM_SHOWN]]
     yield from zip(names, captions, strict=False)
 
 
-def write(run: Path, examples: Sequence[sources.Example]) -> None:
+def write(run: Path, examples: Sequence[datasets.Example]) -> None:
     """Writes the first few pictures of generated data, which have no files.
 
     Args:
@@ -39,7 +39,7 @@ def write(run: Path, examples: Sequence[sources.Example]) -> None:
 
 
 def example_input(
-    run: Path, examples: Sequence[sources.Example], features: str
+    run: Path, examples: Sequence[datasets.Example], features: str
 ) -> str:
     """What to type behind `predict RUN`, to see the first of some images.
 

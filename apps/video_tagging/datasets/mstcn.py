@@ -12,9 +12,9 @@ from common.data import text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
+from ..config import Config
 from . import annotations, folders
 from .annotations import Annotation
-from .config import Config
 
 LABELS = "groundTruth"
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from common import atomic
 
-from . import data
+from .. import data
 
 NUM_WRITTEN = 4
 FOLDER = "samples"

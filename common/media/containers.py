@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.errors import UserError
-
-from . import clocks
+from common.media import timestamps
 
 if TYPE_CHECKING:
     import av
@@ -154,7 +153,7 @@ class _Progress:
         self.is_damaged = False
         self._period = period(video)
         self._promised = _promised(container, video)
-        self._clock = clocks.Clock(self._period)
+        self._clock = timestamps.Clock(self._period)
         self._end = 0.0
         # Parts of broadcasts are lost or pasted together, and marked for it.
         self._tolerates = container.format.name == "mpegts"

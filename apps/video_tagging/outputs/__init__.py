@@ -1,0 +1,1 @@
+"""Segments, subtitles, timelines and live lines of tagged videos."""
