@@ -16,16 +16,8 @@ from common.errors import UserError
 from common.losses import SmoothedCrossEntropy
 from common.training import interrupts, runs
 
-from . import (
-    batches as encoded,
-)
-from . import (
-    data,
-    evaluate,
-    pipeline,
-    predict,
-    vectors,
-)
+from . import batches as encoded
+from . import data, evaluate, pipeline, predict, vectors
 from .config import SMOKE, Config
 
 MONITOR = "val_bleu"

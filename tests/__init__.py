@@ -1,0 +1,1 @@
+"""Behaviour against independent references; the tree mirrors the code."""

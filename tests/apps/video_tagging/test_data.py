@@ -1,0 +1,517 @@
+"""From videos and labels to numbers, and what cannot be used."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from apps.video_tagging import data, datasets, frames
+from apps.video_tagging import encoder as encoders
+from apps.video_tagging.batches import Encoded
+from apps.video_tagging.config import Config
+from apps.video_tagging.datasets import Example
+from apps.video_tagging.datasets.annotations import (
+    Annotation,
+    Segment,
+)
+from apps.video_tagging.frames import Piece
+from common.errors import UserError
+from common.layers.crf import UNLABELLED
+from common.media import videos
+from tests.apps.video_tagging.test_features import Colours
+
+DIM = 3
+TAGS = ["a", "b", "c"]
+SPLITS = {
+    "train": {"v1": "aab", "v2": "bbcc", "v3": "c?a"},
+    "valid": {"w1": "abc"},
+    "test": {"x1": "cba"},
+}
+
+
+def piece(length, total=None, numbers=None):
+    numbers = np.arange(length) if numbers is None else np.array(numbers)
+    values = np.zeros([length, DIM], np.float32)
+    return Piece(values, numbers, numbers / 10, total or length)
+
+
+def example(*lines, name="v"):
+    return Example(name, None, Annotation(f"{name}.txt", tuple(lines)))
+
+
+def values_of(name, length):
+    rng = np.random.default_rng(list(name.encode()))
+    return (10 + 3 * rng.normal(size=[DIM, length])).astype(np.float32)
+
+
+def write_folder(folder, splits=SPLITS, mapping=TAGS):
+    """A folder of features in the layout of ms-tcn."""
+    for part in ("features", "groundTruth", "splits"):
+        (folder / part).mkdir(parents=True)
+    for split, listed in splits.items():
+        names = "".join(f"{name}.txt\n" for name in listed)
+        (folder / "splits" / f"{split}.bundle").write_text(names)
+        for name, tags in listed.items():
+            values = values_of(name, len(tags))
+            np.save(folder / "features" / f"{name}.npy", values)
+            lines = "".join(f"{tag}\n" for tag in tags)
+            (folder / "groundTruth" / f"{name}.txt").write_text(lines)
+    if mapping:
+        lines = "".join(f"{k} {tag}\n" for k, tag in enumerate(mapping))
+        (folder / "mapping.txt").write_text(lines)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "data")
+
+
+def load(folder, **options):
+    return data.load(Config(data=str(folder), **options))
+
+
+def refused(folder, message, **options):
+    """Loads the data, expecting one line that begins so."""
+    with pytest.raises(UserError, match=f"^{re.escape(message)}") as caught:
+        load(folder, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# Numbers of tags
+
+
+def test_tags_are_numbers_and_unlabelled_frames_are_known():
+    found, is_labelled = data.encode_labels(
+        example("b", "?", "a", ""), piece(4), TAGS, Config()
+    )
+    assert found.dtype == np.int32
+    assert found.tolist() == [1, UNLABELLED, 0, UNLABELLED]
+    assert is_labelled.tolist() == [True, False, True, False]
+
+
+def test_sets_are_rows_of_zeros_and_ones():
+    found, is_labelled = data.encode_labels(
+        example("c a", "?", ""), piece(3), TAGS, Config(multi_label=True)
+    )
+    assert found.dtype == np.float32
+    assert found.tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert is_labelled.tolist() == [True, False, True]
+
+
+def test_labels_of_the_frames_that_were_kept():
+    found, _ = data.encode_labels(
+        example(*"abcab"), piece(2, total=5, numbers=[1, 4]), TAGS, Config()
+    )
+    assert found.tolist() == [1, 1]
+
+
+def test_segments_and_background():
+    segments = (Segment(0.1, 0.3, "b"),)
+    given = Example("v", None, Annotation("a.csv", None, segments, "seconds"))
+    tags = ["none", "b"]
+    config = Config(background="none")
+    found, is_labelled = data.encode_labels(given, piece(4), tags, config)
+    assert found.tolist() == [0, 1, 1, 0]
+    assert is_labelled.all()
+
+
+def test_labels_that_do_not_fit_name_both_lengths():
+    for lines in ("ab", "abca"):
+        with pytest.raises(
+            UserError, match=f"v.txt: {len(lines)} lines.* 3 frames.*--align"
+        ):
+            data.encode_labels(example(*lines), piece(3), TAGS, Config())
+    config = Config(align="crop")
+    found, is_labelled = data.encode_labels(
+        example("a", "b"), piece(3), TAGS, config
+    )
+    assert found.tolist() == [0, 1, UNLABELLED]
+    assert is_labelled.tolist() == [True, True, False]
+    found, is_labelled = data.encode_labels(
+        example(*"abca"), piece(3), TAGS, config
+    )
+    assert found.tolist() == [0, 1, 2]
+    assert is_labelled.all()
+
+
+def test_a_tag_that_the_model_does_not_know():
+    with pytest.raises(UserError, match="v.txt, kept frame 2: tag 'd' is none"):
+        data.encode_labels(example("a", "d"), piece(2), TAGS, Config())
+
+
+def test_known_tags_are_those_that_occur():
+    examples = [example("b", "?"), example("zebra", "b")]
+    pieces = [piece(2), piece(2)]
+    assert data.known_tags(examples, pieces, Config()) == ["b", "zebra"]
+    config = Config(multi_label=True)
+    examples = [example("b a", ""), example("?", "c")]
+    assert data.known_tags(examples, pieces, config) == ["a", "b", "c"]
+
+
+# Weights of tags and statistics
+
+
+def encoded(labels, weights=None):
+    labels = [np.array(x) for x in labels]
+    given = [np.ones(len(x), np.float32) for x in labels]
+    if weights is not None:
+        given = [np.array(x, np.float32) for x in weights]
+    values = [values_of("v", len(x)).T for x in labels]
+    return Encoded(["v"] * len(labels), values, labels, given)
+
+
+def test_balanced_weights_by_hand():
+    # Of eight labelled frames, tag 0 has six, tag 1 two, tag 2 none.
+    train = encoded(
+        [[0, 0, 0, -1, 1], [1, 0, 0, 0, -1]],
+        [[1, 1, 1, 0, 1], [1, 1, 1, 1, 0]],
+    )
+    found = data.balanced(train, 3)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [8 / (3 * 6), 8 / (3 * 2), 1], rtol=1e-6)
+
+
+def test_balanced_weights_of_sets_by_hand():
+    rows = [[1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0], [1, 1, 0]]
+    train = encoded([np.array(rows, "f")], [[1, 1, 1, 1, 0]])
+    # Tag 0 is in one of four frames, tag 1 in none, tag 2 in three.
+    np.testing.assert_allclose(data.balanced(train, 3), [3, 1, 1 / 3])
+
+
+def test_statistics_are_those_of_all_training_frames():
+    train = encoded([np.zeros(5, int), np.zeros(900, int)])
+    found = data.statistics(train, 3, Config())
+    every = np.concatenate(train.frames)
+    np.testing.assert_allclose(found.mean, every.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(found.deviation, every.std(0), rtol=1e-4)
+    assert found.tag_weights.tolist() == [1, 1, 1]
+    found = data.statistics(train, 3, Config(scale="none"))
+    assert (found.mean, found.deviation) == (None, None)
+
+
+# Folders
+
+
+def test_a_folder_of_features(folder):
+    found = load(folder, class_weights="balanced")
+    assert (found.labels, found.dim) == (TAGS, DIM)
+    assert found.train.names == ["v1", "v2", "v3"]
+    np.testing.assert_array_equal(found.train.frames[1], values_of("v2", 4).T)
+    labels = [x.tolist() for x in found.train.labels]
+    assert labels == [[0, 0, 1], [1, 1, 2, 2], [2, UNLABELLED, 0]]
+    assert found.train.weights[2].tolist() == [1, 0, 1]
+    assert found.valid.names == ["w1"]
+    assert [x.name for x in found.some] == ["w1"]
+    assert found.report["train"] == {"videos": 3, "frames": 10}
+    assert found.report["valid"] == {"videos": 1, "frames": 3}
+    np.testing.assert_allclose(found.statistics.tag_weights, [1, 1, 1])
+
+
+def test_tags_are_collected_from_training_without_a_mapping(folder):
+    (folder / "mapping.txt").unlink()
+    assert load(folder).labels == TAGS
+    (folder / "groundTruth" / "w1.txt").write_text("a\nb\nd\n")
+    refused(folder, f"{folder}/groundTruth/w1.txt, kept frame 3: tag 'd'")
+
+
+def test_each_video_is_scaled_by_itself(folder):
+    found = load(folder, scale="video")
+    for values in found.train.frames:
+        np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-5)
+    # In validation the model does that itself.
+    np.testing.assert_array_equal(found.valid.frames[0], values_of("w1", 3).T)
+    message = "--scale video is of features"
+    refused("builtin", message, scale="video", num_examples=10)
+
+
+def test_no_validation(folder):
+    (folder / "splits" / "valid.bundle").unlink()
+    found = load(folder, valid_videos="none")
+    assert found.valid is None
+    assert "valid" not in found.report
+    assert [x.name for x in found.some] == ["v1", "v2", "v3"]
+    found = load(folder, valid_videos="*2")
+    assert (found.train.names, found.valid.names) == (["v1", "v3"], ["v2"])
+
+
+def test_videos_without_labels_are_counted(folder):
+    (folder / "groundTruth" / "v2.txt").unlink()
+    found = load(folder)
+    assert found.train.names == ["v1", "v3"]
+    report = found.report["skipped"]
+    assert report == {"without labels": {"count": 1, "first": ["v2"]}}
+
+
+def test_nothing_with_labels(folder):
+    for name in ("v1", "v2", "v3"):
+        (folder / "groundTruth" / f"{name}.txt").unlink()
+    refused(folder, f"--data {folder}: no training videos with labels")
+
+
+# What cannot be used
+
+
+def test_no_frame_with_a_tag(tmp_path):
+    for number, (train, valid, mapping, name) in enumerate(
+        [
+            ("???", "abc", None, "training"),
+            ("???", "abc", TAGS, "training"),
+            ("abc", "???", TAGS, "validation"),
+        ]
+    ):
+        splits = {"train": {"v": train}, "valid": {"w": valid}}
+        folder = write_folder(tmp_path / f"{number}", splits, mapping)
+        refused(
+            folder,
+            f"--data {folder}: no frame of the {name} videos has a tag",
+        )
+    splits = {"train": {"v": ["", ""]}, "valid": {"w": ["", ""]}}
+    folder = write_folder(tmp_path / "sets", splits, None)
+    message = f"--data {folder}: no frame of the training videos has a tag"
+    refused(folder, message, multi_label=True)
+
+
+def test_no_training_video_that_can_be_read(of_videos, tmp_path, monkeypatch):
+    options = {"encoder": "MobileNetV2", "encoder_weights": "none"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(encoders, "build", lambda config: Colours())
+    (of_videos / "splits").mkdir()
+    for split, name in (("train", "v0"), ("valid", "v1")):
+        (of_videos / "splits" / f"{split}.bundle").write_text(name)
+    (of_videos / "videos" / "v0.mp4").write_bytes(b"words")
+    message = f"--data {of_videos}: no frame of the training videos has a tag"
+    refused(of_videos, message, **options)
+
+
+@pytest.mark.parametrize("tags", ["aabb", "a"])
+def test_another_number_of_lines_than_frames(folder, tags):
+    path = folder / "groundTruth" / "v1.txt"
+    path.write_text("".join(f"{tag}\n" for tag in tags))
+    message = refused(
+        folder, f"{path}: {len(tags)} lines, but the video has 3 frames"
+    )
+    assert "--align crop" in message
+    found = load(folder, align="crop")
+    expected = [0, 0, 1] if len(tags) == 4 else [0, UNLABELLED, UNLABELLED]
+    assert found.train.labels[0].tolist() == expected
+
+
+def test_a_tag_that_is_not_in_the_mapping(folder):
+    path = folder / "groundTruth" / "w1.txt"
+    path.write_text("a\nb\nstir\n")
+    message = refused(folder, f"{path}:3: tag 'stir' is none of the 3 labels")
+    assert message.endswith("mend it, or add it to mapping.txt")
+
+
+def test_features_of_several_sizes(folder):
+    path = folder / "features" / "w1.npy"
+    np.save(path, np.zeros([DIM + 1, 3]))
+    message = refused(folder, f"{path}: 4 features a frame, but ")
+    assert f"{folder}/features/v1.npy has 3" in message
+
+
+def test_features_that_are_not_numbers(folder):
+    path = folder / "features" / "v2.npy"
+    values = values_of("v2", 4)
+    values[1, 2] = np.nan
+    np.save(path, values)
+    refused(folder, f"{path}: frame 2 (of 4, from 0) has NaN or")
+
+
+def test_an_empty_split_file(folder):
+    path = folder / "splits" / "valid.bundle"
+    path.write_text("\n")
+    refused(folder, f"{path}: empty, expected lines of NAME or NAME.txt")
+
+
+# Videos
+
+
+def pixels(length, seed=0):
+    frames = np.full([length, 24, 32, 3], 60 * (seed + 1), np.uint8)
+    for number, frame in enumerate(frames):
+        frame[8:16, number % 24 : number % 24 + 6] = 250
+    return frames
+
+
+@pytest.fixture
+def of_videos(tmp_path):
+    """A folder of four videos of ten frames, five a second."""
+    folder = tmp_path / "own"
+    (folder / "videos").mkdir(parents=True)
+    rows = ["video,start,end,tag"]
+    for number in range(4):
+        path = folder / "videos" / f"v{number}.mp4"
+        videos.write(path, pixels(10, number), 5.0)
+        rows.append(f"v{number},0.4,1.2,wave")
+    (folder / "annotations.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_videos_are_read_at_a_rate(of_videos):
+    found = load(of_videos, image_size=16, rate=2.5)
+    assert found.labels == ["background", "wave"]
+    assert found.dim is None
+    assert found.statistics.mean is None
+    for values, labels in zip(
+        found.train.frames, found.train.labels, strict=True
+    ):
+        assert (values.dtype, values.shape) == (np.uint8, (5, 16, 16, 3))
+        # At 0, 0.4, 0.8, 1.2 and 1.6 seconds.
+        assert labels.tolist() == [0, 1, 1, 0, 0]
+
+
+def test_more_frames_than_memory(of_videos, monkeypatch):
+    monkeypatch.setattr(videos, "seconds", lambda path, rate: 7200.0)
+    message = refused(of_videos, f"{of_videos}/videos/v", max_gigabytes=1)
+    assert re.search(
+        r"v\d.mp4: with this video of 2.0 hours the frames take 1.3 GB,"
+        r" and --max-gigabytes is 1: choose a lower --rate or --image-size, or"
+        r" compute features first, with python -m apps.video_tagging.features$",
+        message,
+    )
+    # 7200 s * 3 videos * 2 frames * 3 * 32 * 32 bytes.
+    assert load(of_videos, rate=2, max_gigabytes=0.14).train
+    refused(of_videos, str(of_videos), rate=2, max_gigabytes=0.13)
+
+
+def test_pictures_without_a_rate_are_counted_one_by_one(of_videos):
+    for number in range(4):
+        path = of_videos / "videos" / f"v{number}.mp4"
+        path.unlink()
+        path.with_suffix("").mkdir()
+        for index, frame in enumerate(pixels(10, number)):
+            picture = tf.io.encode_png(frame).numpy()
+            (path.with_suffix("") / f"{index}.png").write_bytes(picture)
+    # At most 40 frames * 3 * 32 * 32 bytes.
+    assert load(of_videos, max_gigabytes=0.000_123).train
+    refused(of_videos, str(of_videos), max_gigabytes=0.000_06)
+
+
+def test_a_video_that_breaks_off(of_videos):
+    name = load(of_videos).train.names[0]
+    path = of_videos / "videos" / f"{name}.mp4"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    refused(of_videos, f"{path}: cut off")
+
+
+def test_a_video_without_frames(of_videos):
+    name = load(of_videos).train.names[0]
+    path = of_videos / "videos" / f"{name}.mp4"
+    path.write_bytes(b"")
+    refused(of_videos, f"{path}: empty file")
+
+
+def test_a_frozen_encoder_sees_each_frame_once(
+    of_videos, tmp_path, monkeypatch
+):
+    config = Config(
+        data=str(of_videos), encoder="MobileNetV2", encoder_weights="none"
+    )
+    monkeypatch.chdir(tmp_path)
+    encoder = Colours()
+    monkeypatch.setattr(encoders, "build", lambda config: encoder)
+    found = data.load(config)
+    assert found.dim is None  # The model has the encoder.
+    num_videos = len(found.train.names) + len(found.valid.names)
+    assert encoder.seen == 10 * num_videos
+    assert found.train.labels[0].tolist() == [0, 0] + [1] * 4 + [0] * 4
+    name = found.train.names[0]
+    clip = videos.read(of_videos / "videos" / f"{name}.mp4", 32, 0.0)
+    expected = clip.pixels.mean((1, 2))
+    np.testing.assert_allclose(found.train.frames[0], expected, rtol=1e-3)
+    # One that cannot be seen any more is left out.
+    (of_videos / "videos" / f"{name}.mp4").write_bytes(b"words")
+    again = data.load(config)
+    assert encoder.seen == 10 * num_videos
+    assert name not in again.train.names
+    (left_out,) = again.report["skipped"].values()
+    assert left_out["first"] == [name]
+
+
+def test_a_frozen_encoder_needs_files():
+    options = {"encoder": "MobileNetV2", "num_examples": 10}
+    message = refused("builtin", "--encoder MobileNetV2 needs files", **options)
+    assert (
+        "python -m apps.video_tagging.datasets.builtin.__main__ FOLDER"
+        in message
+    )
+
+
+# Pieces
+
+
+def test_pieces_are_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(frames, "CHUNK", 4)
+    path = tmp_path / "v.npy"
+    np.save(path, values_of("v", 10))
+    config = Config(rate=2.0)
+    found = list(frames.pieces(path, config))
+    assert [len(x.values) for x in found] == [4, 4, 2]
+    assert [x.total for x in found] == [4, 8, 10]
+    whole = frames.joined(found)
+    np.testing.assert_array_equal(whole.values, values_of("v", 10).T)
+    np.testing.assert_array_equal(whole.numbers, np.arange(10))
+    np.testing.assert_array_equal(whole.times, np.arange(10) / 2)
+    for one, other in zip(whole, frames.whole(path, config), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # Frames in memory are read alike.
+    pixels_ = pixels(10)
+    np.testing.assert_array_equal(frames.whole(pixels_, config).values, pixels_)
+
+
+def test_how_long_the_last_frame_is_shown(tmp_path):
+    at_two, unknown = Config(rate=2.0), Config()
+    times = np.array([0, 0.1, 0.3, 0.4])
+    video, picture_folder = tmp_path / "a.mp4", tmp_path / "a"
+    assert frames.period(video, at_two, times) == 0.5
+    assert frames.period(video, unknown, times) == pytest.approx(0.1)
+    assert frames.period(video, unknown, times[:1]) == 1
+    assert frames.period(picture_folder, unknown, times) == 1
+    known = [
+        frames.has_times(source, config)
+        for source in (video, picture_folder, tmp_path / "a.npy")
+        for config in (at_two, unknown)
+    ]
+    assert known == [True, True, True, False, True, False]
+
+
+def test_reading_goes_by_the_source(folder):
+    found = datasets.read(Config(data=str(folder)))
+    assert all(
+        frames.is_features(x.source)
+        for split in found.splits.values()
+        for x in split
+    )
+    assert not frames.is_features(pixels(1))
+    assert not frames.is_features(folder / "a.mp4")
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"crf": True, "causal": True}, "--crf decodes whole videos, and --ca"),
+        ({"scale": "video", "causal": True}, "--scale video looks at the who"),
+        ({"stride": 2, "causal": True}, "--stride waits for frames that foll"),
+        ({"crf": True, "class_weights": "balanced"}, "--crf rates whole vid"),
+        ({"crf": True, "multi_label": True}, "--crf finds one tag for each f"),
+        ({"num_examples": 9}, "--num-examples must be at least 10, got 9"),
+        ({"image_size": 15}, "--image-size must be at least 16, got 15"),
+        ({"stride": 0}, "--stride must be at least 1, got 0"),
+        ({"num_layers": -1}, "--num-layers must be at least 0, got -1"),
+        ({"dropout": 1.0}, "--dropout must be at least 0 and below 1, got 1.0"),
+        ({"window": -1}, "--window must be at least 0, got -1"),
+        ({"max_gigabytes": 0}, "--max-gigabytes must be greater than 0, got 0"),
+    ],
+)
+def test_options_that_cannot_work(options, expected):
+    with pytest.raises(UserError, match=f"^{expected}"):
+        dataclasses.replace(Config(), **options)
