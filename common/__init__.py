@@ -9,70 +9,45 @@ Read in this order:
     data: files, splits, batches; errors that name the file and the line.
     training: the run folder, checkpoints, Ctrl-C.
     export: SavedModels that check themselves.
-    cli, errors, atomic: the command line, its errors, files written whole.
+    options, cli, errors: a config dataclass as the command line; its errors.
+    atomic: files and folders that appear whole or not at all.
 
 Importing `common` selects Keras's TensorFlow backend, so import it before
 `keras`, or set `KERAS_BACKEND=tensorflow` yourself.
 """
 
-import contextlib
-import os
-import re
-import sys
-import tempfile
-from collections.abc import Iterator
+import importlib
+from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-# 2 drops information and warnings and keeps errors, such as why a GPU cannot
-# be used; 3 drops those too, where there is no GPU to speak of.
-_has_gpu = os.path.exists("/dev/nvidiactl")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if _has_gpu else "3")
+from common import startup
 
-# What TensorFlow logs at level I, and the notice that comes before it.
-_CHATTER = re.compile(r"I\d{4} |WARNING: All log messages before absl::")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Drops the information that TensorFlow's libraries print as they load.
-
-    They do so before they read TF_CPP_MIN_LOG_LEVEL, on file descriptor 2
-    itself. All other lines are printed when loading is over, also when it
-    failed.
-    """
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile("w+", errors="replace") as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            held.seek(0)
-            sys.stderr.writelines(x for x in held if not _CHATTER.match(x))
-
-
-def _check_backend(backend: str) -> None:
-    if backend != "tensorflow":
-        raise ImportError(
-            f"common expects Keras on TensorFlow, got the backend {backend!r}: "
-            "set KERAS_BACKEND=tensorflow, or import common before keras"
-        )
-
-
-# Keras imports its backend at once: look before it fails on one not installed.
-_check_backend(os.environ["KERAS_BACKEND"])
-_wants_chatter = os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
-with contextlib.nullcontext() if _wants_chatter else _quiet():
-    import keras
-
-# Keras may have been imported earlier, with the backend of its keras.json.
-_check_backend(keras.config.backend())
-
-from common import shapes  # noqa: E402
-from common.layers.lstm.cell import LSTMCell  # noqa: E402
-from common.layers.lstm.layer import LSTM  # noqa: E402
-from common.layers.simple import ElmanCell, JordanCell  # noqa: E402
+if TYPE_CHECKING:
+    from common import shapes
+    from common.layers.lstm.cell import LSTMCell
+    from common.layers.lstm.layer import LSTM
+    from common.layers.simple import ElmanCell, JordanCell
 
 __all__ = ["LSTM", "ElmanCell", "JordanCell", "LSTMCell", "shapes"]
+
+_MODULES = {
+    "LSTM": "common.layers.lstm.layer",
+    "LSTMCell": "common.layers.lstm.cell",
+    "ElmanCell": "common.layers.simple",
+    "JordanCell": "common.layers.simple",
+    "shapes": "common.shapes",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name, and Keras with it."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    startup.load_keras()
+    module = importlib.import_module(_MODULES[name])
+    return module if name == "shapes" else getattr(module, name)
+
+
+startup.choose_backend()
+if startup.needs_keras():  # Saved models find our layers once they are here.
+    for _name in __all__:
+        globals()[_name] = __getattr__(_name)

@@ -1,35 +1,37 @@
-"""The command line: a config dataclass is its own parser, errors are one line.
-
-The only module that knows the argument parser.
-"""
+"""Commands: exact flags, errors of one line, and what all verbs share."""
 
 import argparse
 import dataclasses
 import difflib
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
-import simple_parsing
-
+from common import options
+from common.data import lenient
 from common.errors import UserError
 
+RUN_HELP = "a run folder or an exported SavedModel"
 
-class Parser(simple_parsing.ArgumentParser):
+
+class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line and whose flags are exact.
 
-    Dataclass fields become `--flags-with-dashes`, the comment behind a field
-    its help text; abbreviations are refused, so that a flag added later never
-    changes what an old command means.
+    Abbreviations are refused, so that a flag added later never changes what
+    an old command means.
+
+    Args:
+        module: what is run with `python -m`.
+        description: the first paragraph is shown.
     """
 
-    def __init__(self, prog: str, description: str = "") -> None:
+    def __init__(self, module: str, description: str = "") -> None:
         super().__init__(
-            prog=f"python -m {prog}",
-            description=description,
+            prog=f"python -m {module}",
+            description=description.strip().partition("\n\n")[0],
             allow_abbrev=False,
-            add_option_string_dash_variants=simple_parsing.DashVariant.DASH,
-            formatter_class=simple_parsing.SimpleHelpFormatter,
         )
 
     def error(self, message: str) -> NoReturn:
@@ -37,6 +39,7 @@ class Parser(simple_parsing.ArgumentParser):
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
             message = self._unknown_flag(unknown.split()[0])
+        message = re.sub(r"^argument (--\S+): must be", r"\1 must be", message)
         print(f"error: {message} (see --help)", file=sys.stderr)
         sys.exit(2)
 
@@ -45,6 +48,27 @@ class Parser(simple_parsing.ArgumentParser):
         near = difflib.get_close_matches(flag, self._option_string_actions)
         advice = f"; did you mean {near[0]}?" if near else ""
         return f"unknown argument {flag}{advice}"
+
+
+def train_parser(package: str, default: Any) -> Parser:
+    """Returns the command line of `train`: a flag for each field of a config.
+
+    Args:
+        package: the app.
+        default: the config instance whose values hold where no flag is given.
+    """
+    parser = Parser(f"{package}.train", type(default).__doc__ or "")
+    parser.add_argument(
+        "--smoke", action="store_true", help="a run of seconds, no network"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="options from the config.json of a run; other flags win",
+    )
+    names = [field.name for field in dataclasses.fields(default)]
+    options.add_fields(parser, default, *names)
+    return parser
 
 
 def parse_config(
@@ -60,86 +84,136 @@ def parse_config(
 
     Returns:
         A config of the same class. Its `__post_init__` may raise `UserError`.
-    """
-    argv = sys.argv[1:] if argv is None else argv
-    start = smoke if "--smoke" in argv else default
-    parser = Parser(f"{package}.train", type(default).__doc__ or "")
-    parser.add_argument(
-        "--smoke", action="store_true", help="a run of seconds, no network"
-    )
-    parser.add_arguments(type(default), dest="config", default=start)
-    try:
-        return parser.parse_args(argv).config
-    except argparse.ArgumentError as error:
-        parser.error(str(error))
-
-
-def add_overrides(parser: Parser, *names: str) -> None:
-    """Adds flags that replace fields of a config read from a run."""
-    for name in names:
-        parser.add_argument(
-            "--" + name.replace("_", "-"),
-            dest=name,
-            help="in place of the one used in training",
-        )
-
-
-def override(config: Any, args: argparse.Namespace) -> Any:
-    """Returns the config with the fields that were given as flags."""
-    given = {
-        field.name: getattr(args, field.name)
-        for field in dataclasses.fields(config)
-        if getattr(args, field.name, None) is not None
-    }
-    return dataclasses.replace(config, **given)
-
-
-def check_fields(
-    config: Any, **allowed: tuple[Callable[[Any], bool], str]
-) -> None:
-    """Checks config fields against choices or `(test, "what it must be")`.
-
-    Args:
-        config: a dataclass instance.
-        **allowed: field name to `(predicate, description)`.
 
     Raises:
-        UserError: naming the flag, what it must be, and what came.
-
-    Example:
-        >>> import dataclasses
-        >>> @dataclasses.dataclass
-        ... class Config:
-        ...     batch_size: int = 0
-        >>> check_fields(Config(), batch_size=at_least(1))
-        Traceback (most recent call last):
-        common.errors.UserError: --batch-size must be at least 1, got 0
+        UserError: if the file of `--config` cannot be used.
     """
-    fields = {field.name for field in dataclasses.fields(config)}
-    for name, (holds, description) in allowed.items():
-        assert name in fields, f"no field {name}"
-        value = getattr(config, name)
-        if not holds(value):
-            flag = "--" + name.replace("_", "-")
-            raise UserError(f"{flag} must be {description}, got {value!r}")
+    args = train_parser(package, default).parse_args(argv)
+    start = smoke if args.smoke else default
+    if args.config:
+        values = options.read_config(Path(args.config), type(default))
+        start = dataclasses.replace(start, **values)
+    return options.override(start, args)
 
 
-def at_least(low: float) -> tuple[Callable[[Any], bool], str]:
-    """A check for `check_fields`: a number not below `low`."""
-    return (lambda value: value >= low), f"at least {low}"
+def evaluate_parser(package: str, things: str) -> Parser:
+    """Returns the command line of `evaluate`, but for the app's own flags.
 
-
-def above(low: float) -> tuple[Callable[[Any], bool], str]:
-    """A check for `check_fields`: a number greater than `low`."""
-    return (lambda value: value > low), f"greater than {low}"
-
-
-def between(low: float, high: float) -> tuple[Callable[[Any], bool], str]:
-    """A check for `check_fields`: low <= value < high."""
-    return (
-        lambda value: low <= value < high,
-        f"at least {low} and below {high}",
+    Args:
+        package: the app.
+        things: its examples in the plural, such as "texts".
+    """
+    parser = Parser(
+        f"{package}.evaluate",
+        "Scores a model; the last line is one JSON object.",
     )
+    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
+    parser.add_argument(
+        "--split",
+        metavar="NAME",
+        default="test",
+        help="train, valid, test, or all of them [test]",
+    )
+    parser.add_argument(
+        "--limit",
+        type=options.number(int, options.at_least(0)),
+        metavar="N",
+        default=0,
+        help=f"most {things} to score; 0 for all [0]",
+    )
+    return parser
+
+
+def predict_parser(package: str, thing: str, description: str) -> Parser:
+    """Returns the command line of `predict`, but for the app's own flags.
+
+    Args:
+        package: the app.
+        thing: one of its inputs, such as "text".
+        description: what the command does.
+    """
+    parser = Parser(f"{package}.predict", description)
+    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("inputs", metavar=thing.upper(), nargs="*")
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        default="",
+        help=f"a file of one {thing} a line; - for standard input",
+    )
+    parser.add_argument(
+        "--encoding",
+        metavar="ENCODING",
+        default="utf-8",
+        help="of the file [utf-8]",
+    )
+    return parser
+
+
+def export_parser(package: str) -> Parser:
+    """Returns the command line of `export`."""
+    parser = Parser(f"{package}.export", "Exports a model for serving.")
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument(
+        "--to",
+        metavar="FOLDER",
+        default="exports",
+        help="the folder of exports [exports]",
+    )
+    return parser
+
+
+def add_sampling(parser: Parser) -> None:
+    """Adds the flags of sampling, which take the place of a beam."""
+    add = parser.add_argument_group("sampling").add_argument
+    integer = options.number(int, options.at_least(0))
+    positive = options.number(float, options.above(0))
+    part = options.number(float, options.share())
+    add("--sample", action="store_true", help="draw in place of searching")
+    add(
+        "--temperature",
+        type=positive,
+        metavar="X",
+        default=1.0,
+        help="below 1 bolder, above 1 wilder [1.0]",
+    )
+    add(
+        "--top-k",
+        type=integer,
+        metavar="N",
+        default=0,
+        help="draw of the N likeliest only; 0 for all [0]",
+    )
+    add(
+        "--top-p",
+        type=part,
+        metavar="X",
+        default=1.0,
+        help="draw of the likeliest that hold this share [1.0]",
+    )
+    add("--seed", type=integer, metavar="N", default=0, help="of drawing [0]")
+
+
+def read_inputs(
+    arguments: list[str], file: str, encoding: str
+) -> Iterator[str]:
+    """Yields the inputs of the command line, then the lines of the file.
+
+    A line that cannot be decoded is told on standard error and is "", so that
+    answers keep their places.
+
+    Args:
+        arguments: inputs of the command line.
+        file: a path, "-" for standard input, or "" for none.
+        encoding: of the file.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
+    yield from arguments
+    if file:
+        path = None if file == "-" else Path(file)
+        yield from lenient.read_lines(path, encoding)
 
 
 def main(command: Callable[[], None]) -> None:

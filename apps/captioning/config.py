@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from common import cli
+from common import options
 from common.errors import UserError
 
 from . import text
@@ -61,35 +61,35 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work, naming the flag."""
-        share = cli.between(0, 1)
-        cli.check_fields(
+        share = options.between(0, 1)
+        options.check_fields(
             self,
-            num_examples=cli.at_least(10),
-            min_count=cli.at_least(1),
-            vocab_size=cli.at_least(text.NUM_SPECIAL + 1),
-            max_words=cli.at_least(1),
-            max_valid=cli.at_least(1),
-            image_size=cli.at_least(16),
-            embedding_dim=cli.at_least(1),
-            units=cli.at_least(1),
+            num_examples=options.at_least(10),
+            min_count=options.at_least(1),
+            vocab_size=options.at_least(text.NUM_SPECIAL + 1),
+            max_words=options.at_least(1),
+            max_valid=options.at_least(1),
+            image_size=options.at_least(16),
+            embedding_dim=options.at_least(1),
+            units=options.at_least(1),
             feature_dropout=share,
             embedding_dropout=share,
             dropout=share,
-            doubly_stochastic=cli.at_least(0),
+            doubly_stochastic=options.at_least(0),
             label_smoothing=share,
             scheduled_sampling=share,
-            sampling_epochs=cli.at_least(1),
-            epochs=cli.at_least(1),
-            captions_per_image=cli.at_least(0),
-            batch_size=cli.at_least(1),
-            num_buckets=cli.at_least(1),
-            learning_rate=cli.above(0),
-            learning_rate_decay=cli.above(0),
-            clip_norm=cli.above(0),
-            patience=cli.at_least(1),
-            seed=cli.at_least(0),
-            beam=cli.at_least(1),
-            length_penalty=cli.at_least(0),
+            sampling_epochs=options.at_least(1),
+            epochs=options.at_least(1),
+            captions_per_image=options.at_least(0),
+            batch_size=options.at_least(1),
+            num_buckets=options.at_least(1),
+            learning_rate=options.above(0),
+            learning_rate_decay=options.above(0),
+            clip_norm=options.above(0),
+            patience=options.at_least(1),
+            seed=options.at_least(0),
+            beam=options.at_least(1),
+            length_penalty=options.at_least(0),
         )
         self._check_combinations()
 

@@ -8,5 +8,16 @@ text: string[batch]
 -> probabilities: float32[batch, classes]
 """
 
-# First of all: it chooses Keras's backend and quiets TensorFlow's start.
-import common  # noqa: F401
+import sys
+
+try:
+    from common import startup
+except ImportError:
+    print(
+        "error: the package common that Python imports is not this project's:"
+        " run from the folder that holds ours, or copy ours beside this app",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+startup.answer_early(__name__)  # Before TensorFlow is imported.

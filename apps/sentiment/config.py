@@ -1,8 +1,8 @@
-"""All options of the app: one dataclass, which is also the command line."""
+"""All options of the app, which are also its command lines."""
 
 import dataclasses
 
-from common import cli
+from common import cli, options
 from common.errors import UserError
 
 POOLINGS = ("last", "max", "mean", "attention")
@@ -12,17 +12,18 @@ POOLINGS = ("last", "max", "mean", "attention")
 class Config:
     """Options of training. The defaults give the results in the README."""
 
+    # --- data ---
     data: str = "builtin"  # builtin, tfds:NAME[/CONFIG], or a file or folder.
     text_column: str = "text"  # The column with the text.
     label_column: str = "label"  # The column with the label.
     encoding: str = "utf-8"  # Encoding of the user's text files.
     tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
     num_examples: int = 10_000  # Training examples of the builtin data.
-
     vocab_size: int = 20_000  # Most frequent words that are kept.
     max_tokens: int = 400  # Longer texts lose their middle.
     num_buckets: int = 6  # Fixed padded lengths, chosen from the data.
 
+    # --- model ---
     embedding_dim: int = 64  # Size of a word's vector.
     units: int = 64  # Size of the LSTM state, in each direction.
     num_layers: int = 1  # LSTM layers on top of each other; 0 counts words.
@@ -33,6 +34,7 @@ class Config:
     embedding_dropout: float = 0.5  # Share of embedding features dropped.
     dropout: float = 0.5  # Share of pooled features dropped.
 
+    # --- training ---
     epochs: int = 6  # Most passes over the training data.
     batch_size: int = 64  # Texts in one step.
     learning_rate: float = 4e-3  # Adam's step size in the first epoch.
@@ -40,30 +42,32 @@ class Config:
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
     patience: int = 2  # Epochs without a better accuracy before stopping.
     seed: int = 0  # Of weights, order and dropout.
+
+    # --- output ---
     run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work, naming the flag."""
-        share = cli.between(0, 1)
-        cli.check_fields(
+        share = options.between(0, 1)
+        options.check_fields(
             self,
-            num_examples=cli.at_least(10),
-            vocab_size=cli.at_least(3),
-            max_tokens=cli.at_least(2),
-            num_buckets=cli.at_least(1),
-            embedding_dim=cli.at_least(1),
-            units=cli.at_least(1),
-            num_layers=cli.at_least(0),
+            num_examples=options.at_least(10),
+            vocab_size=options.at_least(3),
+            max_tokens=options.at_least(2),
+            num_buckets=options.at_least(1),
+            embedding_dim=options.at_least(1),
+            units=options.at_least(1),
+            num_layers=options.at_least(0),
             word_dropout=share,
             embedding_dropout=share,
             dropout=share,
-            epochs=cli.at_least(1),
-            batch_size=cli.at_least(1),
-            learning_rate=cli.above(0),
-            learning_rate_decay=cli.above(0),
-            clip_norm=cli.above(0),
-            patience=cli.at_least(1),
-            seed=cli.at_least(0),
+            epochs=options.at_least(1),
+            batch_size=options.at_least(1),
+            learning_rate=options.above(0),
+            learning_rate_decay=options.above(0),
+            clip_norm=options.above(0),
+            patience=options.at_least(1),
+            seed=options.at_least(0),
         )
         if not self.pooling or not set(self.pooling) <= set(POOLINGS):
             raise UserError(
@@ -76,3 +80,29 @@ class Config:
 SMOKE = Config(
     num_examples=1_000, epochs=2, embedding_dim=16, units=16, batch_size=32
 )
+
+
+def train_parser() -> cli.Parser:
+    """Returns the command line of `train`: every field above."""
+    return cli.train_parser(__package__, Config())
+
+
+def evaluate_parser() -> cli.Parser:
+    """Returns the command line of `evaluate`."""
+    parser = cli.evaluate_parser(__package__, "texts")
+    options.add_overrides(
+        parser,
+        Config,
+        *["data", "text_column", "label_column", "encoding", "tfds_dir"],
+    )
+    return parser
+
+
+def predict_parser() -> cli.Parser:
+    """Returns the command line of `predict`."""
+    return cli.predict_parser(__package__, "text", "Labels texts.")
+
+
+def export_parser() -> cli.Parser:
+    """Returns the command line of `export`."""
+    return cli.export_parser(__package__)

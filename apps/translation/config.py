@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from common import cli
+from common import options
 from common.errors import UserError
 
 from . import text
@@ -58,31 +58,31 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work, naming the flag."""
-        share = cli.between(0, 1)
-        cli.check_fields(
+        share = options.between(0, 1)
+        options.check_fields(
             self,
-            num_examples=cli.at_least(10),
-            vocab_size=cli.at_least(text.NUM_SPECIAL + 1),
-            max_tokens=cli.at_least(1),
-            max_ratio=cli.at_least(1),
-            max_valid=cli.at_least(1),
-            embedding_dim=cli.at_least(1),
-            units=cli.at_least(1),
-            num_layers=cli.between(1, 5),
+            num_examples=options.at_least(10),
+            vocab_size=options.at_least(text.NUM_SPECIAL + 1),
+            max_tokens=options.at_least(1),
+            max_ratio=options.at_least(1),
+            max_valid=options.at_least(1),
+            embedding_dim=options.at_least(1),
+            units=options.at_least(1),
+            num_layers=options.between(1, 5),
             embedding_dropout=share,
             dropout=share,
             label_smoothing=share,
-            epochs=cli.at_least(1),
-            batch_tokens=cli.at_least(1),
-            num_buckets=cli.at_least(1),
-            learning_rate=cli.above(0),
-            learning_rate_decay=cli.above(0),
-            clip_norm=cli.above(0),
-            patience=cli.at_least(1),
-            seed=cli.at_least(0),
-            beam=cli.at_least(1),
-            length_penalty=cli.at_least(0),
-            coverage_penalty=cli.at_least(0),
+            epochs=options.at_least(1),
+            batch_tokens=options.at_least(1),
+            num_buckets=options.at_least(1),
+            learning_rate=options.above(0),
+            learning_rate_decay=options.above(0),
+            clip_norm=options.above(0),
+            patience=options.at_least(1),
+            seed=options.at_least(0),
+            beam=options.at_least(1),
+            length_penalty=options.at_least(0),
+            coverage_penalty=options.at_least(0),
         )
         self._check_combinations()
 

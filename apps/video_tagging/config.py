@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from common import cli
+from common import options
 from common.errors import UserError
 
 
@@ -63,32 +63,32 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work, naming the flag."""
-        share = cli.between(0, 1)
-        cli.check_fields(
+        share = options.between(0, 1)
+        options.check_fields(
             self,
-            num_examples=cli.at_least(10),
-            rate=cli.at_least(0),
-            max_gigabytes=cli.above(0),
-            image_size=cli.at_least(16),
-            stride=cli.at_least(1),
-            units=cli.at_least(1),
-            num_layers=cli.at_least(0),
-            num_stages=cli.at_least(1),
-            input_noise=cli.at_least(0),
+            num_examples=options.at_least(10),
+            rate=options.at_least(0),
+            max_gigabytes=options.above(0),
+            image_size=options.at_least(16),
+            stride=options.at_least(1),
+            units=options.at_least(1),
+            num_layers=options.at_least(0),
+            num_stages=options.at_least(1),
+            input_noise=options.at_least(0),
             feature_dropout=share,
             dropout=share,
             recurrent_dropout=share,
-            smoothing=cli.at_least(0),
+            smoothing=options.at_least(0),
             label_smoothing=share,
-            window=cli.at_least(0),
-            epochs=cli.at_least(1),
-            batch_size=cli.at_least(1),
-            num_buckets=cli.at_least(1),
-            learning_rate=cli.above(0),
-            learning_rate_decay=cli.above(0),
-            clip_norm=cli.above(0),
-            patience=cli.at_least(1),
-            seed=cli.at_least(0),
+            window=options.at_least(0),
+            epochs=options.at_least(1),
+            batch_size=options.at_least(1),
+            num_buckets=options.at_least(1),
+            learning_rate=options.above(0),
+            learning_rate_decay=options.above(0),
+            clip_norm=options.above(0),
+            patience=options.at_least(1),
+            seed=options.at_least(0),
         )
         self._check_combinations()
 
