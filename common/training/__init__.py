@@ -1,8 +1,13 @@
-"""Training runs: their folder, their checkpoints, and how they stop.
+"""Training runs: their folder, their epochs, and how they stop.
 
 Read in this order:
-    runs: the run folder: config, log, checkpoints, versions.
+    runs: `Run`, the run folder: config, log, checkpoints, versions, model.
+    epochs: `Epoch`: one call of `fit`, then everything is saved.
     checkpoints: the state that continues a training exactly.
     interrupts: Ctrl-C that loses nothing.
-    trained: the model of a run folder, found and loaded.
+    logs: the history as a table, TensorBoard events and a picture.
 """
+
+from common.training.runs import Run
+
+__all__ = ["Run"]

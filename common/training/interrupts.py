@@ -7,18 +7,18 @@ from types import FrameType
 
 import keras
 
-EXIT_STATUS = 130  # What shells report for a command ended by Ctrl-C.
+EXIT_STATUS = 130  # The status that shells report after Ctrl-C.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop(keras.callbacks.Callback):
     """A callback that ends `fit` after one epoch, or the batch of a signal.
 
-    One epoch at a time: what comes between epochs (validation, checkpoints)
-    is the caller's, in plain sight.
+    Validation and checkpoints between epochs stay with the caller.
 
     Attributes:
-        requested: whether a signal came.
-        batches: how many batches `fit` has completed since it began.
+        requested: True after a signal.
+        batches: the batches that `fit` has completed since it began.
     """
 
     def __init__(self) -> None:
@@ -27,39 +27,38 @@ class Stop(keras.callbacks.Callback):
         self.batches = 0
 
     def request(self, signum: int, frame: FrameType | None) -> None:
-        """The signal's handler; a second signal ends the process at once."""
+        """Handles a signal; a second one ends the process at once."""
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
         print("\nstopping after this step (once more: at once)", flush=True)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Counts each `fit` by itself."""
+        """Starts to count anew."""
         self.batches = 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Counts the batch and ends `fit` if it was asked to."""
+        """Counts the batch; ends `fit` after a signal."""
         self.batches += 1
         if self.requested:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Gives the word back to the caller."""
+        """Ends `fit` after one epoch."""
         self.model.stop_training = True
 
 
 @contextlib.contextmanager
 def graceful() -> Iterator[Stop]:
-    """Catches SIGINT and SIGTERM while the body runs.
+    """Catches SIGINT and SIGTERM in the body.
 
     Yields:
         The `Stop` callback to hand to `fit`.
     """
     stop = Stop()
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop.request) for number in handled]
+    before = {n: signal.signal(n, stop.request) for n in SIGNALS}
     try:
         yield stop
     finally:
-        for number, handler in zip(handled, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)

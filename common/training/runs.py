@@ -12,33 +12,39 @@ curves.png        the log as a picture, where matplotlib is installed
 tensorboard/      the log as TensorBoard events
 """
 
-import csv
 import dataclasses
-import io
 import json
 import platform
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from common import atomic
+from common import atomic, options
 from common.errors import UserError
-from common.training import checkpoints
+from common.training import checkpoints, interrupts, logs
+from common.training.epochs import Epoch
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"
+DATA = "data.json"
+METRICS = "metrics.json"
 MODEL = "model.keras"
 # Only these may differ when a run is continued: they say how long, not what.
 MAY_CHANGE = ("run_dir", "epochs", "patience")
+
+# From the scores of validation to a line about them.
+Format = Callable[[dict[str, float]], str]
 
 
 class Run:
     """One training run and its folder.
 
     Args:
-        config: the app's config; it has `run_dir`, `epochs` and `patience`.
+        config: the app's config; it has `run_dir`, `epochs`, `patience`,
+            `learning_rate` and `learning_rate_decay`.
         package: the app, so that no other app continues its runs.
         monitor: the history column by which the best epoch is chosen; the
             greater the better.
@@ -119,7 +125,7 @@ class Run:
         contents = {
             CONFIG: to_json(_as_json(self.config)),
             VERSIONS: to_json(versions(self.package)),
-            "data.json": to_json(report),
+            DATA: to_json(report),
         }
         for name, lines in texts.items():
             contents[f"{name}.txt"] = "".join(f"{line}\n" for line in lines)
@@ -142,12 +148,41 @@ class Run:
             or self.epoch - self.best_epoch >= self.config.patience
         )
 
+    @property
+    def finished_message(self) -> str:
+        """A line for a run that has nothing left to do."""
+        return (
+            f"{self.folder}: this run is finished after epoch {self.epoch},"
+            f" best {self.best_epoch}; more --epochs or another --run-dir goes"
+            " on"
+        )
+
     def restore(self, model: keras.Model) -> None:
-        """Puts the newest checkpoint, if any, into a compiled model."""
+        """Loads the newest checkpoint, if any, into a compiled model."""
         if self._checkpoint:
             checkpoints.load(self._checkpoint[0], model)
             batches = f", {self.step} batches" if self.step else ""
             print(f"{self.folder}: going on after epoch {self.epoch}{batches}")
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Yields the epochs that are left, until validation stops improving.
+
+        Ctrl-C ends the running step, or the validation; then everything is
+        saved.
+
+        Raises:
+            SystemExit: after Ctrl-C.
+        """
+        with interrupts.graceful() as stop:
+            while not self.is_finished:
+                yield Epoch(self, stop)
+                if stop.requested:
+                    self.exit_saved()
+
+    def exit_saved(self) -> None:
+        """Ends the process after Ctrl-C, when everything is saved."""
+        print(f"{self.folder}: saved; the same command goes on from here")
+        raise SystemExit(interrupts.EXIT_STATUS)
 
     def save_step(self, model: keras.Model, step: int) -> None:
         """Saves a state in the middle of an epoch."""
@@ -155,23 +190,23 @@ class Run:
         self._save(model)
 
     def save_epoch(
-        self, model: keras.Model, deliverable: keras.Model, row: dict
+        self, model: keras.Model, pipeline: keras.Model, row: dict
     ) -> None:
-        """Notes a complete epoch and saves everything.
+        """Saves a complete epoch.
 
         Args:
             model: the compiled model that is trained.
-            deliverable: the model to keep as `model.keras` if this epoch is
-                the best so far.
+            pipeline: the model to keep as `model.keras` if this epoch is the
+                best so far.
             row: the epoch's metrics.
         """
         self.epoch, self.step = self.epoch + 1, 0
         self.history.append({"epoch": self.epoch, **row})
         if self.best_epoch == self.epoch:
             with atomic.written(self.folder / MODEL) as partial:
-                deliverable.save(partial)
+                pipeline.save(partial)
         self._save(model)
-        self._write_log()
+        self._write_logs()
 
     def _save(self, model: keras.Model) -> None:
         checkpoints.save(
@@ -182,30 +217,81 @@ class Run:
             self.history,
         )
 
-    def _write_log(self) -> None:
-        table = io.StringIO()
-        writer = csv.DictWriter(table, self.history[-1], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.history)
-        atomic.write_text(self.folder / "log.csv", table.getvalue())
+    def _write_logs(self) -> None:
         summary = {
             "best": self.history[self.best_epoch - 1],
             "epochs": self.epoch,
             "finished": self.is_finished,
             "seconds": round(sum(row["seconds"] for row in self.history), 1),
         }
-        atomic.write_text(self.folder / "metrics.json", to_json(summary))
-        _write_events(self.folder / "tensorboard", self.history[-1])
-        _draw_curves(self.folder / "curves.png", self.history)
+        atomic.write_text(self.folder / METRICS, to_json(summary))
+        logs.write_table(self.folder / "log.csv", self.history)
+        logs.write_events(self.folder / "tensorboard", self.history[-1])
+        logs.draw_curves(self.folder / "curves.png", self.history)
 
-    def next_commands(self, example: str) -> str:
-        """The three commands that come after training."""
+    def summary(self, format_scores: Format) -> str:
+        """Returns the best scores, and the three commands that come next.
+
+        Args:
+            format_scores: from validation scores to a line about them.
+        """
+        best = validation_scores(self.history[self.best_epoch - 1])
+        example = read_json(self.folder / DATA).get("example", "")
         return (
-            f"\nNext:\n"
+            f"best epoch {self.best_epoch}: {format_scores(best)}\n\nNext:\n"
             f"  python -m {self.package}.evaluate {self.folder}\n"
             f"  python -m {self.package}.predict {self.folder} {example}\n"
             f"  python -m {self.package}.export {self.folder}"
         )
+
+
+def validation_scores(row: dict[str, float]) -> dict[str, float]:
+    """Returns the `val_` columns of a row of the history, without `val_`."""
+    prefix = "val_"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in row.items()
+        if name.startswith(prefix)
+    }
+
+
+def find_model(run: str | Path) -> Path:
+    """Returns the file with the best epoch's model of a run folder.
+
+    Raises:
+        UserError: if it is no run folder, or no epoch of it is finished.
+    """
+    folder = Path(run)
+    if not (folder / CONFIG).is_file():
+        raise UserError(
+            f"{run}: expected a run folder (of train) or an exported"
+            " SavedModel (of export); "
+            + ("it is neither" if folder.exists() else "there is nothing")
+        )
+    if not (folder / MODEL).is_file():
+        raise UserError(
+            f"{run}: no epoch is finished yet; let train complete one"
+        )
+    return folder / MODEL
+
+
+def load_model(run: str | Path) -> Any:
+    """Loads the best epoch's model of a run folder.
+
+    The module that defines its classes must be imported.
+
+    Raises:
+        UserError: if it is no run folder, has no finished epoch, or its model
+            is damaged.
+    """
+    path = find_model(run)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises many types for a broken file.
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{path}: cannot load it ({reason}); train again"
+        ) from error
 
 
 def load_config(folder: Path, config_class: type) -> Any:
@@ -214,17 +300,7 @@ def load_config(folder: Path, config_class: type) -> Any:
     Raises:
         UserError: if it was written by another version of the app.
     """
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in read_json(folder / CONFIG).items()
-    }
-    try:
-        return config_class(**values)
-    except TypeError as error:
-        raise UserError(
-            f"{folder / CONFIG}: written by another version of this app"
-            f" ({error}); train again"
-        ) from error
+    return config_class(**options.read_config(folder / CONFIG, config_class))
 
 
 def read_lines(path: Path) -> list[str]:
@@ -265,41 +341,3 @@ def versions(package: str) -> dict:
 
 def _as_json(config: Any) -> dict:
     return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def _write_events(folder: Path, row: dict) -> None:
-    # Not `tf.summary.scalar`, which needs the tensorboard package to write
-    # what anybody may want to view on another machine.
-    kind = tf.compat.v1.SummaryMetadata(data_class="DATA_CLASS_SCALAR")
-    kind.plugin_data.plugin_name = "scalars"
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step=row["epoch"]):
-        for name, value in row.items():
-            if name != "epoch":
-                scalar = tf.constant(value, tf.float32)
-                tf.summary.write(name, scalar, metadata=kind)
-    writer.close()
-
-
-def _draw_curves(path: Path, history: list[dict]) -> None:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return  # The picture is a comfort; log.csv has the numbers.
-    prefix = "val_"
-    names = [n.removeprefix(prefix) for n in history[0] if n.startswith(prefix)]
-    figure = Figure(figsize=(4.5 * len(names), 3.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    epochs = [row["epoch"] for row in history]
-    for axes, name in zip(
-        figure.subplots(1, len(names), squeeze=False)[0], names, strict=True
-    ):
-        for column, label in ((name, "train"), (prefix + name, "valid")):
-            if column in history[0]:
-                values = [row[column] for row in history]
-                axes.plot(epochs, values, "o-", label=label)
-        axes.set(xlabel="epoch", title=name, xticks=epochs)
-        axes.legend()
-    with atomic.written(path) as partial:
-        figure.savefig(partial)

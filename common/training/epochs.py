@@ -1,0 +1,98 @@
+"""One epoch of a run: `fit` until its end or Ctrl-C, then save."""
+
+import math
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from common.errors import UserError
+from common.training.interrupts import Stop
+
+if TYPE_CHECKING:
+    from common.training.runs import Run
+
+
+class Epoch:
+    """One pass over the training data, or the rest of one.
+
+    Attributes:
+        index: from 0; seeds the order of the batches.
+        step: batches of it that are done, when a run goes on.
+        learning_rate: of this epoch.
+    """
+
+    def __init__(self, run: "Run", stop: Stop) -> None:
+        config = run.config
+        self.index = run.epoch
+        self.step = run.step
+        decay = config.learning_rate_decay**run.epoch
+        self.learning_rate = config.learning_rate * decay
+        self._run = run
+        self._stop = stop
+        self._start = time.monotonic()
+
+    def fit(self, model: keras.Model, batches: Any) -> dict[str, float]:
+        """Trains on the batches that are left.
+
+        Args:
+            model: compiled.
+            batches: a dataset that knows its length; without the first `step`
+                batches of the epoch.
+
+        Returns:
+            The training metrics.
+
+        Raises:
+            UserError: if training has diverged.
+            SystemExit: after Ctrl-C, when the state is saved.
+        """
+        history = model.fit(  # One epoch: `Stop` ends it.
+            batches,
+            initial_epoch=self.index,
+            epochs=self._run.config.epochs,
+            shuffle=False,  # The batches are shuffled, by seed and epoch.
+            callbacks=[self._stop],
+            verbose=1 if sys.stdout.isatty() else 2,
+        ).history
+        if self._stop.requested and self._stop.batches < len(batches):
+            self._run.save_step(model, self.step + self._stop.batches)
+            self._run.exit_saved()
+        logs = {name: values[0] for name, values in history.items()}
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"{self._run.folder}: the loss is {logs['loss']} in epoch"
+                f" {self.index + 1}; try a lower --learning-rate with another"
+                " --run-dir"
+            )
+        return logs
+
+    def save(
+        self,
+        model: keras.Model,
+        pipeline: keras.Model,
+        logs: dict[str, float],
+        scores: dict[str, float],
+    ) -> None:
+        """Saves the state, the log, and the model if it is the best so far.
+
+        Args:
+            model: the compiled model.
+            pipeline: the model to keep as `model.keras`.
+            logs: the metrics of training.
+            scores: those of validation; the run's `monitor` is among them,
+                with `val_` before its name.
+        """
+        row = logs | {f"val_{name}": value for name, value in scores.items()}
+        row |= {
+            "learning_rate": self.learning_rate,
+            "seconds": time.monotonic() - self._start,
+        }
+        self._run.save_epoch(model, pipeline, row)
+
+    def summary(self, scores: str) -> str:
+        """Returns the line that ends an epoch, around a line of scores."""
+        run = self._run
+        mark = " (best so far)" if run.best_epoch == run.epoch else ""
+        return f"epoch {run.epoch}/{run.config.epochs}: {scores}{mark}"
