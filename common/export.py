@@ -6,6 +6,7 @@ and so on. A version appears by a rename, because the server polls for it.
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,10 @@ import tensorflow as tf
 
 from common import atomic
 from common.errors import UserError
+from common.training import runs
 
+CARD = "MODEL_CARD.md"
+DEFAULT = "serving_default"
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 TOLERANCE = 1e-5
 
@@ -39,7 +43,65 @@ class Case(NamedTuple):
 
     inputs: Arrays
     outputs: Arrays
-    signature: str = "serving_default"
+    signature: str = DEFAULT
+
+
+def write(
+    base: Path,
+    archive: keras.export.ExportArchive,
+    cases: Sequence[Case],
+    card: str,
+    files: Sequence[Path],
+) -> Path:
+    """Writes the next version of an export, and checks it before it appears.
+
+    Args:
+        base: the folder of its versions.
+        archive: the model with its signatures.
+        cases: questions and answers; those of `serving_default` are the
+            warm-up requests too.
+        card: the model card, Markdown.
+        files: to copy beside the model.
+
+    Returns:
+        The new version's folder.
+
+    Raises:
+        UserError: if it cannot be written or does not answer as it should;
+            nothing is left behind.
+    """
+    with new_version(base) as folder:
+        archive.write_out(folder, verbose=False)
+        write_warmup(
+            folder, [case.inputs for case in cases if case.signature == DEFAULT]
+        )
+        for path in files:
+            shutil.copy(path, folder / path.name)
+        (folder / CARD).write_text(card, encoding="utf-8")
+        check(folder, cases)
+    return base / str(latest_version(base))
+
+
+def check_is_run(path: str) -> Path:
+    """Returns the path of a run folder that can be exported.
+
+    Raises:
+        UserError: if it is an export already, or has no finished epoch.
+    """
+    if find_saved_model(Path(path)):
+        raise UserError(f"{path}: already exported; give the run folder")
+    runs.find_model(path)
+    return Path(path)
+
+
+def made_with(run: Path) -> str:
+    """Returns the last lines of a model card: the versions behind a run."""
+    versions = runs.read_json(run / runs.VERSIONS)
+    return (
+        f"- Made with python {versions['python']}, tensorflow"
+        f" {versions['tensorflow']},\n  keras {versions['keras']}. All options"
+        " are in `config.json`.\n"
+    )
 
 
 @contextlib.contextmanager
@@ -107,7 +169,7 @@ def write_warmup(folder: Path, requests: list[Arrays]) -> None:
     with tf.io.TFRecordWriter(str(path)) as writer:
         for inputs in requests:
             request = predict_pb2.PredictRequest()
-            request.model_spec.signature_name = "serving_default"
+            request.model_spec.signature_name = DEFAULT
             for name, value in inputs.items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictionLog(

@@ -1,29 +1,124 @@
-"""Held-out data by a hash of the input.
+"""Train, valid and test: names, streams, and held-out data by a hash.
 
 The same input falls on the same side on every machine and in every order of
 the file, and equal inputs never fall on both sides.
 """
 
 import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Generic, TypeVar
 
-NUM_PARTS = 10
+from common.errors import UserError
+
+SPLITS = ("train", "valid", "test")
+# Names of splits that other people use.
+ALIASES = {"validation": "valid", "dev": "valid", "val": "valid"}
+NUM_BUCKETS = 10
+
+Example = TypeVar("Example")
+# Starts to read a source from its beginning.
+Reader = Callable[[], Iterator[Example]]
+Key = Callable[[Example], str]
 
 
-def part(text: str) -> int:
-    """The tenth of the data to which an input belongs, 0 to 9.
+class Stream(Generic[Example]):
+    """The examples of one split, read anew at each iteration.
+
+    Args:
+        read: starts to read the source from its beginning.
+        key: the input of an example, by which a hash holds it out.
+        split: keep only the examples that the hash puts into this split.
+        held_out: the splits that are cut from the source by the hash.
+    """
+
+    def __init__(
+        self,
+        read: Reader[Example],
+        key: Key[Example],
+        split: str = "train",
+        held_out: tuple[str, ...] = (),
+    ) -> None:
+        self._read = read
+        self._key = key
+        self._split = split
+        self._held_out = held_out
+
+    def __iter__(self) -> Iterator[Example]:
+        """Yields the split's examples."""
+        for example in self._read():
+            if split_of(self._key(example), self._held_out) == self._split:
+                yield example
+
+
+def cut(read: Reader[Example], key: Key[Example]) -> dict[str, Stream[Example]]:
+    """Cuts a source without splits: 80/10/10."""
+    held_out = ("valid", "test")
+    return {name: Stream(read, key, name, held_out) for name in SPLITS}
+
+
+def complete(
+    readers: Mapping[str, Reader[Example]], key: Key[Example]
+) -> dict[str, Stream[Example]]:
+    """Cuts a tenth of the training split for validation, if there is none."""
+    streams = {name: Stream(read, key) for name, read in readers.items()}
+    if "train" in readers and "valid" not in readers:
+        for name in ("train", "valid"):
+            streams[name] = Stream(readers["train"], key, name, ("valid",))
+    return streams
+
+
+def select(
+    splits: Mapping[str, Iterable[Example]], name: str
+) -> Iterable[Example]:
+    """Picks one split by its name, or chains all of them for "all".
+
+    Raises:
+        UserError: if there is no such split.
+    """
+    if name == "all":
+        return itertools.chain.from_iterable(splits.values())
+    if name not in splits:
+        raise UserError(
+            f"--split {name}: expected all or one of {', '.join(splits)}"
+        )
+    return splits[name]
+
+
+def existing(data: str, expected: str) -> Path:
+    """Returns the path that a `--data SPEC` names.
+
+    Args:
+        data: the SPEC.
+        expected: what else it could be, for the error message.
+
+    Raises:
+        UserError: if there is nothing.
+    """
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise UserError(
+            f"--data {data}: no such file or folder; expected {expected}"
+        )
+    return path
+
+
+def hash_bucket(text: str) -> int:
+    """Returns the tenth of the data to which an input belongs, 0 to 9.
 
     Example:
-        >>> part("a good film") == part("a good film")
+        >>> hash_bucket("a good film") == hash_bucket("a good film")
         True
-        >>> sorted({part(f"film {n}") for n in range(100)})
+        >>> sorted({hash_bucket(f"film {n}") for n in range(100)})
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8)
-    return int.from_bytes(digest.digest(), "big") % NUM_PARTS
+    return int.from_bytes(digest.digest(), "big") % NUM_BUCKETS
 
 
 def split_of(text: str, held_out: tuple[str, ...]) -> str:
-    """The split of an input where the data do not say: 80/10/10 or 90/10.
+    """Returns the split of an input where the data do not name one.
 
     Args:
         text: the input.
@@ -39,5 +134,5 @@ def split_of(text: str, held_out: tuple[str, ...]) -> str:
         >>> Counter(split_of(film, ("valid", "test")) for film in films)
         Counter({'train': ..., ...})
     """
-    tenth = part(text) - (NUM_PARTS - len(held_out))
+    tenth = hash_bucket(text) - (NUM_BUCKETS - len(held_out))
     return held_out[tenth] if tenth >= 0 else "train"
