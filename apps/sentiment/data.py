@@ -1,4 +1,4 @@
-"""From streams of labelled texts to batches of word ids."""
+"""From streams of labelled texts to word ids and class numbers."""
 
 import array
 import collections
@@ -8,39 +8,25 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from common.data import batching
+from common.data import skipped
+from common.data.skipped import Skipped
+from common.data.splits import Stream
 from common.errors import UserError
 
 from . import datasets, text
+from .batches import Encoded
 from .config import Config
+from .datasets import Example
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Encoded:
-    """The examples of a split as numbers, in one block of memory.
-
-    Attributes:
-        ids: <int32>[tokens], the word ids of all texts, one after the other.
-        starts: <int64>[examples + 1], where each text begins.
-        labels: <int32>[examples], the class numbers.
-    """
-
-    ids: np.ndarray
-    starts: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """<int64>[examples], the words of each text, at least 1."""
-        return np.diff(self.starts)
+# Shown after training, to be typed behind `predict RUN`.
+EXAMPLE = '"not bad at all"'
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What training needs to know about its data.
+    """The data of a training run.
 
     Attributes:
         vocabulary: the known words, most frequent first.
@@ -56,6 +42,32 @@ class Data:
     valid: Encoded
     report: dict
 
+    def summary(self) -> str:
+        """Returns a few lines on the data, for the screen."""
+        lines = [
+            f"{len(self.train.labels)} training and {len(self.valid.labels)}"
+            f" validation texts, {len(self.vocabulary)} words, labels"
+            f" {', '.join(self.labels)}"
+        ]
+        return "\n".join(lines + skipped.lines(self.report["skipped"]))
+
+
+def open_splits(config: Config) -> dict[str, Stream[Example]]:
+    """Finds the splits of `config.data`; nothing is read yet.
+
+    Raises:
+        UserError: if there is no such data, or none that fits a known layout.
+    """
+    return datasets.open_splits(
+        config.data,
+        text_column=config.text_column,
+        label_column=config.label_column,
+        encoding=config.encoding,
+        tfds_dir=config.tfds_dir,
+        num_examples=config.num_examples,
+        seed=config.seed,
+    )
+
 
 def load(config: Config) -> Data:
     """Reads the data: counts the words, checks the labels, encodes the texts.
@@ -66,38 +78,45 @@ def load(config: Config) -> Data:
     Raises:
         UserError: for data that cannot be used; the place is named.
     """
-    splits = datasets.open_splits(config)
+    splits = open_splits(config)
     if "train" not in splits:
         raise UserError(
             f"--data {config.data}: no training examples; it has only"
             f" {', '.join(splits)}"
         )
-    words, labels, read = _survey(splits["train"])
-    if not read["examples"]:
-        raise UserError(f"--data {config.data}: no training examples in it")
-    if len(labels) < 2:
-        raise UserError(
-            f"--data {config.data}: expected two or more classes, all"
-            f" {read['examples']} training examples are labelled {labels[0]!r}"
-        )
-    vocabulary = most_frequent(words, config.vocab_size)
-    report: dict = {"data": config.data, "train": read}
-    for name in sorted(splits.keys() - {"train"}):
-        report[name] = _check_labels(splits[name], labels)
-    if not report["valid"]["examples"]:
+    left_out = Skipped()
+    words, label_counts = _count_training(splits["train"], left_out)
+    labels = sorted(label_counts)
+    _check_classes(label_counts, config)
+    counts = {
+        name: _check_labels(splits[name], labels, left_out)
+        for name in sorted(splits.keys() - {"train"})
+    }
+    if not counts["valid"]:
         raise UserError(
             f"--data {config.data}: no validation examples; one example in ten"
-            f" is held out and there are only {read['examples']}: give more,"
-            " or a valid file beside the train file"
+            f" is held out and there are only {label_counts.total()}: give"
+            " more, or a valid file beside the train file"
         )
+    vocabulary = most_frequent(words, config.vocab_size)
     vectorizer = text.Vectorizer(vocabulary, config.max_tokens)
     train = encode(splits["train"], vectorizer, labels)
     valid = encode(splits["valid"], vectorizer, labels)
     unknown = np.mean(train.ids == text.UNKNOWN_ID)
-    report["vocabulary"] = {
-        "distinct_words": len(words),
-        "kept_words": len(vocabulary),
-        "unknown_share": round(float(unknown), 4),
+    report = {
+        "data": config.data,
+        "train": {
+            "examples": label_counts.total(),
+            "labels": dict(sorted(label_counts.items())),
+        },
+        **{name: {"examples": count} for name, count in counts.items()},
+        "skipped": left_out.report(),
+        "vocabulary": {
+            "distinct_words": len(words),
+            "kept_words": len(vocabulary),
+            "unknown_share": round(float(unknown), 4),
+        },
+        "example": EXAMPLE,
     }
     return Data(vocabulary, labels, train, valid, report)
 
@@ -105,7 +124,7 @@ def load(config: Config) -> Data:
 def most_frequent(
     words: collections.Counter[bytes], vocab_size: int
 ) -> list[str]:
-    """The most frequent words that occur at least twice.
+    """Returns the most frequent words that occur at least twice.
 
     A word seen once teaches nothing about itself; as an unknown word it
     teaches what unknown words mean.
@@ -122,24 +141,22 @@ def most_frequent(
     return [word.decode() for _, word in ranked[:num_words]]
 
 
-def usable(
-    examples: Iterable[datasets.Example], skipped: collections.Counter
-) -> Iterator[datasets.Example]:
-    """Passes on the examples with a text and a label, counting the others."""
+def usable(examples: Iterable[Example], left_out: Skipped) -> Iterator[Example]:
+    """Yields the examples with a text and a label; counts the others."""
     for example in examples:
         if not example.text.strip():
-            skipped["empty_text"] += 1
+            left_out.note("empty text", example.where)
         elif not example.label:
-            skipped["no_label"] += 1
+            left_out.note("no label", example.where)
         else:
             yield example
 
 
 def _chunks(
-    examples: Iterable[datasets.Example],
-) -> Iterator[tuple[list[datasets.Example], tf.Tensor]]:
-    """Yields some examples at a time, with their texts <string>[examples]."""
-    chunk: list[datasets.Example] = []
+    examples: Iterable[Example],
+) -> Iterator[tuple[list[Example], tf.Tensor]]:
+    """Yields chunks of examples, with their texts <string>[examples]."""
+    chunk: list[Example] = []
     size = 0
     for example in examples:
         chunk.append(example)
@@ -151,7 +168,7 @@ def _chunks(
         yield chunk, _texts(chunk)
 
 
-def _texts(examples: list[datasets.Example]) -> tf.Tensor:
+def _texts(examples: list[Example]) -> tf.Tensor:
     # A lone surrogate, which JSON can hold, has no UTF-8.
     return tf.constant([e.text.encode("utf-8", "replace") for e in examples])
 
@@ -163,39 +180,41 @@ def _count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return distinct, counts
 
 
-def _survey(
-    examples: Iterable[datasets.Example],
-) -> tuple[collections.Counter, list[str], dict]:
-    """Counts words (in UTF-8) and labels of the training examples."""
+def _count_training(
+    examples: Iterable[Example], left_out: Skipped
+) -> tuple[collections.Counter[bytes], collections.Counter[str]]:
+    """Counts the words (in UTF-8) and the labels of the training examples."""
     words: collections.Counter[bytes] = collections.Counter()
     labels: collections.Counter[str] = collections.Counter()
-    skipped: collections.Counter[str] = collections.Counter()
-    for chunk, texts in _chunks(usable(examples, skipped)):
+    for chunk, texts in _chunks(usable(examples, left_out)):
         labels.update(example.label for example in chunk)
         distinct, counts = (values.numpy().tolist() for values in _count(texts))
         words.update(dict(zip(distinct, counts, strict=True)))
-    report = {
-        "examples": labels.total(),
-        "labels": dict(sorted(labels.items())),
-        "skipped": dict(skipped),
-    }
-    return words, sorted(labels), report
+    return words, labels
+
+
+def _check_classes(labels: collections.Counter[str], config: Config) -> None:
+    if not labels:
+        raise UserError(f"--data {config.data}: no training examples in it")
+    if len(labels) < 2:
+        raise UserError(
+            f"--data {config.data}: expected two or more classes, all"
+            f" {labels.total()} training examples are labelled"
+            f" {next(iter(labels))!r}"
+        )
 
 
 def _check_labels(
-    examples: Iterable[datasets.Example], labels: list[str]
-) -> dict:
-    """Refuses labels that training never shows, before it begins."""
-    skipped: collections.Counter[str] = collections.Counter()
-    num_examples = 0
-    for example in usable(examples, skipped):
-        label_id(example, labels)
-        num_examples += 1
-    return {"examples": num_examples, "skipped": dict(skipped)}
+    examples: Iterable[Example], labels: list[str], left_out: Skipped
+) -> int:
+    """Counts examples; refuses labels that training never shows."""
+    return sum(
+        label_id(example, labels) >= 0 for example in usable(examples, left_out)
+    )
 
 
-def label_id(example: datasets.Example, labels: list[str]) -> int:
-    """The class number of an example.
+def label_id(example: Example, labels: list[str]) -> int:
+    """Returns the class number of an example.
 
     Raises:
         UserError: if the label is not among `labels`.
@@ -210,17 +229,17 @@ def label_id(example: datasets.Example, labels: list[str]) -> int:
 
 
 def encode(
-    examples: Iterable[datasets.Example],
+    examples: Iterable[Example],
     vectorizer: text.Vectorizer,
     labels: list[str],
 ) -> Encoded:
-    """Turns examples into ids, in one pass over their source."""
+    """Encodes examples as ids, in one pass over their source."""
     ids, starts, label_ids = array.array("i"), array.array("q", [0]), []
     ragged_ids = tf.function(
         vectorizer.ragged_ids,
         input_signature=[tf.TensorSpec([None], tf.string)],
     )
-    for chunk, texts in _chunks(usable(examples, collections.Counter())):
+    for chunk, texts in _chunks(usable(examples, Skipped())):
         label_ids += [label_id(example, labels) for example in chunk]
         rows = ragged_ids(texts)
         # Arrays grow where they are: joining blocks would need them twice.
@@ -231,46 +250,3 @@ def encode(
         starts=np.frombuffer(starts, np.int64),
         labels=np.array(label_ids, np.int32),
     )
-
-
-def batches(
-    examples: Encoded, config: Config, epoch: int | None = None, start: int = 0
-) -> tf.data.Dataset:
-    """The batches of one epoch, in few fixed shapes.
-
-    All batches have `batch_size` rows but the last of the widest bucket.
-
-    Args:
-        examples: the split.
-        config: gives the batch size, the number of buckets and the seed.
-        epoch: which order to shuffle; None keeps the order of the data.
-        start: how many batches to leave out, when an epoch is resumed.
-
-    Returns:
-        A dataset that knows its length, of ids <int32>[batch, time] and
-        labels <int32>[batch].
-    """
-    rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
-    widths = batching.bucket_widths(examples.lengths, config.num_buckets)
-    plan = batching.plan(examples.lengths, widths, config.batch_size, rng)
-    plan = plan[start:]
-    dataset = tf.data.Dataset.from_generator(
-        lambda: (_fill(batch, examples) for batch in plan),
-        output_signature=(
-            tf.TensorSpec([None, None], tf.int32),
-            tf.TensorSpec([None], tf.int32),
-        ),
-    )
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
-    return dataset.prefetch(2)
-
-
-def _fill(
-    batch: batching.Batch, examples: Encoded
-) -> tuple[np.ndarray, np.ndarray]:
-    shape = (len(batch.indices), batch.width)
-    ids = np.full(shape, text.PADDING_ID, np.int32)
-    for row, example in enumerate(batch.indices):
-        start, end = examples.starts[example : example + 2]
-        ids[row, : end - start] = examples.ids[start:end]
-    return ids, examples.labels[batch.indices]

@@ -3,7 +3,6 @@
 The last line on standard output is one JSON object.
 """
 
-import collections
 import dataclasses
 import heapq
 import itertools
@@ -13,12 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import cli
+from common import cli, options
+from common.data import skipped
+from common.data.skipped import Skipped
+from common.data.splits import select
 from common.errors import UserError
 from common.metrics import classification
 
-from . import data, datasets
-from .predict import WINDOW, Predictor, load
+from . import data
+from .config import evaluate_parser
+from .datasets import Example
+from .predictor import WINDOW, Predictor, load
 
 NUM_MISTAKES = 10
 SNIPPET = 160
@@ -31,7 +35,7 @@ class Mistake(NamedTuple):
         confidence: the probability of the wrong label.
         where: the example's place in its source.
         label: the true label.
-        prediction: the label that was given instead.
+        prediction: the label of the model.
         text: the input.
     """
 
@@ -43,62 +47,43 @@ class Mistake(NamedTuple):
 
 
 @dataclasses.dataclass
-class Answers:
-    """What the model said of a split.
+class Predictions:
+    """The predictions for a split, beside the truth.
 
     Attributes:
         labels: <int64>[examples], the true classes.
         probabilities: <float32>[examples, classes].
         mistakes: the most confident ones, worst first.
-        skipped: why examples were left out, and how many.
+        skipped: the examples that were left out.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     mistakes: list[Mistake]
-    skipped: dict
+    skipped: Skipped
 
 
-def select(
-    splits: dict[str, datasets.Stream], name: str
-) -> Iterable[datasets.Example]:
-    """Picks one split, or chains all of them.
-
-    Raises:
-        UserError: if the data have no such split.
-    """
-    if name == "all":
-        return itertools.chain.from_iterable(splits.values())
-    if name not in splits:
-        raise UserError(
-            f"--split {name}: expected all or one of {', '.join(splits)}"
-        )
-    return splits[name]
-
-
-def collect(
-    predictor: Predictor, examples: Iterable[datasets.Example], limit: int = 0
-) -> Answers:
-    """Streams a split through the model; no text is kept but the mistakes.
+def predict_split(
+    predictor: Predictor, examples: Iterable[Example], limit: int = 0
+) -> Predictions:
+    """Streams a split through the model; keeps no text but the mistakes.
 
     Args:
         predictor: the model.
         examples: the split.
-        limit: the most examples to look at; 0 for all.
+        limit: the most examples to score; 0 for all.
 
     Raises:
         UserError: if there are no examples, or one has an unknown label.
     """
-    skipped: collections.Counter[str] = collections.Counter()
-    usable = data.usable(examples, skipped)
-    usable = itertools.islice(usable, limit or None)
+    left_out = Skipped()
+    usable = itertools.islice(data.usable(examples, left_out), limit or None)
     mistakes: list[Mistake] = []
     labels: list[int] = []
     probabilities = []
     while window := list(itertools.islice(usable, WINDOW)):
-        truth = [data.label_id(e, predictor.labels) for e in window]
-        rows = predictor.probabilities([example.text for example in window])
-        labels += truth
+        labels += [data.label_id(x, predictor.labels) for x in window]
+        rows = predictor.predict_probabilities([x.text for x in window])
         probabilities.append(rows)
         wrong = _mistakes(window, rows, predictor.labels)
         mistakes = heapq.nlargest(
@@ -106,13 +91,13 @@ def collect(
         )
     if not labels:
         raise UserError("no examples to evaluate: expected at least one")
-    return Answers(
-        np.array(labels), np.concatenate(probabilities), mistakes, skipped
+    return Predictions(
+        np.array(labels), np.concatenate(probabilities), mistakes, left_out
     )
 
 
 def _mistakes(
-    window: list[datasets.Example], rows: np.ndarray, labels: list[str]
+    window: list[Example], rows: np.ndarray, labels: list[str]
 ) -> Iterable[Mistake]:
     for example, row in zip(window, rows, strict=True):
         best = int(row.argmax())
@@ -126,43 +111,51 @@ def _mistakes(
             )
 
 
-def score(answers: Answers) -> dict:
+def score(predictions: Predictions) -> dict:
     """Computes the metrics, all of them between 0 and 1 but the loss.
 
     Returns:
         accuracy, macro_f1, loss (nats an example), roc_auc for two classes,
         expected_calibration_error and the number of examples.
     """
-    rows = answers.probabilities
-    predictions = rows.argmax(axis=1)
-    confusion = classification.confusion_matrix(
-        answers.labels, predictions, rows.shape[1]
-    )
-    truth = np.take_along_axis(rows, answers.labels[:, None], axis=1)
+    labels, rows = predictions.labels, predictions.probabilities
+    best = rows.argmax(axis=1)
+    confusion = classification.confusion_matrix(labels, best, rows.shape[1])
+    true = np.take_along_axis(rows, labels[:, None], axis=1)
     tiny = np.finfo(np.float32).tiny  # A probability may round to 0.
-    result = {
+    scores = {
         "accuracy": classification.accuracy(confusion),
         "macro_f1": classification.macro_f1(confusion),
-        "loss": float(-np.log(np.maximum(truth, tiny)).mean()),
+        "loss": float(-np.log(np.maximum(true, tiny)).mean()),
     }
     if rows.shape[1] == 2:
-        result["roc_auc"] = classification.roc_auc(answers.labels, rows[:, 1])
-    result["expected_calibration_error"] = (
+        scores["roc_auc"] = classification.roc_auc(labels, rows[:, 1])
+    scores["expected_calibration_error"] = (
         classification.expected_calibration_error(
-            rows.max(axis=1), predictions == answers.labels
+            rows.max(axis=1), best == labels
         )
     )
-    return result | {"examples": len(answers.labels)}
+    return scores | {"examples": len(labels)}
 
 
-def report(answers: Answers, scores: dict, labels: list[str]) -> str:
-    """The readable part: scores, confusion matrix, worst mistakes."""
+def format_scores(scores: dict[str, float]) -> str:
+    """Returns the line about the validation of an epoch."""
+    return (
+        f"validation accuracy {scores['accuracy']:.4f},"
+        f" loss {scores['loss']:.4f}"
+    )
+
+
+def make_report(
+    predictions: Predictions, scores: dict, labels: list[str]
+) -> str:
+    """Returns scores, confusion matrix and worst mistakes, to be read."""
     lines = [f"{name:<28}{value:.4g}" for name, value in scores.items()]
-    lines += [f"skipped: {n} ({why})" for why, n in answers.skipped.items()]
+    lines += skipped.lines(predictions.skipped.report())
     lines += ["", "true label (rows) against predicted label (columns)"]
-    lines += _confusion_lines(answers, labels)
+    lines += _confusion_lines(predictions, labels)
     lines += ["", "most confident mistakes"]
-    for mistake in answers.mistakes:
+    for mistake in predictions.mistakes:
         snippet = " ".join(mistake.text.split())
         if len(snippet) > SNIPPET:
             snippet = f"{snippet[:SNIPPET]} ..."
@@ -173,9 +166,11 @@ def report(answers: Answers, scores: dict, labels: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _confusion_lines(answers: Answers, labels: list[str]) -> list[str]:
+def _confusion_lines(predictions: Predictions, labels: list[str]) -> list[str]:
     confusion = classification.confusion_matrix(
-        answers.labels, answers.probabilities.argmax(axis=1), len(labels)
+        predictions.labels,
+        predictions.probabilities.argmax(axis=1),
+        len(labels),
     )
     width = max(8, *(len(label) + 2 for label in labels))
     header = " " * width + "".join(f"{label:>{width}}" for label in labels)
@@ -187,27 +182,14 @@ def _confusion_lines(answers: Answers, labels: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Reads the command line, prints the report and the JSON line."""
-    parser = cli.Parser(f"{__package__}.evaluate", __doc__ or "")
-    parser.add_argument("run", help="a run folder or an exported SavedModel")
-    parser.add_argument(
-        "--split", default="test", help="train, valid, test, or all of them"
-    )
-    parser.add_argument(
-        "--limit", type=int, default=0, help="most examples; 0 for all"
-    )
-    cli.add_overrides(
-        parser, "data", "text_column", "label_column", "encoding", "tfds_dir"
-    )
-    args = parser.parse_args()
-    if args.limit < 0:
-        parser.error(f"--limit must be 0 or more, got {args.limit}")
+    """Prints the report and the JSON line."""
+    args = evaluate_parser().parse_args()
     predictor = load(args.run)
-    config = cli.override(predictor.config, args)
-    examples = select(datasets.open_splits(config), args.split)
-    answers = collect(predictor, examples, args.limit)
-    scores = score(answers)
-    print(report(answers, scores, predictor.labels))
+    config = options.override(predictor.config, args)
+    examples = select(data.open_splits(config), args.split)
+    predictions = predict_split(predictor, examples, args.limit)
+    scores = score(predictions)
+    print(make_report(predictions, scores, predictor.labels))
     print(json.dumps(scores))
 
 

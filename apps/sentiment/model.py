@@ -1,20 +1,17 @@
 """The network: word ids through embedding, LSTM and pooling to one label."""
 
-from pathlib import Path
-
 import keras
 import tensorflow as tf
 from keras import ops
 
 from common import LSTM, shapes
-from common.training import trained
 
 from . import text
 from .config import Config
 
 
 def build(config: Config, num_words: int, num_classes: int) -> keras.Model:
-    """Builds the classifier that is trained.
+    """Builds the network that is trained.
 
     Args:
         config: sizes, depths and dropouts.
@@ -40,7 +37,7 @@ def build(config: Config, num_words: int, num_classes: int) -> keras.Model:
     x = keras.layers.Dropout(config.dropout)(x)
     # Softmax and loss are computed in float32 whatever the precision before.
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return keras.Model(ids, logits, name="classifier")
+    return keras.Model(ids, logits, name="network")
 
 
 def _recurrent(config: Config, name: str) -> keras.layers.Layer:
@@ -48,30 +45,6 @@ def _recurrent(config: Config, name: str) -> keras.layers.Layer:
     if config.bidirectional:
         return keras.layers.Bidirectional(lstm, name=name)
     return lstm
-
-
-def with_text(
-    classifier: keras.Model, vocabulary: list[str], max_tokens: int
-) -> keras.Model:
-    """Puts the vectorisation in front of a classifier, weights shared.
-
-    Returns:
-        A model from text <string>[batch] to probabilities
-        <float32>[batch, classes].
-    """
-    raw = keras.Input((), dtype="string", name="text")
-    ids = text.Vectorizer(vocabulary, max_tokens, name="vectorizer")(raw)
-    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
-    return keras.Model(raw, softmax(classifier(ids)), name="text_classifier")
-
-
-def load(path: Path) -> keras.Model:
-    """Loads a text model that training saved.
-
-    Raises:
-        UserError: if the file is damaged.
-    """
-    return trained.load(path)
 
 
 @keras.saving.register_keras_serializable(package=__package__)
@@ -104,7 +77,6 @@ class WordDropout(keras.layers.Layer):
     def call(
         self, ids: keras.KerasTensor, training: bool = False
     ) -> keras.KerasTensor:
-        """Computes the outputs; see the class."""
         if not training or self.rate == 0:
             return ids
         drawn = keras.random.uniform(ops.shape(ids), seed=self.seed_generator)
@@ -112,7 +84,6 @@ class WordDropout(keras.layers.Layer):
         return ops.where(hidden, text.UNKNOWN_ID, ids)
 
     def get_config(self) -> dict:
-        """Returns every argument, for saving."""
         return super().get_config() | {"rate": self.rate, "seed": self.seed}
 
 
@@ -162,7 +133,6 @@ class MaskedPooling(keras.layers.Layer):
     def build(
         self, sequence_shape: tuple, mask_shape: tuple | None = None
     ) -> None:
-        """Creates the weights; see the class."""
         if "attention" in self.kinds:
             features = sequence_shape[-1]
             self.hidden = keras.layers.Dense(features, "tanh", name="hidden")
@@ -173,7 +143,6 @@ class MaskedPooling(keras.layers.Layer):
     def call(
         self, sequence: keras.KerasTensor, mask: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """Computes the outputs; see the class."""
         pool = {
             "last": self._last,
             "max": self._max,
@@ -223,11 +192,9 @@ class MaskedPooling(keras.layers.Layer):
     def compute_output_shape(
         self, sequence_shape: tuple, mask_shape: tuple | None = None
     ) -> tuple:
-        """Tells the shape of the outputs."""
         return (sequence_shape[0], len(self.kinds) * sequence_shape[-1])
 
     def get_config(self) -> dict:
-        """Returns every argument, for saving."""
         return super().get_config() | {
             "kinds": list(self.kinds),
             "bidirectional": self.bidirectional,

@@ -115,28 +115,24 @@ class Vectorizer(keras.layers.Layer):
         )
 
     def build(self, text_shape: tuple) -> None:
-        """Creates the weights; see the class."""
         self.lookup.build(text_shape)
 
     def ragged_ids(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """The ids before padding: <int32>[batch, (time)]."""
+        """Returns the ids before padding: <int32>[batch, (time)]."""
         words = keep_ends(tokenize(text), self.max_tokens)
         ids = tf.cast(self.lookup(words.flat_values), tf.int32)
         return words.with_flat_values(ids)
 
     def call(self, text: tf.Tensor) -> tf.Tensor:
-        """Computes the outputs; see the class."""
         ids = self.ragged_ids(text).to_tensor(PADDING_ID)
         # A batch of no rows has no words: it still needs one step to run.
         missing = tf.maximum(1 - tf.shape(ids)[1], 0)
         return tf.pad(ids, [[0, 0], [0, missing]])
 
     def compute_output_spec(self, text: keras.KerasTensor) -> keras.KerasTensor:
-        """Tells the outputs' shape and type without running."""
         return keras.KerasTensor((text.shape[0], None), dtype="int32")
 
     def get_config(self) -> dict:
-        """Returns every argument, for saving."""
         return super().get_config() | {
             "vocabulary": self.vocabulary,
             "max_tokens": self.max_tokens,

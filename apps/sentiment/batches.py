@@ -1,0 +1,74 @@
+"""From encoded texts to batches of word ids."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from common.data import batching
+
+from . import text
+from .config import Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """The examples of a split as numbers, in one block of memory.
+
+    Attributes:
+        ids: <int32>[tokens], the word ids of all texts, one after the other.
+        starts: <int64>[examples + 1], where each text begins.
+        labels: <int32>[examples], the class numbers.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """<int64>[examples], the words of each text, at least 1."""
+        return np.diff(self.starts)
+
+
+def make_batches(
+    examples: Encoded, config: Config, epoch: int | None = None, start: int = 0
+) -> tf.data.Dataset:
+    """Returns the batches of one epoch, in few fixed shapes.
+
+    All batches have `batch_size` rows but the last of the widest bucket.
+
+    Args:
+        examples: the split.
+        config: gives the batch size, the number of buckets and the seed.
+        epoch: which order to shuffle; None keeps the order of the data.
+        start: how many batches to leave out, when an epoch is resumed.
+
+    Returns:
+        A dataset that knows its length, of ids <int32>[batch, time] and
+        labels <int32>[batch].
+    """
+    rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
+    widths = batching.bucket_widths(examples.lengths, config.num_buckets)
+    plan = batching.plan(examples.lengths, widths, config.batch_size, rng)
+    plan = plan[start:]
+    dataset = tf.data.Dataset.from_generator(
+        lambda: (_fill(batch, examples) for batch in plan),
+        output_signature=(
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+        ),
+    )
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
+    return dataset.prefetch(2)
+
+
+def _fill(
+    batch: batching.Batch, examples: Encoded
+) -> tuple[np.ndarray, np.ndarray]:
+    shape = (len(batch.indices), batch.width)
+    ids = np.full(shape, text.PADDING_ID, np.int32)
+    for row, example in enumerate(batch.indices):
+        start, end = examples.starts[example : example + 2]
+        ids[row, : end - start] = examples.ids[start:end]
+    return ids, examples.labels[batch.indices]

@@ -1,0 +1,108 @@
+"""Tables with a row for each text, and folders with a file for each text.
+
+train.csv, valid.tsv, test.jsonl ...    columns `text` and `label`
+train/LABEL/*.txt, test/LABEL/*.txt     as in the Large Movie Review data
+LABEL/*.txt                             without splits
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from common.data import text_files
+from common.data.splits import ALIASES, SPLITS
+from common.errors import UserError
+
+from .example import Example
+
+# A folder of the Large Movie Review data that is not a class.
+UNLABELLED_FOLDER = "unsup"
+
+Reader = Callable[[], Iterator[Example]]
+
+
+def readers(
+    folder: Path, columns: tuple[str, str], encoding: str
+) -> dict[str, Reader]:
+    """Finds the tables, or the folders of classes, of each split.
+
+    Args:
+        folder: has one of the layouts above.
+        columns: the names of the columns with text and label.
+        encoding: of the files.
+
+    Returns:
+        Functions that read a split, by its name; none if the folder has
+        classes but no splits.
+
+    Raises:
+        UserError: if the folder has no such layout.
+    """
+    result: dict[str, Reader] = {}
+    for name in (*SPLITS, *ALIASES):
+        split = ALIASES.get(name, name)
+        if table := text_files.find_table(folder, name):
+            result.setdefault(
+                split, partial(read_table, table, columns, encoding)
+            )
+        elif _class_folders(folder / name):
+            result.setdefault(
+                split, partial(read_classes, folder / name, encoding)
+            )
+    if not result and not _class_folders(folder):
+        inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        raise UserError(
+            f"--data {folder}: expected train.csv, .tsv or .jsonl, or a folder"
+            f" of .txt files for each class (train/LABEL/*.txt or"
+            f" LABEL/*.txt); it holds {inside or 'nothing'}"
+        )
+    return result
+
+
+def read_table(
+    path: Path, columns: tuple[str, str], encoding: str
+) -> Iterator[Example]:
+    """Yields the rows of a table.
+
+    Raises:
+        UserError: for a broken row, or one without a label.
+    """
+    flags = dict(zip(("--text-column", "--label-column"), columns, strict=True))
+    for line, (text, label) in text_files.read_table(path, flags, encoding):
+        where = f"{path}:{line}"
+        if not label.strip():
+            raise UserError(
+                f"{where}: no {columns[1]}; give the row a label or remove it"
+            )
+        yield Example(text, label.strip(), where)
+
+
+def read_classes(folder: Path, encoding: str) -> Iterator[Example]:
+    """Yields the files of a folder that has a folder for each class.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    for class_folder in _class_folders(folder):
+        for path in sorted(_text_files(class_folder)):
+            text = "".join(text_files.read_lines(path, encoding))
+            yield Example(text, class_folder.name, str(path))
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir()
+        and path.name != UNLABELLED_FOLDER
+        and next(_text_files(path), None)
+    )
+
+
+def _text_files(folder: Path) -> Iterator[Path]:
+    """Yields the `.txt` and `.txt.gz` files; some systems add hidden ones."""
+    for path in folder.iterdir():
+        if text_files.suffix(path) == ".txt" and not path.name.startswith("."):
+            yield path

@@ -1,0 +1,65 @@
+"""The whole as one model: a text in, the probability of each label out."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from . import model, text
+from .config import Config
+
+
+@keras.saving.register_keras_serializable(package=__package__)
+class Classifier(keras.Model):
+    """A vectorizer and the network behind it.
+
+    Args:
+        config: all options, as a `Config` or its fields.
+        vocabulary: the known words, most frequent first.
+        labels: the class names, in the order of the outputs.
+
+    Call arguments:
+        text: <string>[batch].
+
+    Returns:
+        Probabilities <float32>[batch, classes].
+
+    Attributes:
+        network: the part that is trained, from ids to logits.
+    """
+
+    def __init__(
+        self,
+        config: Config | dict[str, Any],
+        vocabulary: list[str],
+        labels: list[str],
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.config = config if isinstance(config, Config) else Config(**config)
+        self.labels = list(labels)
+        self.vectorizer = text.Vectorizer(vocabulary, self.config.max_tokens)
+        self.network = model.build(
+            self.config, len(vocabulary), len(self.labels)
+        )
+        self.vectorizer.build((None,))
+        self.built = True
+
+    def call(self, text: tf.Tensor) -> tf.Tensor:
+        logits = self.network(self.vectorizer(text), training=False)
+        return tf.nn.softmax(tf.cast(logits, tf.float32))
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "config": dataclasses.asdict(self.config),
+            "vocabulary": self.vectorizer.vocabulary,
+            "labels": self.labels,
+        }
+
+
+def build(
+    config: Config, vocabulary: list[str], labels: list[str]
+) -> Classifier:
+    """Builds the classifier; its `network` is trained."""
+    return Classifier(config, vocabulary, labels, name="classifier")

@@ -1,0 +1,114 @@
+"""A trained model that answers, from a run folder or an exported SavedModel."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from common import export
+from common.training import runs
+
+from . import pipeline
+from .config import Config
+
+BATCH_SIZE = 64
+# Texts that are predicted together, so that like lengths share a batch.
+WINDOW = 2048
+
+# <string>[batch] to probabilities <float32>[batch, classes].
+PredictFn = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Prediction(NamedTuple):
+    """The label of a text, and its probability."""
+
+    label: str
+    score: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A trained model, from a run folder or an exported SavedModel.
+
+    Attributes:
+        config: the options it was trained with.
+        labels: the class names, in the order of the probabilities.
+        predict_fn: from a batch of texts to probabilities.
+    """
+
+    config: Config
+    labels: list[str]
+    predict_fn: PredictFn
+
+    @classmethod
+    def from_model(cls, model: pipeline.Classifier) -> "Predictor":
+        """Returns a predictor of a model in memory."""
+        predict_fn = tf.function(
+            lambda text: model(text),
+            input_signature=[tf.TensorSpec([None], tf.string)],
+        )
+        return cls(model.config, model.labels, predict_fn)
+
+    @classmethod
+    def from_run(cls, run: str | Path) -> "Predictor":
+        """Loads the best epoch of a run folder.
+
+        Raises:
+            UserError: if it is none, or has no finished epoch.
+        """
+        return cls.from_model(runs.load_model(run))
+
+    @classmethod
+    def from_export(cls, folder: Path) -> "Predictor":
+        """Loads an exported SavedModel."""
+        loaded = tf.saved_model.load(str(folder))
+
+        def predict_fn(text: tf.Tensor) -> tf.Tensor:
+            # Through `loaded`: a signature does not keep its variables.
+            outputs = loaded.signatures[export.DEFAULT](text=text)
+            return outputs["probabilities"]
+
+        config = runs.load_config(folder, Config)
+        labels = runs.read_lines(folder / "labels.txt")
+        return cls(config, labels, predict_fn)
+
+    def predict_probabilities(self, texts: list[str]) -> np.ndarray:
+        """Classifies a list of texts, in batches of similar length.
+
+        Args:
+            texts: any texts, the empty one included.
+
+        Returns:
+            <float32>[texts, classes], in the order of the texts.
+        """
+        result = np.zeros((len(texts), len(self.labels)), np.float32)
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        for start in range(0, len(order), BATCH_SIZE):
+            rows = order[start : start + BATCH_SIZE]
+            batch = [texts[row].encode("utf-8", "replace") for row in rows]
+            result[rows] = self.predict_fn(tf.constant(batch)).numpy()
+        return result
+
+    def predict(self, texts: Iterable[str]) -> Iterator[tuple[str, Prediction]]:
+        """Yields each text with its label, in order."""
+        texts = iter(texts)
+        while window := list(itertools.islice(texts, WINDOW)):
+            rows = self.predict_probabilities(window)
+            for text, row in zip(window, rows, strict=True):
+                best = int(row.argmax())
+                yield text, Prediction(self.labels[best], float(row[best]))
+
+
+def load(path: str) -> Predictor:
+    """Opens a run folder or an exported SavedModel.
+
+    Raises:
+        UserError: if it is neither, or has no finished epoch.
+    """
+    if saved_model := export.find_saved_model(Path(path)):
+        return Predictor.from_export(saved_model)
+    return Predictor.from_run(path)
