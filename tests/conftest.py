@@ -1,8 +1,10 @@
 """What every test stands on: no network, no GPU, the user's own commands."""
 
+import functools
 import importlib
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,8 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import pytest
 
 from common import cli
+from common.training import interrupts
+from tests.support import commands
 
 ROOT = pathlib.Path(__file__).parent.parent
 APPS = sorted(
@@ -56,6 +60,33 @@ def no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def no_signal_handlers(monkeypatch):
+    """A signal ends pytest; only tests of signals ask for `signals`."""
+    monkeypatch.setattr(interrupts, "SIGNALS", ())
+
+
+@pytest.fixture
+def signals(no_signal_handlers, monkeypatch):
+    """Training catches Ctrl-C, as it does outside of tests."""
+    handled = (signal.SIGINT, signal.SIGTERM)
+    monkeypatch.setattr(interrupts, "SIGNALS", handled)
+
+
+@pytest.fixture(scope="session")
+def trained_app(tmp_path_factory):
+    """Trains and exports each app once: a function of the app's name.
+
+    What it returns is shared by all tests: copy it before you change it.
+    """
+
+    @functools.cache
+    def trained(app):
+        return commands.train_once(app, tmp_path_factory.mktemp(app))
+
+    return trained
 
 
 @pytest.fixture(params=APPS)
