@@ -9,10 +9,12 @@ one process, and prints the median of each.
 import functools
 import itertools
 
-from apps.translation import datasets, evaluate, filters, predict
+from apps.translation import data, predictor
+from apps.translation.config import Config
 from benchmarks import decoding
-from common import cli
+from common import cli, options
 from common.data.skipped import Skipped
+from common.data.splits import select
 
 
 def main() -> None:
@@ -20,16 +22,16 @@ def main() -> None:
     parser = cli.Parser("benchmarks.translation", __doc__ or "")
     parser.add_argument("run", help="a run folder of apps.translation")
     decoding.add_flags(parser, "sentences")
-    cli.add_overrides(parser, "data", "source", "target")
+    options.add_overrides(parser, Config, "data", "source", "target")
     args = parser.parse_args()
-    predictors = {beam: predict.load(args.run, beam) for beam in args.beams}
-    config = cli.override(predictors[args.beams[0]].config, args)
-    split = evaluate.select(datasets.open_splits(config), args.split)
-    pairs = filters.usable(split, Skipped())
+    predictors = {beam: predictor.load(args.run, beam) for beam in args.beams}
+    config = options.override(predictors[args.beams[0]].config, args)
+    split = select(data.open_splits(config), args.split)
+    pairs = data.usable(split, Skipped())
     texts = [pair.source for pair in itertools.islice(pairs, args.limit)]
     beams = {
-        beam: functools.partial(of_beam.n_best, texts)
-        for beam, of_beam in predictors.items()
+        beam: functools.partial(with_beam.predict_n_best, texts)
+        for beam, with_beam in predictors.items()
     }
     decoding.compare(beams, args.rounds, len(texts), "sentences")
 

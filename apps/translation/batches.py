@@ -1,22 +1,16 @@
-"""Sentence pairs as numbers, and batches of them."""
+"""From encoded sentence pairs to batches of token ids."""
 
-import array
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from common.data import batching
-from common.data.skipped import Skipped
 
-from . import datasets, text
+from . import text
 from .config import Config
-from .filters import fits
 
-# Characters that are tokenised at once: enough to be fast, little to hold.
-CHUNK = 1_000_000
 # Finer than for texts: sentences are short.
 WIDTH_MULTIPLE = 4
 
@@ -35,15 +29,15 @@ class Sequences:
 
     @property
     def lengths(self) -> np.ndarray:
-        """<int64>[sequences]."""
+        """<int64>[sequences], the tokens of each."""
         return np.diff(self.starts)
 
     def __len__(self) -> int:
-        """The number of sequences."""
+        """Returns the number of sequences."""
         return len(self.starts) - 1
 
     def __getitem__(self, number: int) -> np.ndarray:
-        """The ids of one sequence."""
+        """Returns the ids of one sequence."""
         start, end = self.starts[number : number + 2]
         return self.ids[start:end]
 
@@ -52,98 +46,23 @@ class Encoded(NamedTuple):
     """The pairs of a split as numbers, without start and end.
 
     Attributes:
-        source: what is translated.
-        target: its translations.
+        source: the sentences to translate.
+        target: their translations.
     """
 
     source: Sequences
     target: Sequences
 
-
-def chunks(
-    pairs: Iterable[datasets.Pair],
-) -> Iterator[tuple[list[datasets.Pair], tuple[tf.Tensor, tf.Tensor]]]:
-    """Yields some pairs at a time, with both sides <string>[pairs]."""
-    chunk: list[datasets.Pair] = []
-    size = 0
-    for pair in pairs:
-        chunk.append(pair)
-        size += len(pair.source) + len(pair.target)
-        if size >= CHUNK:
-            yield chunk, _sides(chunk)
-            chunk, size = [], 0
-    if chunk:
-        yield chunk, _sides(chunk)
+    @property
+    def num_target_tokens(self) -> int:
+        """Tokens of all translations, their ends included."""
+        return len(self.target.ids) + len(self.target)
 
 
-def _sides(pairs: list[datasets.Pair]) -> tuple[tf.Tensor, tf.Tensor]:
-    return (
-        tf.constant([pair.source.encode("utf-8", "replace") for pair in pairs]),
-        tf.constant([pair.target.encode("utf-8", "replace") for pair in pairs]),
-    )
-
-
-def encode(
-    pairs: Iterable[datasets.Pair],
-    tokenizers: Sequence[text.Tokenizer],
-    limits: Config | None = None,
-    skipped: Skipped | None = None,
-) -> Encoded:
-    """Turns pairs into ids, in one pass over their source.
-
-    Args:
-        pairs: the pairs of a split.
-        tokenizers: of the source and of the target language.
-        limits: its `max_tokens` and `max_ratio` say which pairs to leave
-            out; None keeps all.
-        skipped: notes what is left out.
-    """
-    blocks = [_Block(), _Block()]
-    for chunk, sides in chunks(pairs):
-        rows = [
-            tokenizer.ragged_ids(side)
-            for tokenizer, side in zip(tokenizers, sides, strict=True)
-        ]
-        if limits is not None:
-            kept = fits(*_lengths(rows), limits)
-            rows = [tf.ragged.boolean_mask(row, kept) for row in rows]
-            for pair, is_kept in zip(chunk, kept, strict=True):
-                if not is_kept and skipped is not None:
-                    skipped.note("too long or too unequal", pair.where)
-        for block, row in zip(blocks, rows, strict=True):
-            block.add(row)
-    source, target = (block.sequences() for block in blocks)
-    return Encoded(source, target)
-
-
-def _lengths(rows: list[tf.RaggedTensor]) -> tuple[np.ndarray, np.ndarray]:
-    source, target = (row.row_lengths().numpy() for row in rows)
-    return source, target
-
-
-class _Block:
-    """Sequences that grow where they are: joining blocks would need twice."""
-
-    def __init__(self) -> None:
-        self.ids = array.array("i")
-        self.starts = array.array("q", [0])
-
-    def add(self, rows: tf.RaggedTensor) -> None:
-        splits = len(self.ids) + rows.row_splits[1:]
-        self.starts.frombytes(splits.numpy().tobytes())
-        self.ids.frombytes(rows.flat_values.numpy().tobytes())
-
-    def sequences(self) -> Sequences:
-        return Sequences(
-            np.frombuffer(self.ids, np.int32),
-            np.frombuffer(self.starts, np.int64),
-        )
-
-
-def batches(
+def make_batches(
     pairs: Encoded, config: Config, epoch: int | None = None, start: int = 0
 ) -> tf.data.Dataset:
-    """The batches of one epoch, in few fixed shapes.
+    """Returns the batches of one epoch, in few fixed shapes.
 
     All batches of a width have as many rows, `batch_tokens` in all, but the
     last of the widest bucket.
@@ -188,13 +107,13 @@ def _fill(batch: batching.Batch, pairs: Encoded) -> tuple:
     )
     target[:, 0] = text.START_ID
     for row, number in enumerate(batch.indices):
-        _write(source[row], pairs.source[number])
-        _write(labels[row], pairs.target[number])
-        num_target = len(pairs.target[number])
-        target[row, 1 : num_target + 1] = pairs.target[number]
+        ids = pairs.target[number]
+        target[row, 1 : len(ids) + 1] = ids
+        _write_with_end(labels[row], ids)
+        _write_with_end(source[row], pairs.source[number])
     return (source, target), labels, (labels != text.PADDING_ID).astype("f")
 
 
-def _write(row: np.ndarray, ids: np.ndarray) -> None:
+def _write_with_end(row: np.ndarray, ids: np.ndarray) -> None:
     row[: len(ids)] = ids
     row[len(ids)] = text.END_ID

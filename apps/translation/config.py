@@ -1,18 +1,17 @@
-"""All options of the app: one dataclass, which is also the command line."""
+"""All options of the app, which are also its command lines."""
 
 import dataclasses
 from typing import Literal
 
-from common import options
+from common import cli, options
 from common.errors import UserError
-
-from . import text
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Options of training. The defaults give the results in the README."""
 
+    # --- data ---
     data: str = "builtin"  # builtin, tfds:NAME[/CONFIG], or a file or folder.
     source: str = ""  # Language to translate from, as the files name it.
     target: str = ""  # Language to translate to, as the files name it.
@@ -20,41 +19,45 @@ class Config:
     encoding: str = "utf-8"  # Encoding of the user's text files.
     tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
     num_examples: int = 10_000  # Training pairs of the builtin data.
-
     level: Literal["word", "subword", "char"] = "subword"  # What tokens are.
     vocab_size: int = 6_000  # Most tokens of each language.
     max_tokens: int = 100  # Longer sentences are left out of training.
     max_ratio: float = 4.0  # So are pairs of which one is so much longer.
     max_valid: int = 2_000  # Validation pairs; more are chosen from by chance.
+    num_buckets: int = 4  # Fixed padded lengths, chosen from the data.
 
+    # --- model ---
     embedding_dim: int = 128  # Size of a token's vector.
     units: int = 256  # Size of the decoder's state.
     num_layers: int = 1  # LSTM layers in the encoder and in the decoder.
     encoder: Literal["lstm", "bag"] = "lstm"  # bag: blind to the words' order.
     bidirectional: bool = True  # The encoder: half of the units each way.
-    # How the decoder looks back at the source.
+    # How the decoder attends to the source.
     attention: Literal["none", "dot", "general", "additive"] = "general"
-    input_feeding: bool = False  # Each step sees what was attended last.
+    input_feeding: bool = False  # Each step gets the last attentional vector.
     tied_embeddings: bool = True  # The output layer uses the target's vectors.
     source_vectors: str = ""  # Pretrained vectors, in word2vec's text format.
     target_vectors: str = ""  # The same for the target language.
     embedding_dropout: float = 0.1  # Share of embedding features dropped.
     dropout: float = 0.1  # Share of the features between layers dropped.
-    label_smoothing: float = 0.05  # Probability spread over all tokens.
 
+    # --- training ---
     epochs: int = 8  # Most passes over the training data.
     batch_tokens: int = 512  # Target tokens in one step, padding included.
-    num_buckets: int = 4  # Fixed padded lengths, chosen from the data.
+    label_smoothing: float = 0.05  # Probability spread over all tokens.
     learning_rate: float = 4e-3  # Adam's step size in the first epoch.
     learning_rate_decay: float = 0.75  # Factor on the step size, each epoch.
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
     patience: int = 3  # Epochs without a better BLEU before stopping.
     seed: int = 0  # Of weights, order and dropout.
-    run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
 
+    # --- decoding ---
     beam: int = 5  # Translations that are followed at one time.
     length_penalty: float = 1.0  # The greater, the longer translations get.
     coverage_penalty: float = 0.0  # Against leaving out parts of the source.
+
+    # --- output ---
+    run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work, naming the flag."""
@@ -62,19 +65,19 @@ class Config:
         options.check_fields(
             self,
             num_examples=options.at_least(10),
-            vocab_size=options.at_least(text.NUM_SPECIAL + 1),
+            vocab_size=options.at_least(5),  # Four special ids and a token.
             max_tokens=options.at_least(1),
             max_ratio=options.at_least(1),
             max_valid=options.at_least(1),
+            num_buckets=options.at_least(1),
             embedding_dim=options.at_least(1),
             units=options.at_least(1),
             num_layers=options.between(1, 5),
             embedding_dropout=share,
             dropout=share,
-            label_smoothing=share,
             epochs=options.at_least(1),
             batch_tokens=options.at_least(1),
-            num_buckets=options.at_least(1),
+            label_smoothing=share,
             learning_rate=options.above(0),
             learning_rate_decay=options.above(0),
             clip_norm=options.above(0),
@@ -117,3 +120,45 @@ SMOKE = Config(
     num_buckets=1,
     learning_rate=1e-2,
 )
+
+
+def train_parser() -> cli.Parser:
+    """Returns the command line of `train`: every field above."""
+    return cli.train_parser(__package__, Config())
+
+
+def evaluate_parser() -> cli.Parser:
+    """Returns the command line of `evaluate`."""
+    parser = cli.evaluate_parser(__package__, "pairs")
+    options.add_overrides(
+        parser,
+        Config,
+        *["data", "source", "target", "encoding", "tfds_dir", "beam"],
+    )
+    return parser
+
+
+def predict_parser() -> cli.Parser:
+    """Returns the command line of `predict`."""
+    parser = cli.predict_parser(__package__, "text", "Translates texts.")
+    parser.add_argument(
+        "--n-best",
+        type=options.number(int, options.at_least(0)),
+        metavar="N",
+        default=0,
+        help="so many translations of each text, with their scores",
+    )
+    parser.add_argument(
+        "--attention-plot",
+        metavar="FILE",
+        default="",
+        help="a picture of the attention for the first text: .png, .svg, .pdf",
+    )
+    options.add_overrides(parser, Config, "beam")
+    cli.add_sampling(parser)
+    return parser
+
+
+def export_parser() -> cli.Parser:
+    """Returns the command line of `export`."""
+    return cli.export_parser(__package__)

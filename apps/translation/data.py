@@ -1,24 +1,32 @@
-"""From streams of sentence pairs to batches of token ids."""
+"""From streams of sentence pairs to token ids."""
 
+import array
 import collections
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from common.data import skipped
 from common.data.skipped import Skipped
+from common.data.splits import Stream
 from common.errors import UserError
 
 from . import datasets, text, vocabulary
-from .batches import Encoded, chunks, encode
+from .batches import Encoded, Sequences
 from .config import Config
-from .filters import usable
+from .datasets import Pair
+
+# Characters that are tokenised at once: enough to be fast, little to hold.
+CHUNK = 1_000_000
+# Shown after training, to be typed behind `predict RUN`.
+EXAMPLE = '"The small black cats sleep."'
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What training needs to know about its data.
+    """The data of a training run.
 
     Attributes:
         languages: names of the source and of the target language.
@@ -35,8 +43,46 @@ class Data:
     target_vocabulary: list[str]
     train: Encoded
     valid: Encoded
-    valid_pairs: list[datasets.Pair]
+    valid_pairs: list[Pair]
     report: dict
+
+    @property
+    def vocabularies(self) -> dict[str, list[str]]:
+        """Both vocabularies by their names, which are those of files."""
+        return {
+            "source_vocabulary": self.source_vocabulary,
+            "target_vocabulary": self.target_vocabulary,
+        }
+
+    def summary(self) -> str:
+        """Returns a few lines on the data, for the screen."""
+        source, target = self.languages
+        lines = [
+            f"{source} to {target}: {len(self.train.source)} training and"
+            f" {len(self.valid_pairs)} validation pairs,"
+            f" {len(self.source_vocabulary)} and"
+            f" {len(self.target_vocabulary)} tokens"
+        ]
+        return "\n".join(lines + skipped.lines(self.report["skipped"]))
+
+
+def open_splits(config: Config) -> dict[str, Stream[Pair]]:
+    """Finds the splits of `config.data`; nothing is read yet.
+
+    Raises:
+        UserError: if there is no such data, none that fits a known layout, or
+            not the languages that `config` names.
+    """
+    return datasets.open_splits(
+        config.data,
+        source=config.source,
+        target=config.target,
+        reverse=config.reverse,
+        encoding=config.encoding,
+        tfds_dir=config.tfds_dir,
+        num_examples=config.num_examples,
+        seed=config.seed,
+    )
 
 
 def load(config: Config) -> Data:
@@ -48,72 +94,136 @@ def load(config: Config) -> Data:
     Raises:
         UserError: for data that cannot be used; the place is named.
     """
-    splits = datasets.open_splits(config)
+    splits = open_splits(config)
     if "train" not in splits:
         raise UserError(
             f"--data {config.data}: no training pairs; it has only"
             f" {', '.join(splits)}"
         )
-    languages = datasets.languages(config)
-    report: dict = {"data": config.data, "languages": list(languages)}
-    held_out = _survey_held_out(splits, report)
+    left_out, train_left_out = Skipped(), Skipped()
+    counts, held_out = _survey_held_out(splits, left_out)
     train = splits["train"]
     vocabularies = _learn(usable(train, Skipped(), held_out), config)
     tokenizers = [text.Tokenizer(v, config.level) for v in vocabularies]
-    skipped = Skipped()
     encoded = encode(
-        usable(train, skipped, held_out), tokenizers, config, skipped
+        usable(train, train_left_out, held_out),
+        tokenizers,
+        config,
+        train_left_out,
     )
-    num_pairs = len(encoded.source)
-    report["train"] = {"pairs": num_pairs, "skipped": skipped.report()}
-    _check_not_empty(report, config)
-    valid_pairs = _some(usable(splits["valid"], Skipped()), config)
-    valid = encode(valid_pairs, tokenizers)
-    return Data(languages, *vocabularies, encoded, valid, valid_pairs, report)
+    counts["train"] = len(encoded.source)
+    _check_not_empty(counts, train_left_out, config)
+    left_out.add(train_left_out)
+    valid_pairs = _subsample(
+        list(usable(splits["valid"], Skipped())), config.max_valid, config.seed
+    )
+    languages = datasets.languages(
+        config.data,
+        source=config.source,
+        target=config.target,
+        reverse=config.reverse,
+        tfds_dir=config.tfds_dir,
+    )
+    report = {
+        "data": config.data,
+        "languages": list(languages),
+        **{name: {"examples": counts[name]} for name in splits},
+        "skipped": left_out.report(),
+        "example": EXAMPLE,
+    }
+    return Data(
+        languages,
+        *vocabularies,
+        encoded,
+        encode(valid_pairs, tokenizers),
+        valid_pairs,
+        report,
+    )
 
 
-def _survey_held_out(splits: dict[str, datasets.Stream], report: dict) -> set:
-    """Counts the pairs of all splits but train; returns their sources."""
-    held_out = set()
+def usable(
+    pairs: Iterable[Pair], left_out: Skipped, held_out: Collection[str] = ()
+) -> Iterator[Pair]:
+    """Yields the pairs with two sentences; counts the others.
+
+    Args:
+        pairs: the pairs of a split.
+        left_out: counts what is skipped.
+        held_out: sources that must not be learnt from.
+    """
+    for pair in pairs:
+        if not pair.source.strip() or not pair.target.strip():
+            left_out.note("with an empty side", pair.where)
+        elif pair.source in held_out:
+            left_out.note("also held out", pair.where)
+        else:
+            yield pair
+
+
+def _survey_held_out(
+    splits: dict[str, Stream[Pair]], left_out: Skipped
+) -> tuple[dict[str, int], set[str]]:
+    """Counts the pairs of all splits but train, and collects their sources."""
+    counts, sources = {}, set()
     for name in sorted(splits.keys() - {"train"}):
-        skipped = Skipped()
-        num_pairs = 0
-        for pair in usable(splits[name], skipped):
-            held_out.add(pair.source)
-            num_pairs += 1
-        report[name] = {"pairs": num_pairs, "skipped": skipped.report()}
-    return held_out
+        counts[name] = 0
+        for pair in usable(splits[name], left_out):
+            sources.add(pair.source)
+            counts[name] += 1
+    return counts, sources
 
 
-def _check_not_empty(report: dict, config: Config) -> None:
-    train, valid = report["train"], report["valid"]
-    if not train["pairs"]:
+def _check_not_empty(
+    counts: dict[str, int], left_out: Skipped, config: Config
+) -> None:
+    if not counts["train"]:
         reasons = ", ".join(
-            f"{skipped['count']} {reason}"
-            for reason, skipped in train["skipped"].items()
+            f"{entry['count']} {reason}"
+            for reason, entry in left_out.report().items()
         )
         raise UserError(
             f"--data {config.data}: no training pairs; skipped:"
             f" {reasons or 'none'}"
         )
-    if not valid["pairs"]:
+    if not counts["valid"]:
         raise UserError(
             f"--data {config.data}: no validation pairs; one pair in ten is"
-            f" held out and there are only {train['pairs']}: give more, or"
+            f" held out and there are only {counts['train']}: give more, or"
             " valid files beside the training files"
         )
 
 
-def _some(
-    pairs: Iterable[datasets.Pair], config: Config
-) -> list[datasets.Pair]:
-    """At most `max_valid` pairs, chosen by the seed, in their order."""
-    found = list(pairs)
-    if len(found) <= config.max_valid:
-        return found
-    rng = np.random.default_rng(config.seed)
-    chosen = rng.choice(len(found), config.max_valid, replace=False)
-    return [found[number] for number in sorted(chosen)]
+def _subsample(pairs: list[Pair], limit: int, seed: int) -> list[Pair]:
+    """Returns at most `limit` pairs, chosen by the seed, in their order."""
+    if len(pairs) <= limit:
+        return pairs
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(pairs), limit, replace=False)
+    return [pairs[number] for number in sorted(chosen)]
+
+
+def _chunks(
+    pairs: Iterable[Pair],
+) -> Iterator[tuple[list[Pair], list[tf.Tensor]]]:
+    """Yields chunks of pairs, with both sides <string>[pairs]."""
+    chunk: list[Pair] = []
+    size = 0
+    for pair in pairs:
+        chunk.append(pair)
+        size += len(pair.source) + len(pair.target)
+        if size >= CHUNK:
+            yield chunk, _sides(chunk)
+            chunk, size = [], 0
+    if chunk:
+        yield chunk, _sides(chunk)
+
+
+def _sides(pairs: list[Pair]) -> list[tf.Tensor]:
+    # A lone surrogate has no UTF-8.
+    return [
+        tf.constant([side.encode("utf-8", "replace") for side in sides])
+        for sides in zip(*(pair[:2] for pair in pairs), strict=True)
+    ]
 
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
@@ -123,14 +233,14 @@ def _count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _learn(
-    pairs: Iterable[datasets.Pair], config: Config
+    pairs: Iterable[Pair], config: Config
 ) -> tuple[list[str], list[str]]:
     """Learns the vocabularies of both sides, in one pass."""
-    pieces: tuple[collections.Counter[bytes], ...] = (
+    pieces: list[collections.Counter[bytes]] = [
         collections.Counter(),
         collections.Counter(),
-    )
-    for _, sides in chunks(pairs):
+    ]
+    for _, sides in _chunks(pairs):
         for counter, side in zip(pieces, sides, strict=True):
             distinct, counts = (x.numpy().tolist() for x in _count(side))
             counter.update(dict(zip(distinct, counts, strict=True)))
@@ -139,3 +249,66 @@ def _learn(
         for counter in pieces
     )
     return source, target
+
+
+def encode(
+    pairs: Iterable[Pair],
+    tokenizers: Sequence[text.Tokenizer],
+    config: Config | None = None,
+    left_out: Skipped | None = None,
+) -> Encoded:
+    """Encodes pairs as ids, in one pass over their source.
+
+    Args:
+        pairs: the pairs of a split.
+        tokenizers: of the source and of the target language.
+        config: its `max_tokens` and `max_ratio` rule pairs out; None keeps
+            all.
+        left_out: counts what is skipped.
+    """
+    source, target = _Block(), _Block()
+    for chunk, sides in _chunks(pairs):
+        source_rows, target_rows = (
+            tokenizer.ragged_ids(side)
+            for tokenizer, side in zip(tokenizers, sides, strict=True)
+        )
+        if config is not None:
+            fits = _within_limits(source_rows, target_rows, config)
+            source_rows = tf.ragged.boolean_mask(source_rows, fits)
+            target_rows = tf.ragged.boolean_mask(target_rows, fits)
+            for pair, fit in zip(chunk, fits, strict=True):
+                if not fit and left_out is not None:
+                    left_out.note("too long or too unequal", pair.where)
+        source.append(source_rows)
+        target.append(target_rows)
+    return Encoded(source.sequences(), target.sequences())
+
+
+def _within_limits(
+    source: tf.RaggedTensor, target: tf.RaggedTensor, config: Config
+) -> np.ndarray:
+    """Returns <bool>[pairs]: neither too long nor of too different length."""
+    lengths = [source.row_lengths().numpy(), target.row_lengths().numpy()]
+    longer, shorter = np.maximum(*lengths), np.minimum(*lengths)
+    return (longer <= config.max_tokens) & (
+        longer <= config.max_ratio * shorter
+    )
+
+
+class _Block:
+    """Sequences that grow where they are: joining blocks would need twice."""
+
+    def __init__(self) -> None:
+        self.ids = array.array("i")
+        self.starts = array.array("q", [0])
+
+    def append(self, rows: tf.RaggedTensor) -> None:
+        starts = len(self.ids) + rows.row_splits[1:]
+        self.starts.frombytes(starts.numpy().tobytes())
+        self.ids.frombytes(rows.flat_values.numpy().tobytes())
+
+    def sequences(self) -> Sequences:
+        return Sequences(
+            np.frombuffer(self.ids, np.int32),
+            np.frombuffer(self.starts, np.int64),
+        )

@@ -1,4 +1,4 @@
-"""The decoder: an LSTM that looks back at the source for every token."""
+"""The decoder: an LSTM that attends to the source at every token."""
 
 from typing import Any, NamedTuple
 
@@ -15,43 +15,44 @@ LayerStates = tuple[tuple[tf.Tensor, tf.Tensor], ...]
 
 
 class State(NamedTuple):
-    """What the decoder carries from one step to the next.
+    """The decoder's state between two steps.
 
-    Rows are batch, or batch * beam: the beam's beginnings of one sentence lie
-    side by side, and share its memory.
+    Rows are batch, or batch * beam: the hypotheses of one sentence lie side by
+    side, and share its memory.
 
     Attributes:
         layers: see `LayerStates`.
-        attended: <float>[rows, units], what the last logits were read off.
-        weights: <float32>[rows, source], where the decoder looked for them.
+        attentional: <float>[rows, units], the vector that gave the last
+            logits.
+        weights: <float32>[rows, source], of its attention.
     """
 
     layers: LayerStates
-    attended: tf.Tensor
+    attentional: tf.Tensor
     weights: tf.Tensor
 
 
 class Decoder(keras.layers.Layer):
-    """Tells the next token from the tokens so far and the source.
+    """Predicts the next token from the tokens so far and the source.
 
-        x = embedding of the last token  (and what was attended last)
+        x = embedding of the last token  (and the last attentional vector)
         h = LSTM(x), layer upon layer, with residuals from the second on
         context = attention(h)
-        attended = tanh(W [context; h] + b)
-        logits = E (V attended + d) + c
+        attentional = tanh(W [context; h] + b)
+        logits = E (V attentional + d) + c
 
-    E is the embedding itself with `tied_embeddings`, and V brings what was
-    attended to its size (Press and Wolf 2017); else one layer does both.
-    Attention after the LSTM and input feeding are those of Luong et al. 2015,
-    sections 3 and 3.3, whichever score is chosen.
+    E is the embedding itself with `tied_embeddings`, and V brings the
+    attentional vector to its size (Press and Wolf 2017); else one layer does
+    both. Attention after the LSTM and input feeding are those of Luong et al.
+    2015, sections 3 and 3.3, whichever score is chosen.
 
     Args:
         config: sizes, depths and dropouts.
         num_ids: size of the target vocabulary, special ids included.
 
     Call arguments:
-        ids: <int32>[rows, time], the tokens before those to be told.
-        memory: the source, as `memory` makes it.
+        ids: <int32>[rows, time], the tokens before those to predict.
+        memory: the source, as `make_memory` returns it.
         state: the state before the first of them.
         training: whether dropout is on.
 
@@ -69,9 +70,11 @@ class Decoder(keras.layers.Layer):
         )
         self.embedding_dropout = keras.layers.Dropout(config.embedding_dropout)
         self.dropout = keras.layers.Dropout(config.dropout)
-        self.bridges = [self._tanh(f"bridge_{k}") for k in layers]
-        self.cell_bridges = [self._tanh(f"cell_bridge_{k}") for k in layers]
-        self.lstms = [self._lstm(f"lstm_{k}") for k in layers]
+        self.bridges = [self._make_dense(f"bridge_{k}") for k in layers]
+        self.cell_bridges = [
+            self._make_dense(f"cell_bridge_{k}") for k in layers
+        ]
+        self.lstms = [self._make_lstm(f"lstm_{k}") for k in layers]
         if self.input_feeding:  # Only their cells are called.
             features = config.embedding_dim + self.units
             for number, lstm in enumerate(self.lstms):
@@ -81,7 +84,7 @@ class Decoder(keras.layers.Layer):
             self.attention = Attention(
                 config.attention, self.units, self.units, name="attention"
             )
-        self.combine = self._tanh("combine")
+        self.combine = self._make_dense("combine")
         self.is_tied = config.tied_embeddings
         # Softmax and loss are computed in float32 whatever comes before.
         self.readout = keras.layers.Dense(
@@ -94,15 +97,15 @@ class Decoder(keras.layers.Layer):
                 shape=(num_ids,), initializer="zeros", name="output_bias"
             )
 
-    def _tanh(self, name: str) -> keras.layers.Layer:
+    def _make_dense(self, name: str) -> keras.layers.Layer:
         return keras.layers.Dense(self.units, "tanh", name=name)
 
-    def _lstm(self, name: str) -> keras.layers.Layer:
+    def _make_lstm(self, name: str) -> keras.layers.Layer:
         return LSTM(
             self.units, return_sequences=True, return_state=True, name=name
         )
 
-    def memory(self, values: tf.Tensor, mask: tf.Tensor) -> Memory:
+    def make_memory(self, values: tf.Tensor, mask: tf.Tensor) -> Memory:
         """Prepares the encoder's outputs, once for all steps.
 
         Args:
@@ -113,16 +116,24 @@ class Decoder(keras.layers.Layer):
             return Memory(values, values, mask)
         return self.attention.memory(values, mask)
 
-    def start(self, states: LayerStates, memory: Memory) -> State:
-        """The state before the first token, from the encoder's last ones."""
+    def initial_state(self, states: LayerStates, memory: Memory) -> State:
+        """Returns the state before the first token.
+
+        Args:
+            states: the last ones of the encoder's layers.
+            memory: the source.
+        """
         layers = tuple(
             (hidden_bridge(hidden), cell_bridge(cell))
             for hidden_bridge, cell_bridge, (hidden, cell) in zip(
                 self.bridges, self.cell_bridges, states, strict=True
             )
         )
-        nothing = tf.zeros_like(layers[0][0])
-        return State(layers, nothing, tf.zeros_like(memory.mask, tf.float32))
+        return State(
+            layers,
+            attentional=tf.zeros_like(layers[0][0]),
+            weights=tf.zeros_like(memory.mask, tf.float32),
+        )
 
     def call(
         self,
@@ -131,9 +142,8 @@ class Decoder(keras.layers.Layer):
         state: State,
         training: Any = False,
     ) -> tf.Tensor:
-        """Computes the outputs; see the class."""
-        attended, _ = self.run(ids, memory, state, training)
-        return self.logits(self.dropout(attended, training=training))
+        attentional, _ = self.run(ids, memory, state, training)
+        return self.logits(self.dropout(attentional, training=training))
 
     def run(
         self,
@@ -142,43 +152,49 @@ class Decoder(keras.layers.Layer):
         state: State,
         training: Any = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Goes through given tokens.
+        """Runs over target tokens.
+
+        Args:
+            ids: <int32>[rows, time], the tokens before those to predict.
+            memory: the source.
+            state: the state before the first of them.
+            training: whether dropout is on.
 
         Returns:
-            What was attended <float>[rows, time, units], and where
-            <float32>[rows, time, source].
+            Attentional vectors <float>[rows, time, units], and the weights of
+            the attention <float32>[rows, time, source].
         """
         x = self.embedding_dropout(self.embedding(ids), training=training)
         if self.input_feeding:
             return self._run_stepwise(x, memory, state, training)
         for number, lstm in enumerate(self.lstms):
-            given = self.dropout(x, training=training) if number else x
+            inputs = self.dropout(x, training=training) if number else x
             first = list(state.layers[number])
-            y, *_ = lstm(given, initial_state=first, training=training)
+            y, *_ = lstm(inputs, initial_state=first, training=training)
             x = x + y if number else y
         return self._attend(x, memory)
 
     def _run_stepwise(
         self, x: tf.Tensor, memory: Memory, state: State, training: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """With input feeding a step needs all of the step before."""
-        # Drawn once for all steps (Gal and Ghahramani 2016, section 4).
-        ones = tf.ones_like(state.attended)
-        kept = self.dropout(ones, training=training)
+        """Runs step by step: input feeding needs all of the step before."""
+        # One mask for all steps (Gal and Ghahramani 2016, section 4).
+        ones = tf.ones_like(state.attentional)
+        dropout_mask = self.dropout(ones, training=training)
         states = tf.scan(
-            lambda before, x: self._advance(x, before, memory, kept),
+            lambda before, x: self._advance(x, before, memory, dropout_mask),
             tf.transpose(x, [1, 0, 2]),
             state,
         )
         return (
-            tf.transpose(states.attended, [1, 0, 2]),
+            tf.transpose(states.attentional, [1, 0, 2]),
             tf.transpose(states.weights, [1, 0, 2]),
         )
 
     def step(
         self, ids: tf.Tensor, state: State, memory: Memory
     ) -> tuple[tf.Tensor, State]:
-        """Takes one step, as `common.decoding.sampling` wants it.
+        """Takes one step: a `Step` of `common.decoding.sampling`.
 
         Args:
             ids: <int32>[rows], the last tokens.
@@ -189,43 +205,47 @@ class Decoder(keras.layers.Layer):
             Logits <float32>[rows, vocab] of the next tokens, and the state.
         """
         state = self._advance(self.embedding(ids), state, memory)
-        return self.logits(state.attended), state
+        return self.logits(state.attentional), state
 
     def _advance(
-        self, x: tf.Tensor, state: State, memory: Memory, kept: Any = 1.0
+        self,
+        x: tf.Tensor,
+        state: State,
+        memory: Memory,
+        dropout_mask: Any = 1.0,
     ) -> State:
-        """One step from embedded tokens <float>[rows, features]."""
+        """Takes one step from embedded tokens <float>[rows, features]."""
         layers = []
         if self.input_feeding:
-            x = tf.concat([x, state.attended], axis=-1)
+            x = tf.concat([x, state.attentional], axis=-1)
         for number, lstm in enumerate(self.lstms):
-            given = x * kept if number else x
-            y, after = lstm.cell(given, list(state.layers[number]))
+            inputs = x * dropout_mask if number else x
+            y, after = lstm.cell(inputs, list(state.layers[number]))
             x = x + y if number else y
             layers.append(tuple(after))
-        attended, weights = self._attend(x[:, None], memory)
-        return State(tuple(layers), attended[:, 0], weights[:, 0])
+        attentional, weights = self._attend(x[:, None], memory)
+        return State(tuple(layers), attentional[:, 0], weights[:, 0])
 
     def _attend(
         self, queries: tf.Tensor, memory: Memory
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Looks back at the source from states <float>[rows, time, units]."""
+        """Attends to the source from states <float>[rows, time, units]."""
         rows, time, _ = tf.unstack(tf.shape(queries))
         batch, source = tf.unstack(tf.shape(memory.mask))
         beam = rows // tf.maximum(batch, 1)
         if self.attention is None:
             return self.combine(queries), tf.zeros([rows, time, source])
-        # All that is asked of one sentence, by any of its rows, at once.
-        asked = tf.reshape(queries, [batch, beam * time, self.units])
-        context, weights = self.attention(asked, memory)
+        # All queries to one sentence, by any of its rows, at once.
+        grouped = tf.reshape(queries, [batch, beam * time, self.units])
+        context, weights = self.attention(grouped, memory)
         context = tf.reshape(context, tf.shape(queries))
-        attended = self.combine(tf.concat([context, queries], axis=-1))
-        return attended, tf.reshape(weights, [rows, time, source])
+        attentional = self.combine(tf.concat([context, queries], axis=-1))
+        return attentional, tf.reshape(weights, [rows, time, source])
 
-    def logits(self, attended: tf.Tensor) -> tf.Tensor:
-        """Scores all tokens: <float>[..., units] to <float32>[..., vocab]."""
-        scores = self.readout(attended)
+    def logits(self, attentional: tf.Tensor) -> tf.Tensor:
+        """Computes logits <float32>[..., vocab] from <float>[..., units]."""
+        logits = self.readout(attentional)
         if not self.is_tied:
-            return scores
-        scores = tf.matmul(scores, self.embedding.embeddings, transpose_b=True)
-        return tf.cast(scores + self.output_bias, tf.float32)
+            return logits
+        logits = tf.matmul(logits, self.embedding.embeddings, transpose_b=True)
+        return tf.cast(logits + self.output_bias, tf.float32)

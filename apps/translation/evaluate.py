@@ -3,207 +3,165 @@
 The last line on standard output is one JSON object.
 """
 
+import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
 
-from common import cli
+from common import cli, options
 from common.data import skipped
 from common.data.skipped import Skipped
+from common.data.splits import select
 from common.errors import UserError
+from common.metrics import translation
 
-from . import datasets, text
-from .filters import usable
-from .predict import Predictor, load
+from . import data, text
+from .config import evaluate_parser
+from .datasets import Pair
+from .predictor import Predictor, load
 
+NUM_SAMPLES = 3
 NUM_WORST = 10
 # Longest sources of each row of the table, in words and marks.
 LENGTHS = (5, 10, 15, 20, 30, 50)
 
 
-class Answer(NamedTuple):
-    """A pair, and what the model made of it.
+@dataclasses.dataclass
+class Predictions:
+    """The translations of a split, beside the truth.
 
     Attributes:
-        pair: source, reference, and their place.
-        translation: the best translation of the model.
+        pairs: sources, references and their places.
+        translations: of the model.
+        skipped: the pairs that were left out.
     """
 
-    pair: datasets.Pair
-    translation: str
+    pairs: list[Pair]
+    translations: list[str]
+    skipped: Skipped
 
 
-def metrics() -> Any:
-    """The package that counts.
-
-    Raises:
-        UserError: if it is not installed.
-    """
-    try:
-        import sacrebleu
-    except ImportError as error:
-        raise UserError(
-            "BLEU and chrF need the package sacrebleu: pip install"
-            ' "rnn-topologies[translation]"'
-        ) from error
-    return sacrebleu
-
-
-def score(translations: Sequence[str], references: Sequence[str]) -> dict:
-    """BLEU (Papineni et al. 2002) and chrF (Popović 2015), both 0 to 100.
-
-    Args:
-        translations: what the model says.
-        references: one right translation of each.
-
-    Returns:
-        `bleu` and `chrf`, with the defaults of sacrebleu.
-    """
-    sacrebleu = metrics()
-    return {
-        "bleu": sacrebleu.corpus_bleu(translations, [references]).score,
-        "chrf": sacrebleu.corpus_chrf(translations, [references]).score,
-    }
-
-
-def select(
-    splits: dict[str, datasets.Stream], name: str
-) -> Iterable[datasets.Pair]:
-    """Picks one split, or chains all of them.
-
-    Raises:
-        UserError: if the data have no such split.
-    """
-    if name == "all":
-        return itertools.chain.from_iterable(splits.values())
-    if name not in splits:
-        raise UserError(
-            f"--split {name}: expected all or one of {', '.join(splits)}"
-        )
-    return splits[name]
-
-
-def collect(
-    predictor: Predictor, pairs: Iterable[datasets.Pair], limit: int = 0
-) -> tuple[list[Answer], Skipped]:
+def predict_split(
+    predictor: Predictor, pairs: Iterable[Pair], limit: int = 0
+) -> Predictions:
     """Translates the sources of a split.
 
     Args:
         predictor: the model.
         pairs: the split.
-        limit: the most pairs to look at; 0 for all.
+        limit: the most pairs to score; 0 for all.
 
     Raises:
         UserError: if there are no pairs.
     """
     left_out = Skipped()
-    chosen = list(itertools.islice(usable(pairs, left_out), limit or None))
+    usable = itertools.islice(data.usable(pairs, left_out), limit or None)
+    chosen = list(usable)
     if not chosen:
         raise UserError("no pairs to evaluate: expected at least one")
-    found = predictor.n_best([pair.source for pair in chosen])
-    answers = [
-        Answer(pair, best[0].text)
-        for pair, best in zip(chosen, found, strict=True)
-    ]
-    return answers, left_out
+    translations = predictor.translate([pair.source for pair in chosen])
+    return Predictions(chosen, translations, left_out)
 
 
-def score_answers(answers: Sequence[Answer]) -> dict:
-    """`score` of some answers, and how many they are."""
-    scores = score(
-        [answer.translation for answer in answers],
-        [answer.pair.target for answer in answers],
+def score(predictions: Predictions) -> dict:
+    """Computes the metrics.
+
+    Returns:
+        bleu and chrf, both 0 to 100, and the number of examples.
+    """
+    references = [pair.target for pair in predictions.pairs]
+    scores = translation.score(predictions.translations, references)
+    return scores | {"examples": len(references)}
+
+
+def validate(predictor: Predictor, pairs: list[Pair]) -> dict[str, float]:
+    """Translates pairs, prints the first few, and computes bleu and chrf."""
+    translations = predictor.translate([pair.source for pair in pairs])
+    for pair, hypothesis in zip(
+        pairs[:NUM_SAMPLES], translations, strict=False
+    ):
+        print(f"  {pair.source} -> {hypothesis}")
+    references = [pair.target for pair in pairs]
+    return translation.score(translations, references)
+
+
+def format_scores(scores: dict[str, float]) -> str:
+    """Returns the line about the validation of an epoch."""
+    return (
+        f"validation BLEU {scores['bleu']:.2f}, chrF {scores['chrf']:.2f}"
+        f" (greedy), loss {scores['loss']:.4f}"
     )
-    return scores | {"examples": len(answers)}
 
 
-def report(answers: list[Answer], left_out: Skipped) -> str:
-    """The readable part: scores, scores by length, worst translations."""
-    scores = score_answers(answers)
+def make_report(predictions: Predictions, scores: dict) -> str:
+    """Returns scores, scores by length and worst translations, to be read."""
     lines = [f"{name:<12}{value:.4g}" for name, value in scores.items()]
-    lines += skipped.lines(left_out.report())
-    lines += _signatures(answers)
+    lines += skipped.lines(predictions.skipped.report())
+    lines += [
+        f"{name} signature: {signature}"
+        for name, signature in translation.signatures().items()
+    ]
     lines += ["", "by words and marks in the source"]
     lines += [f"{'up to':>8}{'pairs':>8}{'BLEU':>8}{'chrF':>8}"]
-    lines += _lines_by_length(answers)
-    return "\n".join(
-        [*lines, "", "worst translations, by chrF", *_worst(answers)]
-    )
+    lines += _lines_by_length(predictions)
+    lines += ["", "worst translations, by chrF"]
+    return "\n".join([*lines, *_worst_lines(predictions)])
 
 
-def _signatures(answers: list[Answer]) -> Iterable[str]:
-    """How the metrics were computed, for comparison with other people's."""
-    for name in ("BLEU", "CHRF"):
-        metric = getattr(metrics(), name)()
-        # A metric knows its number of references once it has seen some.
-        metric.corpus_score(
-            [answers[0].translation], [[answers[0].pair.target]]
-        )
-        yield f"{name} signature: {metric.get_signature()}"
-
-
-def _lines_by_length(answers: list[Answer]) -> Iterable[str]:
-    tensor = [
-        answer.pair.source.encode("utf-8", "replace") for answer in answers
+def _lines_by_length(predictions: Predictions) -> Iterator[str]:
+    sources = [
+        pair.source.encode("utf-8", "replace") for pair in predictions.pairs
     ]
-    lengths = text.pieces(tensor).row_lengths().numpy()
+    lengths = text.pieces(sources).row_lengths().numpy()
     shorter = 0
     for longest in (*LENGTHS, max(lengths.max(), LENGTHS[-1])):
         rows = [
-            answer
-            for answer, length in zip(answers, lengths, strict=True)
+            row
+            for row, length in enumerate(lengths)
             if shorter < length <= longest
         ]
         shorter = longest
         if rows:
-            scores = score_answers(rows)
+            scores = score(_pick_rows(predictions, rows))
             yield (
                 f"{longest:>8}{len(rows):>8}{scores['bleu']:>8.1f}"
                 f"{scores['chrf']:>8.1f}"
             )
 
 
-def _worst(answers: list[Answer]) -> Iterable[str]:
-    sentence_chrf = metrics().sentence_chrf
-    ranked = sorted(
-        (sentence_chrf(x.translation, [x.pair.target]).score, number)
-        for number, x in enumerate(answers)
+def _pick_rows(predictions: Predictions, rows: list[int]) -> Predictions:
+    return Predictions(
+        [predictions.pairs[row] for row in rows],
+        [predictions.translations[row] for row in rows],
+        Skipped(),
     )
-    for value, number in ranked[:NUM_WORST]:
-        pair, translation = answers[number]
-        yield f"{value:.1f} {pair.where}"
+
+
+def _worst_lines(predictions: Predictions) -> Iterator[str]:
+    rows = zip(predictions.pairs, predictions.translations, strict=True)
+    ranked = sorted(
+        (translation.score_sentence(hypothesis, pair.target), number)
+        for number, (pair, hypothesis) in enumerate(rows)
+    )
+    for chrf, number in ranked[:NUM_WORST]:
+        pair = predictions.pairs[number]
+        yield f"{chrf:.1f} {pair.where}"
         yield f"     source:      {pair.source}"
         yield f"     reference:   {pair.target}"
-        yield f"     translation: {translation}"
+        yield f"     translation: {predictions.translations[number]}"
 
 
 def main() -> None:
-    """Reads the command line, prints the report and the JSON line."""
-    parser = cli.Parser(f"{__package__}.evaluate", __doc__ or "")
-    parser.add_argument("run", help="a run folder or an exported SavedModel")
-    parser.add_argument(
-        "--split", default="test", help="train, valid, test, or all of them"
-    )
-    parser.add_argument(
-        "--limit", type=int, default=0, help="most pairs; 0 for all"
-    )
-    parser.add_argument(
-        "--beam", type=int, help="in place of the one of training"
-    )
-    cli.add_overrides(
-        parser, "data", "source", "target", "encoding", "tfds_dir"
-    )
-    args = parser.parse_args()
-    if args.limit < 0:
-        parser.error(f"--limit must be 0 or more, got {args.limit}")
-    metrics()  # If it is missing, say so before minutes of translating.
+    """Prints the report and the JSON line."""
+    args = evaluate_parser().parse_args()
+    translation.import_sacrebleu()  # Missing? Said before all translating.
     predictor = load(args.run, args.beam)
-    config = cli.override(predictor.config, args)
-    pairs = select(datasets.open_splits(config), args.split)
-    answers, left_out = collect(predictor, pairs, args.limit)
-    print(report(answers, left_out))
-    print(json.dumps(score_answers(answers)))
+    config = options.override(predictor.config, args)
+    pairs = select(data.open_splits(config), args.split)
+    predictions = predict_split(predictor, pairs, args.limit)
+    scores = score(predictions)
+    print(make_report(predictions, scores))
+    print(json.dumps(scores))
 
 
 if __name__ == "__main__":

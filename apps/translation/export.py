@@ -4,24 +4,23 @@ The SavedModel takes raw text and answers translations; neither Keras nor this
 project is needed to load it.
 """
 
-import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from common import cli, export
-from common.errors import UserError
 from common.layers.attention import Memory
 from common.training import runs
 
-from . import pipeline, predict, text
+from . import pipeline, text
+from .config import export_parser
 from .decoder import State
+from .predictor import Predictor
 
-# What the model is asked before it is called good: no row, one, seven; a text
-# without words; unknown words; one long row that pads all others.
+# The check of an export asks these: no row, one, seven; a text without words;
+# unknown words; one long row that pads all others.
 CASES: tuple[list[str], ...] = (
     [],
     ["The small black cats sleep."],
@@ -35,68 +34,82 @@ CASES: tuple[list[str], ...] = (
         "A",
     ],
 )
-Named = dict[str, tf.Tensor]
+N_BEST = "n_best"
+Tensors = dict[str, tf.Tensor]
 
 
-class Answer(NamedTuple):
-    """What `serving_default` answers.
+def export_run(run: Path, to: Path) -> Path:
+    """Exports a run and checks the result in a process of its own.
 
-    Attributes:
-        translation: <string>[batch].
-        score: <float32>[batch].
+    Args:
+        run: a run folder.
+        to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+
+    Returns:
+        The new version's folder.
+
+    Raises:
+        UserError: if the run cannot be exported; nothing is left behind.
     """
+    translator = runs.load_model(run)
+    names = (
+        *[runs.CONFIG, runs.DATA],
+        *["source_vocabulary.txt", "target_vocabulary.txt"],
+    )
+    return export.write(
+        to / run.resolve().name,
+        make_archive(translator),
+        make_cases(translator),
+        make_card(run, translator),
+        [run / name for name in names],
+    )
 
-    translation: Any
-    score: Any
 
-
-def build(model: pipeline.Translator) -> keras.export.ExportArchive:
-    """Puts the serving signatures around a translator.
+def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
+    """Returns a translator with its serving signatures.
 
     `serving_default`: `text` <string>[batch] to `translation`
     <string>[batch] and `score` <float32>[batch]. `n_best`: the same to
     `translations` <string>[batch, beam], best first, and `scores`.
 
     For decoders of other people, on ids: `encode`, `ids` <int32>[batch,
-    source] to what `_named` says; `decode_step`, the last `ids` <int32>[batch]
-    and all that, to `logits` <float32>[batch, vocab] and the state after.
+    source] to the tensors of `pack`; `decode_step`, the last `ids`
+    <int32>[batch] and all these, to `logits` <float32>[batch, vocab] and the
+    state after.
     """
 
-    def serve(text: tf.Tensor) -> Named:
-        translations, scores = model(text)
-        return Answer(translations[:, 0], scores[:, 0])._asdict()
+    def serve(text: tf.Tensor) -> Tensors:
+        translations, scores = translator(text)
+        return {"translation": translations[:, 0], "score": scores[:, 0]}
 
-    def n_best(text: tf.Tensor) -> Named:
-        translations, scores = model(text)
+    def n_best(text: tf.Tensor) -> Tensors:
+        translations, scores = translator(text)
         return {"translations": translations, "scores": scores}
 
     archive = keras.export.ExportArchive()
-    archive.track(model)
-    texts = [tf.TensorSpec([None], tf.string, name="text")]
-    with export.portable(model):
-        archive.add_endpoint("serving_default", serve, input_signature=texts)
-        archive.add_endpoint("n_best", n_best, input_signature=texts)
-        _add_steps(archive, model.seq2seq)
+    archive.track(translator)
+    inputs = [tf.TensorSpec([None], tf.string, name="text")]
+    with export.portable(translator):
+        archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
+        archive.add_endpoint(N_BEST, n_best, input_signature=inputs)
+        _add_steps(archive, translator.network)
     return archive
 
 
 def _add_steps(
-    archive: keras.export.ExportArchive, seq2seq: keras.Model
+    archive: keras.export.ExportArchive, network: keras.Model
 ) -> None:
-    """Adds the signatures on ids, whose tensors have the names of `_named`."""
+    """Adds the signatures on ids, whose tensors have the names of `pack`."""
 
-    def encode(ids: tf.Tensor) -> Named:
-        return _named(*seq2seq.encode(ids))
+    def encode(ids: tf.Tensor) -> Tensors:
+        return pack(*network.encode(ids))
 
-    def decode_step(*given: tf.Tensor) -> Named:
-        ids, *rest = given
-        logits, state = seq2seq.decoder.step(
-            ids, *reversed(_unnamed(dict(zip(names, rest, strict=True))))
-        )
-        return {"logits": logits, **_named(None, state)}
+    def decode_step(ids: tf.Tensor, *values: tf.Tensor) -> Tensors:
+        memory, state = unpack(dict(zip(names, values, strict=True)))
+        logits, state = network.decoder.step(ids, state, memory)
+        return {"logits": logits, **pack(None, state)}
 
-    one_id = tf.fill([1, 1], text.END_ID)
-    example = encode(one_id)
+    example = encode(tf.fill([1, 1], text.END_ID))
     names = list(example)
     specs = [_spec(name, value) for name, value in example.items()]
     ids = tf.TensorSpec([None, None], tf.int32, name="ids")
@@ -107,29 +120,30 @@ def _add_steps(
     )
 
 
-def _named(memory: Memory | None, state: State) -> Named:
-    """Memory and state as tensors with names, each with a batch axis.
+def pack(memory: Memory | None, state: State) -> Tensors:
+    """Converts memory and state to tensors with names, each with a batch axis.
 
     `values`, `keys` <float32>[batch, source, units], `mask` <bool>[batch,
-    source]; `attended` <float32>[batch, units], `weights` <float32>[batch,
-    source]; `hidden_0`, `cell_0` and so on <float32>[batch, units].
+    source]; `attended` <float32>[batch, units], the attentional vector;
+    `weights` <float32>[batch, source]; `hidden_0`, `cell_0` and so on
+    <float32>[batch, units].
     """
-    named = {} if memory is None else dict(memory._asdict())
-    named |= {"attended": state.attended, "weights": state.weights}
+    tensors = {} if memory is None else dict(memory._asdict())
+    tensors |= {"attended": state.attentional, "weights": state.weights}
     for number, (hidden, cell) in enumerate(state.layers):
-        named |= {f"hidden_{number}": hidden, f"cell_{number}": cell}
-    return named
+        tensors |= {f"hidden_{number}": hidden, f"cell_{number}": cell}
+    return tensors
 
 
-def _unnamed(named: Named) -> tuple[Memory, State]:
-    """What `_named` took apart."""
-    num_layers = sum(name.startswith("hidden_") for name in named)
+def unpack(tensors: Tensors) -> tuple[Memory, State]:
+    """Converts the tensors of `pack` back to memory and state."""
+    num_layers = sum(name.startswith("hidden_") for name in tensors)
     layers = tuple(
-        (named[f"hidden_{number}"], named[f"cell_{number}"])
+        (tensors[f"hidden_{number}"], tensors[f"cell_{number}"])
         for number in range(num_layers)
     )
-    memory = Memory(named["values"], named["keys"], named["mask"])
-    return memory, State(layers, named["attended"], named["weights"])
+    memory = Memory(tensors["values"], tensors["keys"], tensors["mask"])
+    return memory, State(layers, tensors["attended"], tensors["weights"])
 
 
 def _spec(name: str, value: tf.Tensor) -> tf.TensorSpec:
@@ -139,88 +153,46 @@ def _spec(name: str, value: tf.Tensor) -> tf.TensorSpec:
     return tf.TensorSpec(shape, value.dtype, name=name)
 
 
-def cases(model: pipeline.Translator) -> list[export.Case]:
-    """What the model in memory answers, for comparison."""
-    predictor = predict.of_model(model)
-    result = []
+def make_cases(translator: pipeline.Translator) -> list[export.Case]:
+    """Returns the answers of the model in memory, for comparison."""
+    predictor = Predictor.from_model(translator)
+    cases = []
     for texts in CASES:
         encoded = np.array([text.encode() for text in texts], object)
-        found, scores = predictor.answer(tf.constant(encoded, tf.string))
-        best = Answer(found.numpy()[:, 0], scores.numpy()[:, 0])
-        n_best = {"translations": found.numpy(), "scores": scores.numpy()}
+        outputs = predictor.predict_fn(tf.constant(encoded, tf.string))
+        translations, scores = (output.numpy() for output in outputs)
+        best = {"translation": translations[:, 0], "score": scores[:, 0]}
+        n_best = {"translations": translations, "scores": scores}
         inputs = {"text": encoded}
-        result.append(export.Case(inputs, best._asdict()))
-        result.append(export.Case(inputs, n_best, "n_best"))
-    return result
+        cases.append(export.Case(inputs, best))
+        cases.append(export.Case(inputs, n_best, N_BEST))
+    return cases
 
 
-def write_card(folder: Path, run: Path) -> None:
-    """Writes what a user of the model should know about it."""
-    config = runs.read_json(run / runs.CONFIG)
-    best = runs.read_json(run / "metrics.json")["best"]
-    versions = runs.read_json(run / runs.VERSIONS)
-    source, target = runs.read_json(run / "data.json")["languages"]
-    card = f"""# Translator, {source} to {target}
+def make_card(run: Path, translator: pipeline.Translator) -> str:
+    """Returns the model card, in Markdown."""
+    config = translator.config
+    best = runs.read_json(run / runs.METRICS)["best"]
+    source, target = runs.read_json(run / runs.DATA)["languages"]
+    return f"""# Translator, {source} to {target}
 
 - Input `text`: string[batch], UTF-8, any length; sentences, not documents.
 - Outputs: `translation` string[batch], `score` float32[batch], the greater
   the likelier; signature `n_best`: `translations` string[batch,
-  {config["beam"]}], `scores`. Signatures `encode` and `decode_step` work on
+  {config.beam}], `scores`. Signatures `encode` and `decode_step` work on
   ids, for decoders of your own; the tokens are in `source_vocabulary.txt`
   and `target_vocabulary.txt`, from id {text.NUM_SPECIAL} on.
-- Trained on `{config["data"]}`; validation BLEU {best["val_bleu"]:.2f}, chrF
+- Trained on `{config.data}`; validation BLEU {best["val_bleu"]:.2f}, chrF
   {best["val_chrf"]:.2f} (greedy), after epoch {best["epoch"]}.
 - It knows what its training data speak of and no more: what it says of other
   things may be fluent and wrong. Evaluate it on yours before you rely on it.
-- Made with python {versions["python"]}, tensorflow {versions["tensorflow"]},
-  keras {versions["keras"]}. All options are in `config.json`.
-"""
-    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-
-
-def export_run(run: Path, to: Path) -> Path:
-    """Exports a run and checks the result in a process of its own.
-
-    Args:
-        run: a run folder.
-        to: the folder of exports; the model goes to `to/APP/VERSION`.
-
-    Returns:
-        The new version's folder.
-
-    Raises:
-        UserError: if the run cannot be exported; nothing is left behind.
-    """
-    predict.load(str(run))  # Says what is wrong with a folder that is no run.
-    model = pipeline.load(run / runs.MODEL)
-    base = to / __package__.rpartition(".")[2]
-    with export.new_version(base) as folder:
-        build(model).write_out(folder, verbose=False)
-        expected = cases(model)
-        # Of `serving_default`: each text is asked of both signatures.
-        default = [x for x in expected if x.signature == "serving_default"]
-        export.write_warmup(folder, [case.inputs for case in default])
-        for name in (
-            runs.CONFIG,
-            "data.json",
-            "source_vocabulary.txt",
-            "target_vocabulary.txt",
-        ):
-            shutil.copy(run / name, folder / name)
-        write_card(folder, run)
-        export.check(folder, expected)
-    return base / str(export.latest_version(base))
+{export.made_with(run)}"""
 
 
 def main() -> None:
-    """Reads the command line, exports, and tells what comes next."""
-    parser = cli.Parser(f"{__package__}.export", __doc__ or "")
-    parser.add_argument("run", help="a run folder")
-    parser.add_argument("--to", default="exports", help="the folder of exports")
-    args = parser.parse_args()
-    if export.find_saved_model(Path(args.run)):
-        raise UserError(f"{args.run}: already exported; give the run folder")
-    folder = export_run(Path(args.run), Path(args.to))
+    """Exports as the command line says."""
+    args = export_parser().parse_args()
+    folder = export_run(export.check_is_run(args.run), Path(args.to))
     print(f"{folder}: exported, answers as the model does in a clean process")
 
 

@@ -13,36 +13,57 @@ from .config import Config
 from .decoder import Decoder, LayerStates, State
 
 
-class BagOfWords(keras.layers.Layer):
-    """Looks at the source without its order, to measure what order is worth.
-
-    Takes the place of `Encoder`: what a token becomes depends on no other,
-    and the decoder begins with the mean of them all.
+def build(config: Config, num_source: int, num_target: int) -> "Seq2Seq":
+    """Builds the network that is trained.
 
     Args:
-        config: sizes and dropouts.
-        num_ids: size of the source vocabulary, special ids included.
+        config: sizes, depths and dropouts.
+        num_source: size of the source vocabulary, special ids included.
+        num_target: size of the target vocabulary, likewise.
+
+    Returns:
+        The network, with all its weights.
+    """
+    network = Seq2Seq(config, num_source, num_target, name="network")
+    one_id = tf.fill([1, 1], text.START_ID)
+    network((one_id, one_id))  # Creates the weights.
+    return network
+
+
+class Seq2Seq(keras.Model):
+    """Encoder and decoder.
+
+    Call arguments:
+        inputs: source ids <int32>[batch, source] and the target ids before
+            each label, <int32>[batch, time].
+        training: whether dropout is on.
+
+    Returns:
+        Logits <float32>[batch, time, vocab]. Padding does not change them.
     """
 
-    def __init__(self, config: Config, num_ids: int, **kwargs: Any) -> None:
+    def __init__(
+        self, config: Config, num_source: int, num_target: int, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.num_layers = config.num_layers
-        self.embedding = keras.layers.Embedding(
-            num_ids, config.embedding_dim, name="embedding"
-        )
-        self.embedding_dropout = keras.layers.Dropout(config.embedding_dropout)
-        self.dense = keras.layers.Dense(config.units, "tanh", name="dense")
+        encoder_class = BagOfWords if config.encoder == "bag" else Encoder
+        self.encoder = encoder_class(config, num_source, name="encoder")
+        self.decoder = Decoder(config, num_target, name="decoder")
+
+    def encode(
+        self, source: tf.Tensor, training: Any = False
+    ) -> tuple[Memory, State]:
+        """Encodes source ids as the memory and first state of the decoder."""
+        values, mask, states = self.encoder(source, training=training)
+        memory = self.decoder.make_memory(values, mask)
+        return memory, self.decoder.initial_state(states, memory)
 
     def call(
-        self, ids: tf.Tensor, training: Any = False
-    ) -> tuple[tf.Tensor, tf.Tensor, LayerStates]:
-        """Computes the outputs; see `Encoder`."""
-        mask = ids != text.PADDING_ID
-        x = self.embedding_dropout(self.embedding(ids), training=training)
-        values = self.dense(x)
-        weights = tf.cast(mask, values.dtype)[:, :, None]
-        mean = tf.reduce_sum(values * weights, 1) / tf.reduce_sum(weights, 1)
-        return values, mask, ((mean, mean),) * self.num_layers
+        self, inputs: tuple[tf.Tensor, tf.Tensor], training: Any = False
+    ) -> tf.Tensor:
+        source, target = inputs
+        memory, state = self.encode(source, training)
+        return self.decoder(target, memory, state, training=training)
 
 
 class Encoder(keras.layers.Layer):
@@ -69,28 +90,27 @@ class Encoder(keras.layers.Layer):
         self.embedding_dropout = keras.layers.Dropout(config.embedding_dropout)
         self.dropout = keras.layers.Dropout(config.dropout)
         self.lstms = [
-            _lstm(config, f"lstm_{number}")
+            _make_lstm(config, f"lstm_{number}")
             for number in range(config.num_layers)
         ]
 
     def call(
         self, ids: tf.Tensor, training: Any = False
     ) -> tuple[tf.Tensor, tf.Tensor, LayerStates]:
-        """Computes the outputs; see the class."""
         # The mask goes in by hand: an implicit one is lost on the way.
         mask = ids != text.PADDING_ID
         x = self.embedding_dropout(self.embedding(ids), training=training)
         states = []
         for number, lstm in enumerate(self.lstms):
-            given = self.dropout(x, training=training) if number else x
-            y, *last = lstm(given, mask=mask, training=training)
+            inputs = self.dropout(x, training=training) if number else x
+            y, *last = lstm(inputs, mask=mask, training=training)
             x = x + y if number else y
             # Hidden state and cell, each of both directions side by side.
             states.append((tf.concat(last[::2], -1), tf.concat(last[1::2], -1)))
         return self.dropout(x, training=training), mask, tuple(states)
 
 
-def _lstm(config: Config, name: str) -> keras.layers.Layer:
+def _make_lstm(config: Config, name: str) -> keras.layers.Layer:
     units = config.units // 2 if config.bidirectional else config.units
     lstm = LSTM(units, return_sequences=True, return_state=True, name=name)
     if config.bidirectional:
@@ -98,39 +118,33 @@ def _lstm(config: Config, name: str) -> keras.layers.Layer:
     return lstm
 
 
-class Seq2Seq(keras.Model):
-    """Encoder and decoder: what is trained.
+class BagOfWords(keras.layers.Layer):
+    """Encodes the source without its order, to measure what order is worth.
 
-    Call arguments:
-        inputs: source ids <int32>[batch, source] and the target ids before
-            each label, <int32>[batch, time].
+    Takes the place of `Encoder`, with the same arguments and outputs: the
+    output of a token depends on no other, and the decoder begins with the
+    mean of them all.
 
-    Returns:
-        Logits <float32>[batch, time, vocab]. Padding does not change them.
+    Args:
+        config: sizes and dropouts.
+        num_ids: size of the source vocabulary, special ids included.
     """
 
-    def __init__(
-        self, config: Config, num_source: int, num_target: int, **kwargs: Any
-    ) -> None:
+    def __init__(self, config: Config, num_ids: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        kind = BagOfWords if config.encoder == "bag" else Encoder
-        self.encoder = kind(config, num_source, name="encoder")
-        self.decoder = Decoder(config, num_target, name="decoder")
-        one_id = tf.fill([1, 1], text.START_ID)
-        self((one_id, one_id))  # Creates all weights.
-
-    def encode(
-        self, source: tf.Tensor, training: Any = False
-    ) -> tuple[Memory, State]:
-        """Reads the source: what the decoder needs before its first step."""
-        values, mask, states = self.encoder(source, training=training)
-        memory = self.decoder.memory(values, mask)
-        return memory, self.decoder.start(states, memory)
+        self.num_layers = config.num_layers
+        self.embedding = keras.layers.Embedding(
+            num_ids, config.embedding_dim, name="embedding"
+        )
+        self.embedding_dropout = keras.layers.Dropout(config.embedding_dropout)
+        self.dense = keras.layers.Dense(config.units, "tanh", name="dense")
 
     def call(
-        self, inputs: tuple[tf.Tensor, tf.Tensor], training: Any = False
-    ) -> tf.Tensor:
-        """Computes the outputs; see the class."""
-        source, target = inputs
-        memory, state = self.encode(source, training)
-        return self.decoder(target, memory, state, training=training)
+        self, ids: tf.Tensor, training: Any = False
+    ) -> tuple[tf.Tensor, tf.Tensor, LayerStates]:
+        mask = ids != text.PADDING_ID
+        x = self.embedding_dropout(self.embedding(ids), training=training)
+        values = self.dense(x)
+        weights = tf.cast(mask, values.dtype)[:, :, None]
+        mean = tf.reduce_sum(values * weights, 1) / tf.reduce_sum(weights, 1)
+        return values, mask, ((mean, mean),) * self.num_layers

@@ -1,25 +1,18 @@
 """From text to text: tokens, encoder, decoder and beam search in one model."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from common.decoding.beam_search import Penalties, beam_search
-from common.decoding.sampling import (
-    Decoded,
-    Limits,
-    Sampling,
-    sample,
-)
-from common.training import trained
+from common.decoding import beam_search, sampling
+from common.decoding.sampling import Decoded, Limits, Sampling
 
-from . import text
+from . import model, text, vocabulary
 from .config import Config
 from .decoder import State
-from .model import Seq2Seq
 
 # A translation has at most so many tokens for each one of the source, and
 # some more for short ones. A sentence's limit is its own: whatever stands
@@ -32,7 +25,7 @@ _BLANK = r"[\s\v\pZ]*"
 
 
 class Alignment(NamedTuple):
-    """Where the model looked for each token of a translation.
+    """A translation and the attention behind each of its tokens.
 
     Attributes:
         source: the tokens of the source, and its end.
@@ -42,31 +35,34 @@ class Alignment(NamedTuple):
 
     source: list[str]
     target: list[str]
-    weights: Any
+    weights: np.ndarray
 
 
 @keras.saving.register_keras_serializable(package=__package__)
 class Translator(keras.Model):
-    """Translates texts.
+    """Two tokenizers, the network between them, and the search.
 
     Args:
-        config: all options, as a dataclass or a dictionary.
+        config: all options, as a `Config` or its fields.
         source_vocabulary: the tokens of the source language.
         target_vocabulary: the tokens of the target language.
 
     Call arguments:
         source: <string>[batch].
-        beam: beginnings to follow; that of the config by default.
+        beam: hypotheses to follow; by default that of the config.
 
     Returns:
         Translations <string>[batch, beam], best first, and their scores
         <float32>[batch, beam]; see `beam_search.Penalties`. A blank
         text has a blank translation, with the score 0.
+
+    Attributes:
+        network: the part that is trained, from ids to logits.
     """
 
     def __init__(
         self,
-        config: Config | dict,
+        config: Config | dict[str, Any],
         source_vocabulary: list[str],
         target_vocabulary: list[str],
         **kwargs: Any,
@@ -76,27 +72,25 @@ class Translator(keras.Model):
         level = self.config.level
         self.source_tokenizer = text.Tokenizer(source_vocabulary, level)
         self.target_tokenizer = text.Tokenizer(target_vocabulary, level)
-        self.seq2seq = Seq2Seq(
+        self.network = model.build(
             self.config,
             self.source_tokenizer.num_ids,
             self.target_tokenizer.num_ids,
-            name="seq2seq",
         )
         self.built = True
 
     def call(
         self, source: tf.Tensor, beam: int | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Computes the outputs; see the class."""
         decoded = self.search(self.source_tokenizer(source), beam)
-        return self._answers(source, decoded.ids, decoded.scores)
+        return self._to_text(source, decoded.ids, decoded.scores)
 
-    def _answers(
+    def _to_text(
         self, source: tf.Tensor, ids: tf.Tensor, scores: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Texts for ids <int32>[batch, beam, time]; to nothing, nothing."""
+        """Converts ids <int32>[batch, beam, time] to texts and scores."""
         blank = tf.strings.regex_full_match(source, _BLANK)[:, None]
-        translations = tf.where(blank, "", self.read(source, ids))
+        translations = tf.where(blank, "", self.detokenize(source, ids))
         return translations, tf.where(blank, 0.0, scores)
 
     def search(self, ids: tf.Tensor, beam: int | None = None) -> Decoded:
@@ -107,73 +101,80 @@ class Translator(keras.Model):
         Returns:
             Ids <int32>[batch, beam, time], best first.
         """
-        memory, state = self.seq2seq.encode(ids)
+        memory, state = self.network.encode(ids)
 
         def step(ids: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
-            return self.seq2seq.decoder.step(ids, state, memory)
+            return self.network.decoder.step(ids, state, memory)
 
-        penalties = Penalties(
+        penalties = beam_search.Penalties(
             self.config.length_penalty,
             self.config.coverage_penalty,
             attention_of=lambda state: state.weights,
             source_mask=memory.mask,
         )
-        return beam_search(
+        return beam_search.beam_search(
             step,
             state,
             tf.shape(ids)[0],
-            limits_of(ids),
+            make_limits(ids),
             beam or self.config.beam,
             penalties,
             stop_when_full=True,
         )
 
-    def draw(
-        self, source: tf.Tensor, sampling: Sampling
+    def sample(
+        self, source: tf.Tensor, options: Sampling
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws a translation of each text: <string>[batch], scores."""
+        """Samples a translation of each text.
+
+        Args:
+            source: <string>[batch].
+            options: temperature, seed and so on.
+
+        Returns:
+            Translations <string>[batch, 1] and scores <float32>[batch, 1].
+        """
         ids = self.source_tokenizer(source)
-        memory, state = self.seq2seq.encode(ids)
-        decoded = sample(
-            lambda ids, state: self.seq2seq.decoder.step(ids, state, memory),
+        memory, state = self.network.encode(ids)
+        decoded = sampling.sample(
+            lambda ids, state: self.network.decoder.step(ids, state, memory),
             state,
             tf.shape(ids)[0],
-            limits_of(ids),
-            [sampling.seed, 0],
-            sampling.temperature,
-            sampling.top_k,
-            sampling.top_p,
+            make_limits(ids),
+            [options.seed, 0],
+            options.temperature,
+            options.top_k,
+            options.top_p,
         )
-        translations, scores = self._answers(
+        return self._to_text(
             source, decoded.ids[:, None], decoded.scores[:, None]
         )
-        return translations[:, 0], scores[:, 0]
 
-    def read(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-        """Writes ids <int32>[batch, beam, time] as texts <string>[batch, beam].
+    def detokenize(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """Joins ids <int32>[batch, beam, time] to texts <string>[batch, beam].
 
         With words as tokens, an unknown one is replaced by the word of the
-        source at which the decoder looked for it (Luong et al. 2015,
+        source to which the decoder attended most (Luong et al. 2015,
         "Addressing the rare word problem", section 3.3).
         """
         tokens = tf.gather(self.target_tokenizer.tokens, ids)
         if self.config.level == "word" and self.config.attention != "none":
-            copies = self._looked_at(source, ids)
+            copies = self._attended_words(source, ids)
             tokens = tf.where(ids == text.UNKNOWN_ID, copies, tokens)
-        return text.joined(tokens)
+        return text.join_tokens(tokens)
 
-    def _looked_at(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-        """The pieces looked at most: <string>[batch, beam, time]."""
+    def _attended_words(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the words attended to most: <string>[batch, beam, time]."""
         words = text.pieces(source)
-        weights = self.weights_of(self.source_tokenizer(source), ids)
+        weights = self.attention_weights(self.source_tokenizer(source), ids)
         # Behind the words of each row stands its end, which is none.
         is_word = tf.sequence_mask(words.row_lengths(), tf.shape(weights)[-1])
         weights = tf.where(is_word[:, None, None], weights, -1.0)
         best = tf.argmax(weights, axis=-1)
         return tf.gather(words.to_tensor(b""), best, batch_dims=1)
 
-    def weights_of(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-        """Where the decoder looks for given translations.
+    def attention_weights(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """Computes the attention behind each token of translations.
 
         Args:
             source: ids <int32>[batch, source].
@@ -183,18 +184,18 @@ class Translator(keras.Model):
             <float32>[batch, beam, time, source].
         """
         batch, beam, time = tf.unstack(tf.shape(ids))
-        memory, state = self.seq2seq.encode(source)
+        memory, state = self.network.encode(source)
         state = tf.nest.map_structure(
             lambda x: tf.repeat(x, beam, axis=0), state
         )
         starts = tf.fill([batch * beam, 1], text.START_ID)
         before = tf.reshape(ids, [batch * beam, time])[:, :-1]
         before = tf.concat([starts, before], axis=1)
-        _, weights = self.seq2seq.decoder.run(before, memory, state)
+        _, weights = self.network.decoder.run(before, memory, state)
         return tf.reshape(weights, [batch, beam, time, tf.shape(source)[1]])
 
     def align(self, source: str, beam: int | None = None) -> Alignment:
-        """Translates one text and tells where the decoder looked."""
+        """Translates one text, and returns the attention with the tokens."""
         ids = self.source_tokenizer(
             tf.constant([source.encode("utf-8", "replace")])
         )
@@ -206,15 +207,14 @@ class Translator(keras.Model):
             [[0, 0], [0, 0], [0, 1]],
             constant_values=text.END_ID,
         )
-        weights = self.weights_of(ids, best)[0, 0]
+        weights = self.attention_weights(ids, best)[0, 0]
         return Alignment(
-            _tokens(self.source_tokenizer, ids[0]),
-            _tokens(self.target_tokenizer, best[0, 0]),
+            _token_names(self.source_tokenizer, ids[0]),
+            _token_names(self.target_tokenizer, best[0, 0]),
             weights.numpy(),
         )
 
     def get_config(self) -> dict:
-        """Returns every argument, for saving."""
         return super().get_config() | {
             "config": dataclasses.asdict(self.config),
             "source_vocabulary": self.source_tokenizer.vocabulary,
@@ -222,8 +222,8 @@ class Translator(keras.Model):
         }
 
 
-def limits_of(ids: tf.Tensor) -> Limits:
-    """Start, end and greatest length, for each row of source ids."""
+def make_limits(ids: tf.Tensor) -> Limits:
+    """Returns start, end and greatest length, for each row of source ids."""
     num_source = tf.math.count_nonzero(
         ids != text.PADDING_ID, axis=1, dtype=tf.int32
     )
@@ -231,7 +231,7 @@ def limits_of(ids: tf.Tensor) -> Limits:
     return Limits(text.START_ID, text.END_ID, longest)
 
 
-def _tokens(tokenizer: text.Tokenizer, ids: tf.Tensor) -> list[str]:
+def _token_names(tokenizer: text.Tokenizer, ids: tf.Tensor) -> list[str]:
     tokens = tf.gather(tokenizer.tokens, ids).numpy()
     return [token.decode("utf-8", "replace") or "</s>" for token in tokens]
 
@@ -239,16 +239,29 @@ def _tokens(tokenizer: text.Tokenizer, ids: tf.Tensor) -> list[str]:
 def build(
     config: Config, source_vocabulary: list[str], target_vocabulary: list[str]
 ) -> Translator:
-    """Builds the whole; its `seq2seq` is what is trained."""
-    return Translator(
-        config, source_vocabulary, target_vocabulary, name="translator"
-    )
+    """Builds the translator, from pretrained vectors where config names some.
 
-
-def load(path: Path) -> Translator:
-    """Loads a translator that training saved.
+    Its `network` is trained.
 
     Raises:
-        UserError: if the file is damaged.
+        UserError: if a file of vectors cannot be read or does not fit.
     """
-    return trained.load(path)
+    translator = Translator(
+        config, source_vocabulary, target_vocabulary, name="translator"
+    )
+    _load_vectors(translator)
+    return translator
+
+
+def _load_vectors(translator: Translator) -> None:
+    config, network = translator.config, translator.network
+    for path, side, tokenizer in (
+        (config.source_vectors, network.encoder, translator.source_tokenizer),
+        (config.target_vectors, network.decoder, translator.target_tokenizer),
+    ):
+        if path:
+            num_words = vocabulary.load_vectors(
+                path, config.encoding, tokenizer, side.embedding
+            )
+            num_tokens = len(tokenizer.vocabulary)
+            print(f"{path}: vectors of {num_words} of {num_tokens} tokens")

@@ -1,58 +1,40 @@
-"""A picture of where the decoder looked."""
+"""A picture of the attention behind a translation."""
 
 from pathlib import Path
 
-from common import atomic
-from common.errors import UserError
+import numpy as np
 
-from .pipeline import Alignment
+from common import plotting
 
 INCHES_A_TOKEN = 0.35
 
 
-def attention(alignment: Alignment, path: Path) -> None:
+def plot_attention(
+    source: list[str], target: list[str], weights: np.ndarray, path: Path
+) -> None:
     """Draws the attention: source across, translation down, darker is more.
 
     Args:
-        alignment: tokens of both sides, and the weights.
+        source: the tokens across.
+        target: the tokens down.
+        weights: <float32>[target, source].
         path: the file to write; its ending names the format.
 
     Raises:
         UserError: if matplotlib is missing or knows no such format.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UserError(
-            "--attention-plot needs the package matplotlib: pip install"
-            ' "rnn-topologies[plots]"'
-        ) from error
-    source, target, weights = alignment
-    size = (
-        2 + INCHES_A_TOKEN * len(source),
-        1 + INCHES_A_TOKEN * len(target),
-    )
-    figure = Figure(figsize=size, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    endings = canvas.get_supported_filetypes()
-    if path.suffix.removeprefix(".") not in endings:
-        raise UserError(
-            f"--attention-plot {path}: expected a name ending in .png, .svg or"
-            " .pdf"
-        )
+    size = (2 + INCHES_A_TOKEN * len(source), 1 + INCHES_A_TOKEN * len(target))
+    figure = plotting.new_figure(path, "--attention-plot", figsize=size)
     axes = figure.subplots()
     axes.imshow(weights, cmap="Greys", vmin=0, vmax=1)
     axes.set_xticks(range(len(source)), _labels(source), rotation=90)
     axes.set_yticks(range(len(target)), _labels(target))
     axes.xaxis.tick_top()
-    with atomic.written(path) as partial:
-        figure.savefig(partial)
+    plotting.save(figure, path)
 
 
 def _labels(tokens: list[str]) -> list[str]:
-    """Spaces made visible; dollars would begin a formula."""
+    # Spaces are made visible.
     return [
-        token.replace(" ", "\N{OPEN BOX}").replace("$", r"\$")
-        for token in tokens
+        plotting.escape(token.replace(" ", "\N{OPEN BOX}")) for token in tokens
     ]

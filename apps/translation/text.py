@@ -1,4 +1,4 @@
-r"""Between strings and token numbers, inside the TensorFlow graph.
+r"""Between strings and token ids, inside the TensorFlow graph.
 
 The same operations run in training and in the exported model, so that what is
 served cannot differ from what was trained. They are operations of TensorFlow
@@ -27,7 +27,7 @@ END_ID = 3
 NUM_SPECIAL = 4
 
 LEVELS = ("word", "subword", "char")
-# What a reader sees where a word is unknown and nothing stands in for it.
+# Shown where a word is unknown and nothing stands in for it.
 UNKNOWN = b" <unk>"
 
 # No text in UTF-8 has this byte: it marks the beginnings of pieces.
@@ -57,11 +57,11 @@ def pieces(text: tf.Tensor) -> tf.RaggedTensor:
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
     marked = tf.strings.regex_replace(b" " + text, _PIECE, _MARK + rb"\1")
     # In front of the first mark there is nothing.
-    return _shortened(tf.strings.split(marked, _MARK)[:, 1:])
+    return _split_long(tf.strings.split(marked, _MARK)[:, 1:])
 
 
-def _shortened(words: tf.RaggedTensor) -> tf.RaggedTensor:
-    """Cuts what is longer than _MAX_BYTES into several pieces."""
+def _split_long(words: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Cuts words longer than _MAX_BYTES into several pieces."""
     # At once, a text of a million bytes without a space would be copied
     # 20,000 times.
     for size in (_MAX_BYTES**3, _MAX_BYTES**2, _MAX_BYTES):
@@ -84,11 +84,11 @@ def _substring(text: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:
     return tf.strings.substr(text, start, lengths)
 
 
-def readable(token: bytes) -> str:
-    r"""Writes any bytes as one line of text; `token_of` is the way back.
+def escape_token(token: bytes) -> str:
+    r"""Writes any bytes as one line of text; `unescape_token` reads it.
 
     Example:
-        >>> readable(b"\xc3\xa9t\xc3\n")
+        >>> escape_token(b"\xc3\xa9t\xc3\n")
         'ét\\xc3\\x0a'
     """
     escaped = re.sub(rb"[\x00-\x1f\\\x7f]", _hex, token)
@@ -99,11 +99,11 @@ def _hex(match: re.Match) -> bytes:
     return b"\\x%02x" % match[0][0]
 
 
-def token_of(line: str) -> bytes:
-    r"""Reads what `readable` wrote.
+def unescape_token(line: str) -> bytes:
+    r"""Reads a line that `escape_token` wrote.
 
     Example:
-        >>> token_of("ét\\xc3\\x0a")
+        >>> unescape_token("ét\\xc3\\x0a")
         b'\xc3\xa9t\xc3\n'
     """
     return re.sub(
@@ -118,8 +118,8 @@ class Tokenizer(keras.layers.Layer):
     Ids 0 to 3 are padding, unknown, start and end; the vocabulary follows.
 
     Args:
-        vocabulary: the tokens, as `readable` writes them. Those of `subword`
-            and `char` hold all 256 bytes.
+        vocabulary: the tokens, as `escape_token` writes them. Those of
+            `subword` and `char` hold all 256 bytes.
         level: one of LEVELS.
 
     Call arguments:
@@ -141,7 +141,7 @@ class Tokenizer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.vocabulary = list(vocabulary)
         self.level = level
-        tokens = [token_of(line) for line in self.vocabulary]
+        tokens = [unescape_token(line) for line in self.vocabulary]
         # There may be no word that occurs twice; TensorFlow wants one key.
         self.max_bytes = max(map(len, tokens), default=0)
         ids = tf.range(NUM_SPECIAL, NUM_SPECIAL + len(tokens))
@@ -156,11 +156,11 @@ class Tokenizer(keras.layers.Layer):
 
     @property
     def num_ids(self) -> int:
-        """The size of the vocabulary, special ids included."""
+        """Size of the vocabulary, special ids included."""
         return NUM_SPECIAL + len(self.vocabulary)
 
     def ragged_ids(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """The ids without an end, before padding: <int32>[batch, (time)]."""
+        """Returns ids without an end or padding: <int32>[batch, (time)]."""
         words = pieces(text)
         if self.level == "word":
             ids = self.table.lookup(words.flat_values)
@@ -176,28 +176,27 @@ class Tokenizer(keras.layers.Layer):
 
         def body(rest: tf.Tensor, ids: tf.Tensor) -> tuple:
             heads = tf.strings.substr(rest[:, None], 0 * lengths, lengths)
-            found = self.table.lookup(heads)
+            head_ids = self.table.lookup(heads)
             # Lengths beyond the end of a word give the same head once more.
-            best = tf.reduce_max(tf.where(found < 0, 1, lengths), axis=1)
-            taken = tf.gather(found, best - 1, batch_dims=1)
+            best = tf.reduce_max(tf.where(head_ids < 0, 1, lengths), axis=1)
+            next_ids = tf.gather(head_ids, best - 1, batch_dims=1)
             # A byte that is no token is unknown; after the end is padding.
-            taken = tf.where(taken < 0, UNKNOWN_ID, taken)
-            taken = tf.where(rest == b"", PADDING_ID, taken)
+            next_ids = tf.where(next_ids < 0, UNKNOWN_ID, next_ids)
+            next_ids = tf.where(rest == b"", PADDING_ID, next_ids)
             best = tf.minimum(best, tf.strings.length(rest))
             rest = _substring(rest, best, _MAX_BYTES)
-            return rest, tf.concat([ids, taken[:, None]], axis=1)
+            return rest, tf.concat([ids, next_ids[:, None]], axis=1)
 
-        none = tf.zeros([tf.shape(words)[0], 0], tf.int32)
+        no_ids = tf.zeros([tf.shape(words)[0], 0], tf.int32)
         _, ids = tf.while_loop(
             lambda rest, _: tf.reduce_any(rest != b""),
             body,
-            (words, none),
+            (words, no_ids),
             shape_invariants=(words.shape, tf.TensorShape([None, None])),
         )
         return tf.RaggedTensor.from_tensor(ids, padding=PADDING_ID)
 
     def call(self, text: tf.Tensor) -> tf.Tensor:
-        """Computes the outputs; see the class."""
         ids = self.ragged_ids(text)
         ends = tf.fill([ids.nrows(), 1], END_ID)
         ids = tf.concat([ids, ends], axis=1).to_tensor(PADDING_ID)
@@ -220,21 +219,19 @@ class Tokenizer(keras.layers.Layer):
             >>> tokenizer.decode(tf.constant([[4, 5, 6, 3, 0]])).numpy()
             array([b'a dog.'], dtype=object)
         """
-        return joined(tf.gather(self.tokens, ids))
+        return join_tokens(tf.gather(self.tokens, ids))
 
     def compute_output_spec(self, text: keras.KerasTensor) -> keras.KerasTensor:
-        """Tells the outputs' shape and type without running."""
         return keras.KerasTensor((text.shape[0], None), dtype="int32")
 
     def get_config(self) -> dict:
-        """Returns every argument, for saving."""
         return super().get_config() | {
             "vocabulary": self.vocabulary,
             "level": self.level,
         }
 
 
-def joined(tokens: tf.Tensor) -> tf.Tensor:
+def join_tokens(tokens: tf.Tensor) -> tf.Tensor:
     """Joins tokens <string>[..., time] to texts <string>[...].
 
     The space that `pieces` puts in front is taken off; bytes that are no

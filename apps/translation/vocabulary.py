@@ -1,7 +1,13 @@
-"""Learning a vocabulary: which tokens a language's texts are made of."""
+"""Vocabularies: learnt from texts, and with pretrained word vectors."""
 
 import collections
+from collections.abc import Iterator
+from pathlib import Path
 
+import keras
+import numpy as np
+
+from common.data import text_files
 from common.errors import UserError
 
 from . import text
@@ -23,7 +29,7 @@ def learn(
         vocab_size: the most ids, special ones included.
 
     Returns:
-        The tokens, as `text.readable` writes them.
+        The tokens, as `text.escape_token` writes them.
 
     Raises:
         UserError: if bytes alone are more than `vocab_size`, or a package is
@@ -36,7 +42,7 @@ def learn(
     """
     size = vocab_size - text.NUM_SPECIAL
     if level == "word":
-        return [text.readable(token) for token in _frequent(pieces, size)]
+        return [text.escape_token(token) for token in _frequent(pieces, size)]
     if size < len(BYTES):
         raise UserError(
             f"--vocab-size must be at least {text.NUM_SPECIAL + len(BYTES)}"
@@ -47,7 +53,7 @@ def learn(
         if level == "subword"
         else _characters(pieces, size)
     )
-    return [text.readable(token) for token in tokens]
+    return [text.escape_token(token) for token in tokens]
 
 
 def _frequent(counts: collections.Counter[bytes], size: int) -> list[bytes]:
@@ -67,7 +73,7 @@ def _characters(pieces: collections.Counter[bytes], size: int) -> list[bytes]:
 
 
 def _subwords(pieces: collections.Counter[bytes], size: int) -> list[bytes]:
-    """Byte pairs, merged from single bytes.
+    """Merges byte pairs, from single bytes on.
 
     Sennrich et al. 2016, "Neural machine translation of rare words with
     subword units", section 3.2.
@@ -93,3 +99,66 @@ def _subwords(pieces: collections.Counter[bytes], size: int) -> list[bytes]:
     byte_pairs.train_from_iterator(words, trainer)
     ranked = sorted(byte_pairs.get_vocab().items(), key=lambda item: item[1])
     return [token.encode("latin-1") for token, _ in ranked]
+
+
+def load_vectors(
+    path: str,
+    encoding: str,
+    tokenizer: text.Tokenizer,
+    embedding: keras.layers.Embedding,
+) -> int:
+    """Initializes an embedding from pretrained word vectors.
+
+    Words that the file does not have keep the vectors they have.
+
+    Args:
+        path: a line is a word and its numbers, between spaces; a first line
+            of two numbers only, as word2vec writes it, is passed over.
+        encoding: of the file.
+        tokenizer: knows the words, by row.
+        embedding: the layer, built.
+
+    Returns:
+        The number of words with a pretrained vector.
+
+    Raises:
+        UserError: if the file cannot be read, or its vectors are of another
+            size than the layer's.
+    """
+    rows = {
+        text.unescape_token(line).decode("utf-8", "replace").strip(): row
+        for row, line in enumerate(tokenizer.vocabulary, text.NUM_SPECIAL)
+    }
+    vectors = embedding.embeddings.numpy()
+    words = set()
+    for number, word, values in _read_vectors(Path(path), encoding):
+        if word not in rows:
+            continue
+        if len(values) != vectors.shape[1]:
+            raise UserError(
+                f"{path}:{number}: a vector of {len(values)} numbers, but"
+                f" --embedding-dim is {vectors.shape[1]}: make them equal"
+            )
+        vectors[rows[word]] = _parse_vector(values, f"{path}:{number}")
+        words.add(word)
+    embedding.embeddings.assign(vectors)
+    return len(words)
+
+
+def _read_vectors(
+    path: Path, encoding: str
+) -> Iterator[tuple[int, str, list[str]]]:
+    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+        word, *values = line.rstrip().split(" ")
+        is_header = number == 1 and len(values) == 1 and word.isdigit()
+        if not is_header:
+            yield number, word, values
+
+
+def _parse_vector(values: list[str], where: str) -> np.ndarray:
+    try:
+        return np.array([float(value) for value in values], np.float32)
+    except ValueError as error:
+        raise UserError(f"{where}: expected a word and numbers: {error}") from (
+            error
+        )

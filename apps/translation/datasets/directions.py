@@ -1,45 +1,60 @@
-"""Which language is translated into which: --source, --target, --reverse."""
+"""Source and target language: --source, --target, --reverse."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import NamedTuple
 
-from common.data import zipped
 from common.errors import UserError
 
-from ..config import Config
+
+class Direction(NamedTuple):
+    """The direction of translation, as far as the user gives it.
+
+    Attributes:
+        source: language to translate from; "" for none.
+        target: language to translate to; "" for none.
+        reverse: from the second language to the first.
+    """
+
+    source: str = ""
+    target: str = ""
+    reverse: bool = False
 
 
 def choose(
-    known: Sequence[str], usual: Sequence[str], config: Config
+    direction: Direction,
+    data: str,
+    available: Sequence[str],
+    default: Sequence[str] = (),
 ) -> tuple[str, str]:
-    """The source and the target language, of those that the data have.
+    """Chooses the source and the target of the languages that the data have.
 
     Args:
-        known: the languages of the data.
-        usual: source and target where the user says nothing; () for neither.
-        config: may name both, one or none of them, and turn them round.
+        direction: may name both, one or none of them, and turn them round.
+        data: the `--data SPEC`, for error messages.
+        available: the languages of the data.
+        default: source and target where the user names none; () for neither.
 
     Raises:
-        UserError: if they are not known, not two, or not said.
+        UserError: if they are not available, not two, or not named.
     """
-    told = {"--source": config.source, "--target": config.target}
-    has = f"--data {config.data} has {', '.join(known)}"
-    for flag, name in told.items():
-        if name and name not in known:
+    flags = {"--source": direction.source, "--target": direction.target}
+    has = f"--data {data} has {', '.join(available)}"
+    for flag, name in flags.items():
+        if name and name not in available:
             raise UserError(f"{flag} {name}: {has}: pass one of these")
-    source, target = told.values()
-    others = [name for name in known if name not in told.values()]
-    if not source and not target and usual:
-        source, target = usual
+    source, target = flags.values()
+    others = [name for name in available if name not in flags.values()]
+    if not source and not target and default:
+        source, target = default
     elif (source or target) and len(others) == 1:
         source, target = source or others[0], target or others[0]
     if not source or not target:
         raise UserError(f"{has}: pass two of these as --source and --target")
-    return _turned(source, target, config)
+    return _order(source, target, direction.reverse)
 
 
-def named(config: Config) -> tuple[str, str]:
-    """The names that the user gives to the languages of nameless columns.
+def name_columns(direction: Direction) -> tuple[str, str]:
+    """Returns the user's names for the languages of nameless columns.
 
     Returns:
         `("source", "target")` where there are none.
@@ -47,33 +62,14 @@ def named(config: Config) -> tuple[str, str]:
     Raises:
         UserError: if both are the same.
     """
-    source, target = _turned(config.source, config.target, config)
+    source, target = _order(*direction)
     return source or "source", target or "target"
 
 
-def _turned(source: str, target: str, config: Config) -> tuple[str, str]:
+def _order(source: str, target: str, reverse: bool) -> tuple[str, str]:
     if source and source == target:
         raise UserError(
             f"--source {source} --target {target}: expected two different"
             " languages"
         )
-    return (target, source) if config.reverse else (source, target)
-
-
-def zip_columns(path: Path) -> tuple[str, ...]:
-    """The languages of the columns of `spa-eng.zip` with `spa.txt` in it.
-
-    By the convention of manythings.org/anki the second language, English,
-    comes first in the lines; the pair is meant from the first one all the same.
-
-    Returns:
-        Such as `("eng", "spa")`; () for files with other names.
-
-    Raises:
-        UserError: if the zip does not hold one text file.
-    """
-    names = path.stem.split("-")
-    inside = Path(zipped.text_name(path)).name
-    if len(names) == 2 and inside == f"{names[0]}.txt":
-        return names[1], names[0]
-    return ()
+    return (target, source) if reverse else (source, target)

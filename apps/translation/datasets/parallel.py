@@ -1,48 +1,88 @@
 """Parallel files: `train.XX` and `train.YY`, line by line translations."""
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from common.data import text_files, zipped
+from common.data.splits import ALIASES, SPLITS
 from common.errors import UserError
 
-# What follows `train.` and is no language.
+from . import directions
+from .directions import Direction
+from .example import Pair
+
+# Endings of `train.` that are no language.
 OTHER_ENDINGS = {
     ending.removeprefix(".")
     for ending in (*text_files.TABLE_SUFFIXES, *zipped.SUFFIXES)
 }
 
 
-def languages(folder: Path, stems: Collection[str]) -> list[str]:
-    """The languages of a folder: what follows the stem in the files' names.
+def find_languages(folder: Path) -> list[str]:
+    """Returns the languages of a folder: the endings of `train.XX` and so on.
 
     Args:
-        folder: the folder.
-        stems: the names of splits, such as "train".
+        folder: any folder.
     """
-    found = set()
+    languages = set()
     for path in folder.iterdir():
         stem, _, ending = path.name.removesuffix(".gz").partition(".")
-        if stem in stems and path.is_file():
-            found.add(ending)
-    return sorted(found - OTHER_ENDINGS - {""})
+        if stem in (*SPLITS, *ALIASES) and path.is_file():
+            languages.add(ending)
+    return sorted(languages - OTHER_ENDINGS - {""})
 
 
-def find(folder: Path, stem: str, pair: tuple[str, str]) -> list[Path]:
-    """The two files of a split, or [] where the folder has none of them.
+def choose(folder: Path, direction: Direction) -> tuple[str, str]:
+    """Chooses the source and the target of the languages of a folder.
 
     Raises:
-        UserError: if one is missing, or both are one file.
+        UserError: if they are not there, not two, or not named.
     """
+    available = find_languages(folder)
+    names = {direction.source, direction.target} - {""}
+    if not names.isdisjoint(available):
+        # Where one of two is there, `readers` names the missing file.
+        available = sorted(names.union(available))
+    return directions.choose(direction, str(folder), available)
+
+
+def readers(
+    folder: Path, direction: Direction, encoding: str
+) -> dict[str, Callable[[], Iterator[Pair]]]:
+    """Finds the two files of each split.
+
+    Args:
+        folder: has the layout above.
+        direction: which languages to read.
+        encoding: of the files.
+
+    Returns:
+        Functions that read a split, by its name.
+
+    Raises:
+        UserError: if one of two files is missing, or both are one file.
+    """
+    languages = choose(folder, direction)
+    result: dict[str, Callable[[], Iterator[Pair]]] = {}
+    for name in (*SPLITS, *ALIASES):
+        split = ALIASES.get(name, name)
+        if split not in result and (paths := _find(folder, name, languages)):
+            result[split] = partial(read, *paths, encoding)
+    return result
+
+
+def _find(folder: Path, stem: str, languages: tuple[str, str]) -> list[Path]:
+    """Finds the two files of a split; [] where the folder has none of them."""
     sides = {
         language: path
-        for language in pair
+        for language in languages
         if (path := text_files.find(folder, stem, (f".{language}",)))
     }
     paths = list(sides.values())
     if len(paths) == 1:
-        (missing,) = set(pair) - set(sides)
+        (missing,) = set(languages) - set(sides)
         raise UserError(
             f"{paths[0]}: no {stem}.{missing} or {stem}.{missing}.gz beside it:"
             " add it, or pass another --source or --target"
@@ -55,9 +95,7 @@ def find(folder: Path, stem: str, pair: tuple[str, str]) -> list[Path]:
     return paths
 
 
-def read(
-    source: Path, target: Path, encoding: str
-) -> Iterator[tuple[str, str]]:
+def read(source: Path, target: Path, encoding: str) -> Iterator[Pair]:
     """Yields the lines of two files side by side.
 
     Raises:
@@ -76,6 +114,6 @@ def read(
                 " expected as many, each line the translation of the same line"
                 " of the other file"
             )
-        yield lines[0], lines[1]
+        yield Pair(*lines, f"{source}:{number}")
     if not number:
         raise UserError(f"{source}: empty, expected a sentence in each line")
