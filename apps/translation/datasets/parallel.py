@@ -69,7 +69,7 @@ def readers(
     for name in (*SPLITS, *ALIASES):
         split = ALIASES.get(name, name)
         if split not in result and (paths := _find(folder, name, languages)):
-            result[split] = partial(read, *paths, encoding)
+            result[split] = partial(read, paths[0], paths[1], encoding)
     return result
 
 
@@ -114,6 +114,6 @@ def read(source: Path, target: Path, encoding: str) -> Iterator[Pair]:
                 " expected as many, each line the translation of the same line"
                 " of the other file"
             )
-        yield Pair(*lines, f"{source}:{number}")
+        yield Pair(lines[0], lines[1], f"{source}:{number}")
     if not number:
         raise UserError(f"{source}: empty, expected a sentence in each line")
