@@ -77,14 +77,15 @@ def signals(no_signal_handlers, monkeypatch):
 
 @pytest.fixture(scope="session")
 def trained_app(tmp_path_factory):
-    """Trains and exports each app once: a function of the app's name.
+    """Trains and exports each app once: a function of its name or package.
 
     What it returns is shared by all tests: copy it before you change it.
     """
 
     @functools.cache
     def trained(app):
-        return commands.train_once(app, tmp_path_factory.mktemp(app))
+        package = app if app in commands.PACKAGES else f"apps.{app}"
+        return commands.train_once(package, tmp_path_factory.mktemp("app"))
 
     return trained
 
