@@ -18,12 +18,8 @@ from common import cli
 from common.training import interrupts
 from tests.support import commands
 
-ROOT = pathlib.Path(__file__).parent.parent
-APPS = sorted(
-    path.name
-    for path in (ROOT / "apps").iterdir()
-    if (path / "train.py").exists()
-)
+ROOT = commands.ROOT
+APPS = [package.rpartition(".")[2] for package in commands.PACKAGES]
 
 
 def pytest_addoption(parser):

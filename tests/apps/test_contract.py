@@ -79,6 +79,8 @@ class TestFiles:
             assert actions[field.name].help, field.name
 
     def test_a_foreign_package_common_is_one_line(self, app, tmp_path):
+        if not (commands.ROOT / "common").is_dir():
+            pytest.skip("this project has common inside its own package")
         (tmp_path / "common").mkdir()
         (tmp_path / "common" / "__init__.py").write_text("")
         done = commands.run_process(
