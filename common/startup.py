@@ -1,4 +1,4 @@
-"""What happens first: Keras's backend, TensorFlow's chatter, `--help`.
+"""The first steps of a process: Keras's backend, a quiet start, `--help`.
 
 This module and `common.cli` load neither Keras nor TensorFlow, which take
 seconds: so `python -m PACKAGE.VERB --help` answers at once.
@@ -14,6 +14,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+# Python may have found another package of this name, and this file after it.
+if (
+    Path(sys.modules[__package__].__file__ or "").parent
+    != Path(__file__).parent
+):
+    raise ImportError(
+        f"{__package__} is another package than that of {__file__}"
+    )
 
 # What TensorFlow logs at level I, and the notice that comes before it.
 _CHATTER = re.compile(r"I\d{4} |WARNING: All log messages before absl::")

@@ -18,12 +18,8 @@ from common import cli
 from common.training import interrupts
 from tests.support import commands
 
-ROOT = pathlib.Path(__file__).parent.parent
-APPS = sorted(
-    path.name
-    for path in (ROOT / "apps").iterdir()
-    if (path / "train.py").exists()
-)
+ROOT = commands.ROOT
+APPS = [package.rpartition(".")[2] for package in commands.PACKAGES]
 
 
 def pytest_addoption(parser):
@@ -77,14 +73,15 @@ def signals(no_signal_handlers, monkeypatch):
 
 @pytest.fixture(scope="session")
 def trained_app(tmp_path_factory):
-    """Trains and exports each app once: a function of the app's name.
+    """Trains and exports each app once: a function of its name or package.
 
     What it returns is shared by all tests: copy it before you change it.
     """
 
     @functools.cache
     def trained(app):
-        return commands.train_once(app, tmp_path_factory.mktemp(app))
+        package = app if app in commands.PACKAGES else f"apps.{app}"
+        return commands.train_once(package, tmp_path_factory.mktemp("app"))
 
     return trained
 

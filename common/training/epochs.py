@@ -3,19 +3,20 @@
 import math
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from common.errors import UserError
 from common.training.interrupts import Stop
 
-if TYPE_CHECKING:
-    from common.training.runs import Run
-
 
 class Epoch:
     """One pass over the training data, or the rest of one.
+
+    Args:
+        run: the `Run` that it belongs to.
+        stop: notices Ctrl-C.
 
     Attributes:
         index: from 0; seeds the order of the batches.
@@ -23,7 +24,7 @@ class Epoch:
         learning_rate: of this epoch.
     """
 
-    def __init__(self, run: "Run", stop: Stop) -> None:
+    def __init__(self, run: Any, stop: Stop) -> None:
         config = run.config
         self.index = run.epoch
         self.step = run.step

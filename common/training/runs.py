@@ -86,11 +86,11 @@ class Run:
                 f"--run-dir {self.folder}: a run of {owner}, not of"
                 f" {self.package}; choose another --run-dir"
             )
-        before = read_json(self.folder / CONFIG)
+        before = _as_json(load_config(self.folder, type(self.config)))
         changed = [
-            f"{name} {before.get(name)!r} (now {value!r})"
+            f"{name} {before[name]!r} (now {value!r})"
             for name, value in _as_json(self.config).items()
-            if name not in MAY_CHANGE and before.get(name) != value
+            if name not in MAY_CHANGE and before[name] != value
         ]
         if changed:
             raise UserError(

@@ -1,209 +1,383 @@
-"""The commands of each app, as a user types them, on a run of seconds."""
+"""The contract of every app on disk: files, commands, runs and exports.
 
+In this process, but for one chain of commands as a user types them.
+"""
+
+import dataclasses
+import importlib
 import json
 import os
+import pathlib
+import shutil
 import signal
-import subprocess
-import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-# What each app predicts from; {run} is the run folder.
-INPUTS = {
-    "captioning": [f"{{run}}/samples/valid-0000{k}.png" for k in range(2)],
-    "sentiment": ["not bad at all", ""],
-    "translation": ["The small black cats sleep.", ""],
-    "video_tagging": [f"{{run}}/samples/valid-0000{k}" for k in range(2)],
-}
-
-
-def inputs_of(app, run):
-    return [given.format(run=run) for given in INPUTS[app]]
-
+from common import options
+from common.training import checkpoints, interrupts
+from tests.support import commands
 
 FILES = [
-    *["README.md", "__init__.py", "config.py", "data.py", "model.py"],
+    *["README.md", "__init__.py", "config.py", "data.py", "batches.py"],
+    *["model.py", "pipeline.py", "predictor.py"],
     *["train.py", "evaluate.py", "predict.py", "export.py"],
 ]
+VERBS = ["train", "evaluate", "predict", "export"]
 
 
-@pytest.fixture(scope="session")
-def smoke_runs(tmp_path_factory, make_command):
-    """Trains each app once; gives (command, training's output) by app."""
-    trained = {}
-
-    def smoke_run(app):
-        if app not in trained:
-            command = make_command(tmp_path_factory.mktemp(app))
-            done = command(f"apps.{app}.train", "--smoke")
-            command(f"apps.{app}.export", f"runs/{app}")
-            trained[app] = command, done.stdout
-        return trained[app]
-
-    return smoke_run
+@pytest.fixture(scope="module", params=commands.PACKAGES)
+def app(request, trained_app):
+    """Each app in turn, trained for a few seconds and exported."""
+    return trained_app(request.param)
 
 
-@pytest.fixture
-def trained(app, smoke_runs):
-    return smoke_runs(app)
+def app_module(app, name):
+    return importlib.import_module(f"{app.package}.{name}")
 
 
 def last_line(done):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_each_app_has_the_same_files(app, root):
-    names = {path.name for path in (root / "apps" / app).iterdir()}
-    assert set(FILES) <= names
+def variables(run):
+    """The history and all variables of a run's newest checkpoint."""
+    path, state = checkpoints.newest(run / "checkpoints")
+    with np.load(path / checkpoints.VARIABLES) as values:
+        return state, {name: values[name] for name in values.files}
 
 
-def test_training_ends_with_the_next_three_commands(app, trained):
-    _, printed = trained
-    for verb in ("evaluate", "predict", "export"):
-        assert f"python -m apps.{app}.{verb} runs/{app}" in printed
+class TestFiles:
+    def test_each_app_has_the_same_files_and_few_others(self, app):
+        folder = commands.ROOT / app.package.replace(".", "/")
+        names = {path.name for path in folder.iterdir() if path.is_file()}
+        assert set(FILES) <= names
+        others = sorted(name for name in names - set(FILES))
+        assert all(name.endswith(".py") for name in others)
+        assert len(others) <= 4
+        assert (folder / "datasets" / "__init__.py").is_file()
+
+    def test_help_needs_no_tensorflow_and_shows_real_names(self, app, tmp_path):
+        # Whoever imports these would fail.
+        for name in ("keras", "tensorflow"):
+            (tmp_path / f"{name}.py").write_text("raise SystemExit('loaded')")
+        for verb in VERBS:
+            module = f"{app.package}.{verb}"
+            done = commands.run_process(module, "--help", folder=tmp_path)
+            assert f"usage: python -m {module}" in done.stdout
+            assert "None" not in done.stdout
+        done = commands.run_process(app.package, folder=tmp_path)
+        for verb in VERBS:
+            assert f"python -m {app.package}.{verb}" in done.stdout
+
+    def test_every_field_of_the_config_is_a_flag_with_a_help(self, app):
+        config = app_module(app, "config")
+        parser = config.train_parser()
+        actions = {action.dest: action for action in parser._actions}
+        for field in dataclasses.fields(config.Config):
+            assert actions[field.name].help, field.name
+
+    def test_a_foreign_package_common_is_one_line(self, app, tmp_path):
+        if not (commands.ROOT / "common").is_dir():
+            pytest.skip("this project has common inside its own package")
+        (tmp_path / "common").mkdir()
+        (tmp_path / "common" / "__init__.py").write_text("")
+        done = commands.run_process(
+            f"{app.package}.train", folder=tmp_path, status=2
+        )
+        assert done.stderr.startswith("error: the package common that Python")
+        assert done.stderr.count("\n") == 1
 
 
-def test_the_run_folder_is_complete(app, trained):
-    command, _ = trained
-    folder = command.folder / "runs" / app
-    names = {path.name for path in folder.iterdir()}
-    assert names >= {
-        *["config.json", "versions.json", "data.json", "metrics.json"],
-        *["log.csv", "curves.png", "checkpoints", "model.keras"],
-        "tensorboard",
-    }
-    assert not [name for name in names if "partial" in name]
+class TestTraining:
+    def test_it_ends_with_the_next_three_commands(self, app):
+        name = app.package.rpartition(".")[2]
+        for verb in ("evaluate", "predict", "export"):
+            assert f"python -m {app.package}.{verb} runs/{name}" in app.printed
 
-
-def test_the_same_command_again_says_that_it_is_finished(app, trained):
-    command, _ = trained
-    done = command(f"apps.{app}.train", "--smoke")
-    assert "this run is finished" in done.stdout
-
-
-def test_run_and_export_score_the_same(app, trained):
-    command, _ = trained
-    run = command(f"apps.{app}.evaluate", f"runs/{app}")
-    exported = command(f"apps.{app}.evaluate", f"exports/{app}")
-    assert last_line(run)["examples"] > 0
-    assert last_line(exported) == pytest.approx(last_line(run), abs=1e-6)
-
-
-def test_run_and_export_answer_the_same(app, trained):
-    command, _ = trained
-    given = inputs_of(app, f"runs/{app}")
-    run = command(f"apps.{app}.predict", f"runs/{app}", *given)
-    exported = command(f"apps.{app}.predict", f"exports/{app}/1", *given)
-    assert len(run.stdout.splitlines()) >= len(given)  # A video has segments.
-    assert exported.stdout == run.stdout
-    assert run.stderr == ""  # Nothing of TensorFlow either.
-
-
-def test_limit_and_split(app, trained):
-    command, _ = trained
-    done = command(
-        f"apps.{app}.evaluate",
-        *[f"runs/{app}", "--split", "valid", "--limit", "7"],
-    )
-    assert last_line(done)["examples"] == 7
-
-
-def test_a_wrong_split_and_a_wrong_limit(app, trained, refusal):
-    evaluate, run = f"apps.{app}.evaluate", f"runs/{app}"
-    folder = trained[0].folder
-    error = refusal(evaluate, run, "--split", "dev", folder=folder)
-    assert "--split dev: expected all or one of" in error
-    error = refusal(evaluate, run, "--limit", "-1", folder=folder)
-    assert "--limit must be 0 or more, got -1" in error
-
-
-def test_a_second_export_is_the_next_version(app, trained):
-    command, _ = trained
-    done = command(f"apps.{app}.export", f"runs/{app}")
-    assert f"exports/{app}/2: exported" in done.stdout
-    versions = command.folder / "exports" / app
-    assert sorted(path.name for path in versions.iterdir()) == ["1", "2"]
-
-
-def test_every_tensor_of_the_signature_has_a_batch_axis(app, trained):
-    command, _ = trained
-    loaded = tf.saved_model.load(str(command.folder / "exports" / app / "1"))
-    signature = loaded.signatures["serving_default"]
-    inputs = signature.structured_input_signature[1]
-    for spec in [*inputs.values(), *signature.structured_outputs.values()]:
-        assert spec.shape[0] is None
-
-
-def test_the_graph_holds_no_kernel_of_one_machine(app, trained):
-    command, _ = trained
-    path = command.folder / "exports" / app / "1" / "saved_model.pb"
-    content = path.read_bytes()
-    for word in (b"Cudnn", b"PyFunc"):
-        assert word not in content
-
-
-def test_the_warm_up_requests_play(app, trained):
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    command, _ = trained
-    folder = command.folder / "exports" / app / "1"
-    loaded = tf.saved_model.load(str(folder))
-    signature = loaded.signatures["serving_default"]
-    path = folder / "assets.extra" / "tf_serving_warmup_requests"
-    records = list(tf.data.TFRecordDataset(str(path)))
-    assert records
-    for record in records:
-        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-        request = log.predict_log.request
-        assert request.model_spec.signature_name == "serving_default"
-        inputs = {
-            name: tf.constant(tf.make_ndarray(value))
-            for name, value in request.inputs.items()
+    def test_the_run_folder_is_complete(self, app):
+        names = {path.name for path in app.run.iterdir()}
+        assert names >= {
+            *["config.json", "versions.json", "data.json", "metrics.json"],
+            *["log.csv", "curves.png", "checkpoints", "model.keras"],
+            "tensorboard",
         }
-        assert signature(**inputs)
+        assert not [name for name in names if "partial" in name]
+
+    def test_a_finished_run_says_so_and_changes_nothing(self, app):
+        before = (app.run / "model.keras").read_bytes()
+        done = app.command("train", "--smoke")
+        assert "this run is finished" in done.stdout
+        assert (app.run / "model.keras").read_bytes() == before
+
+    def test_its_options_come_back_from_the_run(self, app):
+        config = app_module(app, "config")
+        path = app.run / "config.json"
+        assert options.read_config(path, config.Config) == vars(config.SMOKE)
+
+    def test_other_options_on_the_same_folder_are_refused(self, app):
+        error = app.error("train", "--smoke", "--seed", "7")
+        assert "a run with other options: seed 0 (now 7)" in error
+
+    def test_a_run_stopped_twice_by_ctrl_c_ends_as_if_it_had_not(
+        self, app, tmp_path, monkeypatch, signals
+    ):
+        num_batches = count_batches(monkeypatch)
+        reference = variables(app.run)
+        stops = [
+            stop_at_the_end_of_epoch_1,
+            stop_in_the_middle_of_epoch_2,
+        ]
+        for stop, place in zip(stops, [(1, 0), (1, None)], strict=True):
+            stop(num_batches)
+            done = train(app, tmp_path, status=interrupts.EXIT_STATUS)
+            assert "the same command goes on from here" in done.stdout
+            state, _ = variables(run_in(app, tmp_path))
+            assert state["epoch"] == place[0]
+            assert (state["step"] == 0) == (place[1] == 0)
+        num_batches.stop_at = None
+        done = train(app, tmp_path)
+        assert "going on after epoch 1" in done.stdout
+        state, values = variables(run_in(app, tmp_path))
+        assert validation(state) == validation(reference[0])
+        assert values.keys() == reference[1].keys()
+        for name, value in values.items():
+            np.testing.assert_array_equal(value, reference[1][name])
+
+    def test_a_run_that_diverges_says_so(self, app, tmp_path):
+        error = commands.error_line(
+            f"{app.package}.train",
+            *["--smoke", "--learning-rate", "1e30", "--clip-norm", "1e30"],
+            folder=tmp_path,
+        )
+        assert "the loss is " in error
+        assert " in epoch 1; try a lower --learning-rate" in error
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "predict", "export"])
-def test_a_run_that_is_not_there(app, refusal, tmp_path, verb):
-    inputs = INPUTS[app] if verb == "predict" else []
-    error = refusal(f"apps.{app}.{verb}", "nowhere", *inputs)
-    assert "nowhere: expected a run folder" in error
-    assert list(tmp_path.iterdir()) == []
+class Counter:
+    """Sends Ctrl-C when a batch of training ends."""
+
+    def __init__(self):
+        self.done = 0
+        self.epoch_length = None
+        self.stop_at = None
 
 
-def test_an_unknown_flag(app, refusal):
-    error = refusal(f"apps.{app}.train", "--epoch", "3")
-    assert "unknown argument --epoch; did you mean --epochs?" in error
+def count_batches(monkeypatch):
+    counter = Counter()
+    original = interrupts.Stop.on_train_batch_end
+
+    def counted(self, batch, logs=None):
+        counter.done += 1
+        counter.epoch_length = self.params["steps"]
+        if counter.stop_at and counter.done == counter.stop_at(counter):
+            os.kill(os.getpid(), signal.SIGINT)
+        original(self, batch, logs)
+
+    monkeypatch.setattr(interrupts.Stop, "on_train_batch_end", counted)
+    return counter
 
 
-def test_data_that_are_not_there(app, command):
-    # In a process of its own: no line of a library may come before it.
-    error = command.error(f"apps.{app}.train", "--data", "nowhere.csv")
-    assert "--data nowhere.csv: no such file or folder" in error
-    assert list(command.folder.iterdir()) == []
+def stop_at_the_end_of_epoch_1(counter):
+    counter.stop_at = lambda counter: counter.epoch_length
 
 
-@pytest.mark.slow  # The training tests of each app do it in one process.
-def test_ctrl_c_saves_and_the_same_command_goes_on(app, command, root):
-    arguments = ["--smoke", "--epochs", "50", "--patience", "50"]
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", f"apps.{app}.train", *arguments],
-        cwd=command.folder,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+def stop_in_the_middle_of_epoch_2(counter):
+    counter.done = 0
+    counter.stop_at = lambda counter: counter.epoch_length // 2
+
+
+def train(app, folder, **kwargs):
+    return commands.run_command(
+        f"{app.package}.train", "--smoke", folder=folder, **kwargs
     )
-    for line in process.stdout:
-        if line.startswith("epoch 1/50"):
-            process.send_signal(signal.SIGINT)
-            break
-    rest = process.stdout.read()
-    assert process.wait() == 130, rest
-    process.stdout.close()
-    assert "the same command goes on from here" in rest
-    done = command(
-        f"apps.{app}.train", "--smoke", "--epochs", "2", "--patience", "50"
+
+
+def run_in(app, folder):
+    return folder / "runs" / app.package.rpartition(".")[2]
+
+
+def validation(state):
+    """The validation scores of a history.
+
+    The training loss of an epoch that was cut is a mean over its second part.
+    """
+    return [
+        {name: row[name] for name in row if name.startswith("val_")}
+        for row in state["history"]
+    ]
+
+
+class TestEvaluate:
+    def test_run_and_export_score_the_same(self, app):
+        run = app.command("evaluate", app.run)
+        exported = app.command("evaluate", app.export.parent)
+        assert last_line(run)["examples"] > 0
+        assert last_line(exported) == pytest.approx(last_line(run), abs=1e-6)
+
+    def test_limit_and_split(self, app):
+        done = app.command(
+            "evaluate", app.run, "--split", "valid", "--limit", "7"
+        )
+        assert last_line(done)["examples"] == 7
+
+    def test_a_wrong_split_and_a_wrong_limit(self, app):
+        error = app.error("evaluate", app.run, "--split", "dev")
+        assert "--split dev: expected all or one of" in error
+        error = app.error("evaluate", app.run, "--limit", "-1")
+        assert "--limit must be at least 0, got -1" in error
+
+
+class TestPredict:
+    def test_run_and_export_answer_the_same(self, app):
+        run = app.command("predict", app.run, *app.inputs)
+        exported = app.command("predict", app.export, *app.inputs)
+        assert run.stdout.strip()
+        assert exported.stdout == run.stdout
+        assert (run.stderr, exported.stderr) == ("", "")
+
+    def test_no_inputs_are_an_error(self, app):
+        assert "or --file FILE" in app.error("predict", app.run)
+
+    def test_a_file_that_is_not_there(self, app):
+        error = app.error("predict", app.run, "--file", "gone.txt")
+        assert "gone.txt: No such file" in error
+
+
+class TestExport:
+    def test_a_second_export_is_the_next_version(self, app, tmp_path):
+        (tmp_path / app.run.name / "1").mkdir(parents=True)
+        done = app.command("export", app.run, "--to", tmp_path)
+        assert f"{app.run.name}/2: exported" in done.stdout
+        versions = (tmp_path / app.run.name).iterdir()
+        assert sorted(path.name for path in versions) == ["1", "2"]
+
+    def test_every_tensor_has_a_batch_axis_and_batches_of_none_work(self, app):
+        loaded = tf.saved_model.load(str(app.export))
+        signature = loaded.signatures["serving_default"]
+        inputs = signature.structured_input_signature[1]
+        for spec in [*inputs.values(), *signature.structured_outputs.values()]:
+            assert spec.shape[0] is None
+
+    def test_the_graph_holds_no_kernel_of_one_machine(self, app):
+        content = (app.export / "saved_model.pb").read_bytes()
+        for word in (b"Cudnn", b"PyFunc"):
+            assert word not in content
+
+    def test_the_warm_up_requests_play(self, app):
+        from tensorflow_serving.apis import prediction_log_pb2
+
+        loaded = tf.saved_model.load(str(app.export))
+        signature = loaded.signatures["serving_default"]
+        path = app.export / "assets.extra" / "tf_serving_warmup_requests"
+        records = list(tf.data.TFRecordDataset(str(path)))
+        assert records
+        for record in records:
+            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+            request = log.predict_log.request
+            assert request.model_spec.signature_name == "serving_default"
+            inputs = {
+                name: tf.constant(tf.make_ndarray(value))
+                for name, value in request.inputs.items()
+            }
+            assert signature(**inputs)
+
+    def test_options_and_a_card_lie_beside_the_model(self, app):
+        names = {path.name for path in app.export.iterdir()}
+        assert {"config.json", "data.json", "MODEL_CARD.md"} <= names
+        card = (app.export / "MODEL_CARD.md").read_text()
+        assert "validation" in card
+        assert "Made with python" in card
+
+    def test_an_export_is_not_exported_again(self, app):
+        error = app.error("export", app.export)
+        assert "already exported; give the run folder" in error
+
+
+def damage(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+BAD_RUNS = {
+    "not there": (shutil.rmtree, "expected a run folder"),
+    "an empty folder": (
+        lambda run: [shutil.rmtree(run), run.mkdir()],
+        "it is neither",
+    ),
+    "a file": (
+        lambda run: [shutil.rmtree(run), run.write_text("x")],
+        "it is neither",
+    ),
+    "no epoch yet": (
+        lambda run: (run / "model.keras").unlink(),
+        "no epoch is finished yet",
+    ),
+    "a model cut short": (
+        lambda run: damage(run / "model.keras"),
+        "model.keras: cannot load it (",
+    ),
+}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("name", BAD_RUNS)
+    def test_a_run_that_cannot_be_used_is_named(self, app, tmp_path, name):
+        spoil, message = BAD_RUNS[name]
+        shutil.copytree(app.run, tmp_path / "run")
+        spoil(tmp_path / "run")
+        for verb in ("evaluate", "predict", "export"):
+            inputs = app.inputs if verb == "predict" else []
+            error = commands.error_line(
+                f"{app.package}.{verb}", "run", *inputs, folder=tmp_path
+            )
+            assert message in error
+            assert not (tmp_path / "exports").exists()
+
+    def test_a_run_of_another_version_says_what_to_do(self, app, tmp_path):
+        shutil.copytree(app.run, tmp_path / "run")
+        path = tmp_path / "run" / "config.json"
+        config = json.loads(path.read_text()) | {"gone": 1}
+        path.write_text(json.dumps(config))
+        error = commands.error_line(
+            f"{app.package}.train",
+            *["--smoke", "--run-dir", "run"],
+            folder=tmp_path,
+        )
+        assert "written by another version" in error
+        assert "gone" in error
+
+    def test_an_unknown_flag(self, app):
+        error = app.error("train", "--epoch", "3")
+        assert "unknown argument --epoch; did you mean --epochs?" in error
+
+    def test_data_that_are_not_there(self, app, tmp_path):
+        error = commands.error_line(
+            f"{app.package}.train", "--data", "gone.csv", folder=tmp_path
+        )
+        assert "--data gone.csv: no such file or folder" in error
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands_of_a_user_each_in_a_process(tmp_path):
+    """One app stands for all: what differs is in this process above."""
+    package = commands.PACKAGES[-1]
+    name = package.rpartition(".")[2]
+    run = pathlib.Path("runs") / name
+
+    def command(verb, *args):
+        done = commands.run_process(f"{package}.{verb}", *args, folder=tmp_path)
+        # No line of a library either, but of `fit` when it warns.
+        assert done.stderr == ""
+        return done
+
+    command("train", "--smoke", "--epochs", "1")
+    scored = command("evaluate", run)
+    inputs = commands.example_inputs(tmp_path / run)
+    answer = command("predict", run, *inputs)
+    command("export", run)
+    exported = f"exports/{name}"
+    assert last_line(command("evaluate", exported)) == pytest.approx(
+        last_line(scored), abs=1e-6
     )
-    assert "going on after epoch" in done.stdout
+    assert command("predict", exported, *inputs).stdout == answer.stdout

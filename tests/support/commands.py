@@ -3,12 +3,24 @@
 import contextlib
 import importlib
 import io
+import json
 import os
+import pathlib
+import shlex
+import subprocess
 import sys
 from typing import NamedTuple
 from unittest import mock
 
 from common import cli
+
+ROOT = pathlib.Path(__file__).parents[2]
+# The packages of all apps on disk, such as "apps.sentiment".
+PACKAGES = sorted(
+    ".".join(path.parent.relative_to(ROOT).parts)
+    for pattern in ("*/train.py", "apps/*/train.py")
+    for path in ROOT.glob(pattern)
+)
 
 
 class Done(NamedTuple):
@@ -59,18 +71,72 @@ def error_line(module, *args, folder, **kwargs):
     return lines[0]
 
 
-class Trained(NamedTuple):
-    """An app's run of seconds, and its export."""
+def run_process(module, *args, folder, status=0, path=ROOT):
+    """Runs `python -m MODULE ARGS` in a process of its own, as a user does."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(folder), str(path)])
+    }
+    # A user's shell does not have what libraries set in this process.
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, args)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        timeout=600,
+    )
+    stdout, stderr = (
+        stream.decode("utf-8", "replace")
+        for stream in (done.stdout, done.stderr)
+    )
+    assert done.returncode == status, stdout + stderr
+    return Done(stdout, stderr, done.returncode)
 
-    folder: object
-    run: object
-    export: object
+
+class Trained(NamedTuple):
+    """An app's run of seconds, and its export.
+
+    Attributes:
+        package: such as "apps.sentiment".
+        folder: where its commands ran.
+        run: the run folder.
+        export: the folder of the exported version.
+        printed: the output of training.
+    """
+
+    package: str
+    folder: pathlib.Path
+    run: pathlib.Path
+    export: pathlib.Path
     printed: str
 
+    @property
+    def inputs(self):
+        """What `predict` is asked in the line "Next:" of training."""
+        return example_inputs(self.run)
 
-def train_once(app, folder):
+    def command(self, verb, *args, **kwargs):
+        """Runs a command of the app where it was trained."""
+        return run_command(
+            f"{self.package}.{verb}", *args, folder=self.folder, **kwargs
+        )
+
+    def error(self, verb, *args, **kwargs):
+        """Returns the one line of a wrong command of the app."""
+        return error_line(
+            f"{self.package}.{verb}", *args, folder=self.folder, **kwargs
+        )
+
+
+def example_inputs(run):
+    """Returns the arguments after `predict RUN` that training proposes."""
+    return shlex.split(json.loads((run / "data.json").read_text())["example"])
+
+
+def train_once(package, folder):
     """Trains and exports an app with --smoke, in a folder of its own."""
-    done = run_command(f"apps.{app}.train", "--smoke", folder=folder)
-    run_command(f"apps.{app}.export", f"runs/{app}", folder=folder)
-    export = folder / "exports" / app / "1"
-    return Trained(folder, folder / "runs" / app, export, done.stdout)
+    name = package.rpartition(".")[2]
+    done = run_command(f"{package}.train", "--smoke", folder=folder)
+    run_command(f"{package}.export", f"runs/{name}", folder=folder)
+    export = folder / "exports" / name / "1"
+    return Trained(package, folder, folder / "runs" / name, export, done.stdout)
