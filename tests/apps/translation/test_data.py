@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from apps.translation import batches as encoded
-from apps.translation import data, datasets, text
+from apps.translation import data, text
 from apps.translation.config import Config
+from common.data.splits import SPLITS
 from common.errors import UserError
 from common.training import runs
+from tests.support import commands
 
 # Enough for a hash to put several into every tenth.
 COUPLES = [(f"house {n}", f"maison {n}") for n in range(99)]
@@ -28,8 +29,8 @@ def rows(sequences):
     return [sequences[number].tolist() for number in range(len(sequences))]
 
 
-def skipped(dataset, split="train"):
-    return dataset.report[split]["skipped"]
+def skipped(dataset):
+    return dataset.report["skipped"]
 
 
 # What `load` makes of the pairs
@@ -98,7 +99,7 @@ def test_nothing_is_unknown_to_characters_and_subwords(tmp_path, level):
 def test_ids_do_not_depend_on_how_pairs_are_grouped(tmp_path, monkeypatch):
     path = write(tmp_path / "a.tsv")
     whole = load(path)
-    monkeypatch.setattr(encoded, "CHUNK", 50)
+    monkeypatch.setattr(data, "CHUNK", 50)
     pieces = load(path)
     assert pieces.source_vocabulary == whole.source_vocabulary
     assert pieces.target_vocabulary == whole.target_vocabulary
@@ -128,16 +129,16 @@ def test_pairs_with_an_empty_side_are_left_out_and_told(tmp_path):
     write(tmp_path / "valid.tsv", [*VALID, ("", "rien")])
     write(tmp_path / "test.tsv", [("fine", "beau"), ("dull", "")])
     dataset = load(tmp_path)
-    assert dataset.report["train"]["pairs"] == len(dataset.train.source) == 99
-    places = [f"{tmp_path}/train.tsv:{line}" for line in (4, 5, 6, 7)]
-    told = {"with an empty side": {"count": 4, "first": places}}
-    assert skipped(dataset) == told
+    assert dataset.report["train"] == {"examples": 99}
+    assert len(dataset.train.source) == 99
+    places = [f"{tmp_path}/{split}.tsv:2" for split in ("test", "valid")]
+    places += [f"{tmp_path}/train.tsv:{line}" for line in (4, 5, 6, 7)]
+    assert skipped(dataset) == {
+        "with an empty side": {"count": 6, "first": places[:5]}
+    }
     for split in ("valid", "test"):
-        places = [f"{tmp_path}/{split}.tsv:2"]
-        assert dataset.report[split] == {
-            "pairs": 1,
-            "skipped": {"with an empty side": {"count": 1, "first": places}},
-        }
+        assert dataset.report[split] == {"examples": 1}
+    assert f"skipped: 6 (with an empty side): {places[0]}" in dataset.summary()
 
 
 def test_sources_that_are_held_out_are_not_learnt_from(tmp_path):
@@ -147,9 +148,11 @@ def test_sources_that_are_held_out_are_not_learnt_from(tmp_path):
     write(tmp_path / "test.tsv", [("house 5", "logis 5"), ("house 6", "")])
     dataset = load(tmp_path)
     places = [f"{tmp_path}/train.tsv:{line}" for line in (4, 6)]
-    assert skipped(dataset) == {"also held out": {"count": 2, "first": places}}
-    assert dataset.report["train"]["pairs"] == len(dataset.train.source) == 97
-    assert dataset.report["valid"]["pairs"] == len(dataset.valid_pairs) == 3
+    assert skipped(dataset)["also held out"] == {"count": 2, "first": places}
+    num_train = dataset.report["train"]["examples"]
+    assert num_train == len(dataset.train.source) == 97
+    num_valid = dataset.report["valid"]["examples"]
+    assert num_valid == len(dataset.valid_pairs) == 3
 
 
 def test_a_pair_may_occur_twice_in_training(tmp_path):
@@ -170,7 +173,7 @@ def test_pairs_too_long_or_too_unequal_are_left_out_of_training(tmp_path):
     places = [f"{tmp_path}/train.tsv:{line}" for line in (3, 5, 7, 8)]
     reason = "too long or too unequal"
     assert skipped(dataset) == {reason: {"count": 4, "first": places}}
-    assert dataset.report["valid"] == {"pairs": 1, "skipped": {}}
+    assert dataset.report["valid"] == {"examples": 1}
     assert dataset.valid.source.lengths.tolist() == [9]
 
 
@@ -187,12 +190,13 @@ def test_only_the_first_places_are_told(tmp_path):
 def test_the_report_is_complete_and_stored_in_the_run_folder(tmp_path):
     path = write(tmp_path / "train.tsv")
     dataset = load(path)
-    num_pairs = [dataset.report[split]["pairs"] for split in datasets.SPLITS]
+    num_pairs = [dataset.report[split]["examples"] for split in SPLITS]
     assert sum(num_pairs) == 99
     assert all(num_pairs)
-    assert list(dataset.report) == ["data", "languages", "test", "valid"] + [
-        "train"
-    ]
+    assert dataset.report.keys() == {
+        *["data", "languages", "skipped", "example"],
+        *SPLITS,
+    }
     assert dataset.report["data"] == str(path)
     assert dataset.report["languages"] == ["source", "target"]
     config = Config(run_dir=str(tmp_path / "run"))
@@ -205,7 +209,7 @@ def test_the_report_is_complete_and_stored_in_the_run_folder(tmp_path):
 
 def chosen(tmp_path, **options):
     dataset = load(tmp_path, **options)
-    assert dataset.report["valid"]["pairs"] == 60
+    assert dataset.report["valid"]["examples"] == 60
     assert len(dataset.valid.source) == len(dataset.valid_pairs)
     return [int(pair.where.rpartition(":")[2]) for pair in dataset.valid_pairs]
 
@@ -229,7 +233,7 @@ def test_few_validation_pairs_are_chosen_by_the_seed(tmp_path):
 
 def test_no_training_pairs_but_reasons(tmp_path):
     write(tmp_path / "train.tsv", [("a b c", "a"), ("", "x"), *VALID])
-    write(tmp_path / "valid.tsv", VALID)
+    write(tmp_path / "valid.tsv", [*VALID, ("", "not of training")])
     message = (
         "no training pairs; skipped: 1 with an empty side, 1 also held out,"
         " 1 too long or too unequal"
@@ -262,103 +266,34 @@ def test_a_vocabulary_that_cannot_hold_every_byte(tmp_path, level):
         load(write(tmp_path / "a.tsv"), level, vocab_size=259)
 
 
-def test_a_bad_line_ends_the_command_with_one_line_and_no_run(command):
-    (command.folder / "a.tsv").write_text("house\tmaison\nno tab\n")
-    error = command.error("apps.translation.train", "--data", "a.tsv")
+def test_a_bad_line_ends_the_command_with_one_line_and_no_run(tmp_path):
+    (tmp_path / "a.tsv").write_text("house\tmaison\nno tab\n")
+    error = commands.error_line(
+        "apps.translation.train", "--data", "a.tsv", folder=tmp_path
+    )
     assert "a.tsv:2: no tab in 'no tab'; expected source<TAB>target" in error
-    assert not (command.folder / "runs").exists()
+    assert not (tmp_path / "runs").exists()
 
 
-# Batches
-
-LENGTHS = [
-    *[(3, 2), (1, 1), (7, 9), (17, 15), (2, 3), (5, 5), (8, 6), (30, 31)],
-    *[(4, 3), (6, 7), (20, 19), (11, 21), (22, 22), (25, 20)],
-]
+# Options
 
 
-def sequences(column, offset):
-    lengths = [couple[column] for couple in LENGTHS]
-    ids = np.repeat(np.arange(len(LENGTHS)) + offset, lengths)
-    return encoded.Sequences(ids.astype(np.int32), np.cumsum([0, *lengths]))
-
-
-@pytest.fixture
-def pairs():
-    """Pair n consists of ids n + 10, its translation of ids n + 50."""
-    return encoded.Encoded(sequences(0, 10), sequences(1, 50))
-
-
-def batches(pairs, epoch=None, start=0, **options):
-    config = Config(**{"batch_tokens": 64, "num_buckets": 2} | options)
-    dataset = encoded.batches(pairs, config, epoch, start)
-    found = list(dataset.as_numpy_iterator())
-    assert dataset.cardinality() == len(found)
-    return found
-
-
-def order(found):
-    return [
-        n for (source, _), *_ in found for n in (source[:, 0] - 10).tolist()
-    ]
-
-
-@pytest.mark.parametrize("epoch", [None, 0, 1])
-def test_every_pair_comes_once_padded_on_the_right(pairs, epoch):
-    found = batches(pairs, epoch)
-    assert sorted(order(found)) == list(range(len(LENGTHS)))
-    for batch in found:
-        (source, before), labels, weights = batch
-        assert source.shape == before.shape == labels.shape == weights.shape
-        assert weights.dtype == np.float32
-        for row, number in enumerate(order([batch])):
-            num_source, num_target = LENGTHS[number]
-            told = [number + 50] * num_target
-            sides = (
-                (source, [number + 10] * num_source + [text.END_ID]),
-                (before, [text.START_ID, *told]),
-                (labels, [*told, text.END_ID]),
-                (weights, [1] * (num_target + 1)),
-            )
-            for side, expected in sides:
-                num_real = len(expected)
-                assert side[row, :num_real].tolist() == expected
-                assert (side[row, num_real:] == text.PADDING_ID).all()
-
-
-def test_shapes_are_few_and_fixed(pairs):
-    shapes = [labels.shape for _, labels, _ in batches(pairs, epoch=0)]
-    assert set(shapes) == {(5, 12), (2, 32), (1, 32)}
-    assert shapes.count((1, 32)) == 1  # What is left.
-    one = {labels.shape for _, labels, _ in batches(pairs, num_buckets=1)}
-    assert one == {(2, 32)}
-
-
-@pytest.mark.parametrize("batch_tokens", [33, 64, 100])
-def test_no_batch_has_more_tokens_than_allowed(pairs, batch_tokens):
-    found = batches(pairs, num_buckets=4, batch_tokens=batch_tokens)
-    assert all(labels.size <= batch_tokens for _, labels, _ in found)
-
-
-def test_a_sentence_longer_than_a_batch_stands_alone(pairs):
-    found = batches(pairs, batch_tokens=1)
-    assert [len(labels) for _, labels, _ in found] == [1] * len(LENGTHS)
-
-
-def test_order_follows_seed_and_epoch(pairs):
-    first = order(batches(pairs, epoch=1))
-    assert order(batches(pairs, epoch=1)) == first
-    assert order(batches(pairs, epoch=2)) != first
-    assert order(batches(pairs, epoch=1, seed=1)) != first
-
-
-def test_without_an_epoch_the_order_is_that_of_the_data(pairs):
-    assert order(batches(pairs, num_buckets=1)) == list(range(len(LENGTHS)))
-
-
-def test_an_epoch_goes_on_where_it_was_left(pairs):
-    whole = batches(pairs, epoch=1)
-    rest = batches(pairs, epoch=1, start=2)
-    assert len(rest) == len(whole) - 2
-    assert order(rest) == order(whole[2:])
-    assert batches(pairs, epoch=1, start=len(whole)) == []
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"units": 7}, "--units must be even, half for each direction, got 7"),
+        ({"num_layers": 5}, "--num-layers must be at least 1 and below 5"),
+        (
+            {"attention": "none", "coverage_penalty": 1.0},
+            "--coverage-penalty needs attention",
+        ),
+        ({"level": "subword", "source_vectors": "v.txt"}, "add --level word"),
+        (
+            {"vocab_size": text.NUM_SPECIAL},
+            f"--vocab-size must be at least {text.NUM_SPECIAL + 1}, got",
+        ),
+    ],
+)
+def test_options_that_cannot_work(options, expected):
+    with pytest.raises(UserError, match=expected):
+        Config(**options)

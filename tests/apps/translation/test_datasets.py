@@ -7,7 +7,6 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from apps.translation import datasets
-from apps.translation.config import Config
 from apps.translation.datasets import builtin
 from common.errors import UserError
 
@@ -44,16 +43,12 @@ def write_parallel(folder, stem="train", couples=COUPLES, gz=""):
     return folder
 
 
-def config(data, **options):
-    return Config(data=str(data), **options)
-
-
 def couples(stream):
     return [(pair.source, pair.target) for pair in stream]
 
 
 def opened(data, **options):
-    splits = datasets.open_splits(config(data, **options))
+    splits = datasets.open_splits(str(data), **options)
     return {name: couples(stream) for name, stream in splits.items()}
 
 
@@ -62,7 +57,7 @@ def everything(data, **options):
 
 
 def languages(data, **options):
-    return datasets.languages(config(data, **options))
+    return datasets.languages(str(data), **options)
 
 
 def turned(rows):
@@ -160,7 +155,7 @@ def test_a_third_language_and_other_files_do_not_disturb(tmp_path):
 def test_places_name_the_source_file_and_the_line(tmp_path):
     write_parallel(tmp_path, gz=".gz")
     write_parallel(tmp_path, "valid", COUPLES[:3])
-    splits = datasets.open_splits(config(tmp_path, source="en"))
+    splits = datasets.open_splits(str(tmp_path), source="en")
     first = next(iter(splits["train"]))
     assert first == (*COUPLES[0][::-1], f"{tmp_path / 'train.en.gz'}:1")
     assert list(splits["valid"])[2].where == f"{tmp_path / 'valid.en'}:3"
@@ -196,7 +191,7 @@ def test_further_columns_and_blank_lines_do_not_count(tmp_path):
     assert everything(path) == [("Hallo", "Hi"), ("Los.", "Go.")]
     places = {
         pair.where
-        for stream in datasets.open_splits(config(path)).values()
+        for stream in datasets.open_splits(str(path)).values()
         for pair in stream
     }
     assert places == {f"{path}:1", f"{path}:4"}
@@ -224,7 +219,7 @@ def test_a_zip_with_one_text_file(tmp_path):
     assert everything(path) == sorted(COUPLES)
     assert languages(path) == ("source", "target")
     assert languages(path, source="de", target="en") == ("de", "en")
-    first = next(iter(datasets.open_splits(config(path))["train"]))
+    first = next(iter(datasets.open_splits(str(path))["train"]))
     assert first.where.startswith(f"{path}:")
 
 
@@ -287,7 +282,7 @@ def test_other_encodings(tmp_path):
 def test_pairs_are_read_one_by_one_and_anew_at_each_pass(tmp_path):
     write(tmp_path / "train.tsv", [*TABBED, "no tab"])
     write(tmp_path / "valid.tsv", TABBED)
-    stream = datasets.open_splits(config(tmp_path))["train"]
+    stream = datasets.open_splits(str(tmp_path))["train"]
     for _ in range(2):
         assert next(iter(stream)).source == GERMAN[0]
     with pytest.raises(UserError, match="train.tsv:100: no tab"):
@@ -334,8 +329,8 @@ def test_parallel_files_of_different_length_are_read_until_one_ends(tmp_path):
     write(tmp_path / "train.de", GERMAN)
     write(tmp_path / "train.en", ENGLISH[:50])
     write_parallel(tmp_path, "valid", COUPLES[:1])
-    options = config(tmp_path, source="de")
-    read = iter(datasets.open_splits(options)["train"])
+    splits = datasets.open_splits(str(tmp_path), source="de")
+    read = iter(splits["train"])
     assert [next(read).target for _ in range(50)] == ENGLISH[:50]
     with pytest.raises(UserError, match="train.de has 99 lines, train.en 50"):
         next(read)
@@ -531,7 +526,7 @@ def test_tfds_pairs_in_the_chosen_direction(tfds_dir, options, expected):
 
 def test_tfds_places_and_unknown_languages(tfds_dir):
     options = {"tfds_dir": tfds_dir}
-    splits = datasets.open_splits(config("tfds:made_pairs", **options))
+    splits = datasets.open_splits("tfds:made_pairs", **options)
     assert list(splits["test"])[3].where == "tfds:made_pairs test example 3"
     assert list(splits["train"]) == list(splits["train"])
     has = "--data tfds:made_pairs has de, en, fr"

@@ -8,44 +8,43 @@ import numpy as np
 import pytest
 import sacrebleu
 
-from apps.translation import datasets, evaluate, predict
+from apps.translation import data, evaluate
+from apps.translation.datasets import Pair
+from apps.translation.evaluate import Predictions
 from common.data.skipped import Skipped
-from common.errors import UserError
-from tests.apps.translation.test_predict import smoke_run
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return smoke_run(tmp_path_factory.getbasetemp() / "translation")
-
-
-@pytest.fixture(scope="module")
-def predictor(run):
-    return predict.load(str(run))
+from common.metrics import translation
+from tests.support import commands
 
 
 @pytest.fixture
-def score(run, predictor, monkeypatch, capsys):
-    """Evaluates as the command line does: (report, what the JSON holds)."""
+def command(run, run_predictor, monkeypatch, tmp_path):
+    """Evaluates the run as the command line does; returns what is printed."""
+    monkeypatch.setattr(evaluate, "load", lambda path, beam: run_predictor)
+
+    def command(*args, call=commands.run_command):
+        module = "apps.translation.evaluate"
+        return call(module, run, *args, folder=tmp_path)
+
+    return command
+
+
+@pytest.fixture
+def score(command):
+    """Evaluates the run: (report, what the JSON holds)."""
 
     def score(*args):
-        monkeypatch.setattr("sys.argv", ["evaluate", str(run), *map(str, args)])
-        monkeypatch.setattr(evaluate, "load", lambda path, beam: predictor)
-        capsys.readouterr()
-        evaluate.main()
-        *report, last = capsys.readouterr().out.splitlines()
+        *report, last = command(*args).stdout.splitlines()
         return report, json.loads(last)
 
     return score
 
 
 def pairs_of(predictor, split):
-    return list(datasets.open_splits(predictor.config)[split])
+    return list(data.open_splits(predictor.config)[split])
 
 
 def translations_of(predictor, pairs):
-    found = predictor.n_best([pair.source for pair in pairs])
-    return [translations[0].text for translations in found]
+    return predictor.translate([pair.source for pair in pairs])
 
 
 def write(path, lines):
@@ -54,16 +53,14 @@ def write(path, lines):
 
 
 def test_scores_are_those_of_the_command_of_sacrebleu(
-    score, run, predictor, monkeypatch, tmp_path, capsys
+    score, run_predictor, tmp_path
 ):
     _, scores = score()
-    pairs = pairs_of(predictor, "test")
+    pairs = pairs_of(run_predictor, "test")
     references = write(tmp_path / "references", [x.target for x in pairs])
-    texts = write(tmp_path / "texts", [x.source for x in pairs])
-    monkeypatch.setattr("sys.argv", ["predict", str(run), "--file", str(texts)])
-    predict.main()
-    translations = tmp_path / "translations"
-    translations.write_text(capsys.readouterr().out, encoding="utf-8")
+    translations = write(
+        tmp_path / "translations", translations_of(run_predictor, pairs)
+    )
     done = subprocess.run(
         [sys.executable, "-m", "sacrebleu", references, "-i", translations]
         + ["--metrics", "bleu", "chrf", "--width", "9", "--format", "json"],
@@ -79,49 +76,51 @@ def test_scores_are_those_of_the_command_of_sacrebleu(
 
 def test_scores_of_what_is_right_and_of_what_is_wrong():
     right = ["Les chats dorment .", "Qui chante maintenant ?"]
-    assert evaluate.score(right, right) == pytest.approx(
+    assert translation.score(right, right) == pytest.approx(
         {"bleu": 100, "chrf": 100}
     )
     small = [sentence.lower() for sentence in right]
-    assert max(evaluate.score(small, right).values()) < 99
-    wrong = evaluate.score(["qqq", "zzz"], right)
+    assert max(translation.score(small, right).values()) < 99
+    wrong = translation.score(["qqq", "zzz"], right)
     assert wrong == {"bleu": 0, "chrf": 0}
 
 
-def test_limit_and_split(score):
+def test_splits_and_all_of_them(score):
     _, test = score()
     _, valid = score("--split", "valid")
-    _, few = score("--split", "valid", "--limit", 7)
-    _, everything = score("--split", "all")
+    _, everything = score("--split", "all", "--limit", 65)
     assert test != valid
-    assert [s["examples"] for s in (test, valid, few)] == [30, 30, 7]
-    assert everything["examples"] == 360
+    assert [s["examples"] for s in (test, valid)] == [30, 30]
+    assert everything["examples"] == 65
 
 
-def test_a_beam_in_place_of_that_of_training(score, predictor, monkeypatch):
+def test_a_beam_in_place_of_that_of_training(
+    command, run_predictor, monkeypatch
+):
     beams = []
 
     def load(path, beam):
         beams.append(beam)
-        return predictor
+        return run_predictor
 
-    score("--limit", 1)
     monkeypatch.setattr(evaluate, "load", load)
-    monkeypatch.setattr("sys.argv", ["evaluate", "RUN", "--limit", "1"])
-    evaluate.main()
-    monkeypatch.setattr(
-        "sys.argv", ["evaluate", "RUN", "--limit", "1", "--beam", "2"]
-    )
-    evaluate.main()
+    command("--limit", 1)
+    command("--limit", 1, "--beam", 2)
     assert beams == [None, 2]
 
 
 # The report
 
 
-def answer(source, target, translation):
-    pair = datasets.Pair(source, target, f"made up:{len(source)}")
-    return evaluate.Answer(pair, translation)
+def make_report(*rows, skipped=None):
+    """The lines about (source, target, translation) of each row."""
+    predictions = Predictions(
+        [Pair(*row[:2], f"made up:{len(row[0])}") for row in rows],
+        [row[2] for row in rows],
+        skipped or Skipped(),
+    )
+    scores = evaluate.score(predictions)
+    return evaluate.make_report(predictions, scores).splitlines()
 
 
 def table(report):
@@ -143,8 +142,8 @@ def test_the_report_names_the_signatures_and_what_was_left_out(score):
     skipped = Skipped()
     skipped.note("with an empty side", "x:3")
     skipped.note("with an empty side", "x:5")
-    told = evaluate.report([answer("a", "b c d e", "b c")], skipped)
-    assert "skipped: 2 (with an empty side): x:3, x:5" in told.splitlines()
+    told = make_report(("a", "b c d e", "b c"), skipped=skipped)
+    assert "skipped: 2 (with an empty side): x:3, x:5" in told
 
 
 def test_the_table_tells_the_scores_by_length(score):
@@ -153,9 +152,10 @@ def test_the_table_tells_the_scores_by_length(score):
     assert sum(row[1] for row in rows) == scores["examples"]
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
     right, wrong = ("b c d e f",) * 2, ("b c d e f", "zzz")
-    answers = [answer("a b c.", *right), answer("a " * 4 + ".", *right)]
-    answers += [answer("a " * 6, *wrong), answer("a " * 60, *right)]
-    lines = evaluate.report(answers, Skipped()).splitlines()
+    lines = make_report(
+        *[("a b c.", *right), ("a " * 4 + ".", *right)],
+        *[("a " * 6, *wrong), ("a " * 60, *right)],
+    )
     assert table(lines) == [
         [5, 2, 100, 100],
         [10, 1, 0, 0],
@@ -163,38 +163,38 @@ def test_the_table_tells_the_scores_by_length(score):
     ]
 
 
-def test_the_ten_worst_translations_come_last_worst_first(score, predictor):
+def test_the_ten_worst_translations_come_last_worst_first(score, run_predictor):
     report, _ = score()
     rows = report[report.index("worst translations, by chrF") + 1 :]
     assert len(rows) == 4 * 10
     heads = [row.split(maxsplit=1) for row in rows[::4]]
-    pairs = pairs_of(predictor, "test")
+    pairs = pairs_of(run_predictor, "test")
     by_source = {pair.source: pair for pair in pairs}
     expected = sorted(
-        sacrebleu.sentence_chrf(translation, [pair.target]).score
-        for translation, pair in zip(
-            translations_of(predictor, pairs), pairs, strict=True
+        sacrebleu.sentence_chrf(hypothesis, [pair.target]).score
+        for hypothesis, pair in zip(
+            translations_of(run_predictor, pairs), pairs, strict=True
         )
     )
     told = [float(value) for value, _ in heads]
     np.testing.assert_allclose(told, expected[:10], atol=0.051)
-    for source, reference, translation in zip(
+    for source, reference, hypothesis in zip(
         rows[1::4], rows[2::4], rows[3::4], strict=True
     ):
         pair = by_source[source.partition("source:")[2].strip()]
         assert reference.split(maxsplit=1) == ["reference:", pair.target]
-        (best,) = translations_of(predictor, [pair])
-        assert translation.split(maxsplit=1) == ["translation:", best]
+        (best,) = translations_of(run_predictor, [pair])
+        assert hypothesis.split(maxsplit=1) == ["translation:", best]
 
 
 # Data of one's own
 
 
-def test_parallel_files(score, predictor, tmp_path):
+def test_parallel_files(score, run_predictor, tmp_path):
     english = ["We see the cats.", "", "Bruno sings.", "The cow sleeps."]
-    pairs = [datasets.Pair(text, "", "") for text in english]
+    pairs = [Pair(text, "", "") for text in english]
     write(tmp_path / "test.en", english)
-    write(tmp_path / "test.fr", translations_of(predictor, pairs))
+    write(tmp_path / "test.fr", translations_of(run_predictor, pairs))
     write(tmp_path / "test.de", ["Wir"] * 4)
     flags = ["--data", tmp_path, "--source", "en", "--target"]
     report, scores = score(*flags, "fr")
@@ -213,25 +213,18 @@ def test_one_file(score, tmp_path):
     assert scores["examples"] == 40
 
 
-def test_nothing_to_evaluate(score, tmp_path):
+def test_what_cannot_be_evaluated(command, tmp_path, monkeypatch):
     write(tmp_path / "test.tsv", ["We see.\t", "\tNous voyons."])
-    expected = "no pairs to evaluate: expected at least one"
-    with pytest.raises(UserError, match=expected):
-        score("--data", tmp_path)
-
-
-def test_a_split_that_the_data_do_not_have(score, tmp_path):
-    write(tmp_path / "test.tsv", ["We see.\tNous voyons."])
-    expected = "--split valid: expected all or one of test"
-    with pytest.raises(UserError, match=expected):
-        score("--data", tmp_path, "--split", "valid")
-
-
-def test_a_missing_sacrebleu_is_told_before_anything_else(score, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sacrebleu", None)
-    expected = (
-        "BLEU and chrF need the package sacrebleu: pip install"
-        r' "rnn-topologies\[translation\]"'
+    error = command("--data", tmp_path, call=commands.error_line)
+    assert "no pairs to evaluate: expected at least one" in error
+    error = command(
+        *["--data", tmp_path, "--split", "valid"], call=commands.error_line
     )
-    with pytest.raises(UserError, match=expected):
-        score("--split", "nothing")
+    assert "--split valid: expected all or one of test" in error
+    # Before anything else.
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    error = command("--split", "nothing", call=commands.error_line)
+    assert (
+        "BLEU and chrF need the package sacrebleu: pip install"
+        ' "rnn-topologies[translation]"'
+    ) in error

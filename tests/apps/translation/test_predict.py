@@ -1,88 +1,60 @@
+"""Any text is translated, alone as in a batch, and printed on one line."""
+
 import dataclasses
-import functools
-import io
-import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.translation import pipeline, predict, train
-from apps.translation.config import SMOKE, Config
+from apps.translation import predict, predictor
 from apps.translation.datasets import builtin
+from apps.translation.predictor import Predictor
 from common.decoding.sampling import Sampling
 from common.errors import UserError
+from common.training import runs
+from tests.support import commands
+from tests.support.translation import HARD_TEXTS
 
-HARD_TEXTS = {
-    "nothing": "",
-    "only blanks": " \t\u2003",
-    "unknown words": "zzqx wvvk jjpq",
-    "unknown characters": "ꙮꙮ ᚠᚢ 𓀀",
-    "one word of 3,000 letters": "a" * 3_000,
-    "300 words": "We see the small black cats now. " * 43,
-    "300 emoji": "😀" * 300,
-    "right to left": "אני רואה חתול — أرى قطة!",
-    "Chinese and Japanese": "我看见一只猫。猫が見えます。",
-    "combining marks": "e\u0301te\u0301 ก็ क्षि",
-    "lone surrogates": "We see \ud800 cats \udcff",
-    "control characters": "We\x00see\x01\x1b cats",
-    "line breaks inside": "We see\nthe\r\ncats\u2028now",
-    "invisible characters": "\ufeffcats\u200b\u200d",
-}
 BLANK = ("nothing", "only blanks")
-
-
-@functools.cache
-def smoke_run(folder):
-    """A run of seconds, whose translations are many."""
-    config = dataclasses.replace(
-        SMOKE,
-        run_dir=str(folder / "run"),
-        level="word",
-        num_examples=300,
-        epochs=4,
-        units=24,
-        embedding_dim=16,
-        dropout=0.0,
-        embedding_dropout=0.0,
-        learning_rate=0.03,
-        num_buckets=1,
-    )
-    return train.train(config)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return smoke_run(tmp_path_factory.getbasetemp() / "translation")
-
-
-@pytest.fixture(scope="module")
-def predictor(run):
-    return predict.load(str(run))
 
 
 @pytest.fixture(scope="module")
 def lines():
     """Sentences to translate, each another one."""
-    return [english for english, _ in builtin.generate("test", 200, seed=3)]
+    return [english for english, _ in builtin.generate("test", 80, seed=3)]
 
 
 @pytest.fixture
-def say(run, predictor, monkeypatch, capsys):
+def say(run, run_predictor, monkeypatch, tmp_path):
     """Predicts as the command line does; returns the lines printed."""
-    load = predict.load
+    monkeypatch.setattr(predict, "load", lambda *args: run_predictor)
 
-    def load_once(path, beam=None):
-        return load(path, beam) if beam is not None else predictor
-
-    def say(*args):
-        monkeypatch.setattr("sys.argv", ["predict", str(run), *map(str, args)])
-        monkeypatch.setattr(predict, "load", load_once)
-        capsys.readouterr()
-        predict.main()
-        return capsys.readouterr().out.split("\n")[:-1]
+    def say(*args, **kwargs):
+        done = commands.run_command(
+            "apps.translation.predict", run, *args, folder=tmp_path, **kwargs
+        )
+        return done.stdout.split("\n")[:-1]
 
     return say
+
+
+@pytest.fixture
+def refused(run, run_predictor, monkeypatch, tmp_path):
+    """Predicts with wrong arguments; returns the one line of the error."""
+
+    def load(path, beam, sampling):
+        config = run_predictor.config
+        config = dataclasses.replace(config, beam=beam or config.beam)
+        return dataclasses.replace(run_predictor, config=config)
+
+    monkeypatch.setattr(predict, "load", load)
+
+    def refused(*args):
+        return commands.error_line(
+            "apps.translation.predict", run, *args, folder=tmp_path
+        )
+
+    return refused
 
 
 def scored(lines):
@@ -91,284 +63,223 @@ def scored(lines):
     return [float(score) for score, _ in rows], [text for _, text in rows]
 
 
-def best(predictor, texts):
-    return [found[0].text for found in predictor.n_best(texts)]
-
-
 # Any text
 
 
-@pytest.mark.parametrize("name", HARD_TEXTS)
-def test_every_text_is_translated(predictor, name):
-    (found,) = predictor.n_best([HARD_TEXTS[name]])
-    scores = [translation.score for translation in found]
-    assert len(found) == predictor.config.beam
-    assert np.isfinite(scores).all()
-    assert scores == sorted(scores, reverse=True)
-    assert (found[0].text == "") == (name in BLANK)
-    assert (scores == [0] * 5) == (name in BLANK)
+def test_every_text_is_translated(run_predictor):
+    rows = run_predictor.predict_n_best(list(HARD_TEXTS.values()))
+    for name, translations in zip(HARD_TEXTS, rows, strict=True):
+        scores = [translation.score for translation in translations]
+        assert len(translations) == run_predictor.config.beam
+        assert np.isfinite(scores).all()
+        assert scores == sorted(scores, reverse=True)
+        assert (translations[0].text == "") == (name in BLANK)
+        assert (scores == [0] * 5) == (name in BLANK)
 
 
-@pytest.mark.parametrize("name", HARD_TEXTS)
-def test_every_translation_is_printed_on_one_line(say, name):
-    (line,) = say(HARD_TEXTS[name])
-    assert (line == "") == (name in BLANK)
+def test_every_translation_is_printed_on_one_line(say):
+    printed = say(*HARD_TEXTS.values())
+    for name, line in zip(HARD_TEXTS, printed, strict=True):
+        assert (line == "") == (name in BLANK)
 
 
-def test_a_long_text_is_translated_to_its_end(predictor):
-    words = ["We", *["see"] * 298]
+def test_a_long_text_is_translated_to_its_end(run_predictor):
+    words = ["We", *["see"] * 98]
     texts = [" ".join([*words, last]) for last in ("cats.", "dogs.", "cats.")]
-    scores = [found[0].score for found in predictor.n_best(texts)]
+    scores = [best.score for best, *_ in run_predictor.predict_n_best(texts)]
     assert scores[0] == pytest.approx(scores[2])
     assert scores[0] != pytest.approx(scores[1])
 
 
-def test_no_texts_have_no_translations(predictor):
-    assert predictor.n_best([]) == []
-    assert list(predict.translate(predictor, [])) == []
+def test_no_texts_have_no_translations(run_predictor):
+    assert run_predictor.predict_n_best([]) == []
+    assert list(run_predictor.predict([])) == []
 
 
-def test_translations_are_the_same_alone_and_in_a_batch(predictor, lines):
+def test_translations_are_the_same_alone_and_in_a_batch(run_predictor, lines):
     texts = [*HARD_TEXTS.values(), *lines]
-    together = predictor.n_best(texts)
-    assert len({found[0].text for found in together}) > 30
-    for text, found in list(zip(texts, together, strict=True))[::9]:
-        (alone,) = predictor.n_best([text])
-        assert alone[0].text == found[0].text
-        assert alone[0].score == pytest.approx(found[0].score, abs=1e-4)
+    together = run_predictor.predict_n_best(texts)
+    assert len({best.text for best, *_ in together}) > 30
+    for text, (best, *_) in list(zip(texts, together, strict=True))[::9]:
+        ((alone, *_),) = run_predictor.predict_n_best([text])
+        assert alone.text == best.text
+        assert alone.score == pytest.approx(best.score, abs=1e-4)
 
 
 def test_translations_keep_the_order_of_the_texts(
-    predictor, lines, monkeypatch
+    run_predictor, lines, monkeypatch
 ):
-    monkeypatch.setattr(predict, "WINDOW", 40)
-    monkeypatch.setattr(predict, "BATCH_SIZE", 16)
+    monkeypatch.setattr(predictor, "WINDOW", 40)
+    monkeypatch.setattr(predictor, "BATCH_SIZE", 16)
     mixed = lines[:60:2] + lines[:60:-3]
-    found = [each[0].text for each in predict.translate(predictor, mixed)]
-    assert found == best(predictor, mixed)
-    assert found != sorted(found, key=len)
+    rows = list(run_predictor.predict(mixed))
+    assert [text for text, _ in rows] == mixed
+    translations = [best.text for _, (best, *_) in rows]
+    assert translations == run_predictor.translate(mixed)
+    assert translations != sorted(translations, key=len)
 
 
 # The command line
 
 
-def test_texts_as_arguments(command, run, predictor):
+def test_texts_as_arguments(say, run_predictor):
     texts = ["We see the small cats.", "", "quark 日本語"]
-    done = command("apps.translation.predict", run, *texts)
-    assert done.stdout.split("\n") == [*best(predictor, texts), ""]
-    assert done.stderr == ""
+    assert say(*texts) == run_predictor.translate(texts)
 
 
 def test_a_broken_line_of_standard_input_is_told_and_left_out(
-    command, run, predictor, lines
+    say, run, run_predictor, lines, tmp_path
 ):
     encoded = [line.encode() for line in lines]
-    encoded[120] = b"We see the caf\xe9."
-    done = command(
-        *("apps.translation.predict", run, "--file", "-", "--n-best", "1"),
+    encoded[20] = b"We see the caf\xe9."
+    done = commands.run_command(
+        "apps.translation.predict",
+        *[run, "--file", "-", "--n-best", "1"],
+        folder=tmp_path,
         stdin=b"\n".join(encoded),
     )
     assert done.stderr == (
-        "standard input:121: byte 0xe9 is not utf-8; nothing is answered to"
+        "standard input:21: byte 0xe9 is not utf-8; nothing is answered to"
         " this line\n"
     )
     scores, texts = scored(done.stdout.splitlines())
-    assert len(texts) == 200
-    assert (scores.pop(120), texts.pop(120)) == (0, "")
-    others = predictor.n_best(lines[:120] + lines[121:])
-    assert texts == [found[0].text for found in others]
+    assert len(texts) == len(lines)
+    assert (scores.pop(20), texts.pop(20)) == (0, "")
+    others = run_predictor.predict_n_best(lines[:20] + lines[21:])
+    assert texts == [best.text for best, *_ in others]
     assert len(set(texts)) > 30
-    expected = [found[0].score for found in others]
+    expected = [best.score for best, *_ in others]
     np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-4)
 
 
-def test_a_file_has_one_text_a_line(say, predictor, tmp_path):
+def test_a_file_has_one_text_a_line(say, run_predictor, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_bytes("\ufeffWe see.\r\n\nThe cats sleep.\nça va".encode())
     texts = ["first", "We see.", "", "The cats sleep.", "ça va"]
-    assert say("first", "--file", path) == best(predictor, texts)
+    assert say("first", "--file", path) == run_predictor.translate(texts)
 
 
-def test_a_file_in_another_encoding(say, predictor, tmp_path, capsys):
+def test_a_file_in_another_encoding(say, run_predictor, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_bytes("We see.\nWe see the café.\n".encode("latin-1"))
-    texts = ["We see.", "We see the café."]
-    found = best(predictor, texts)
-    assert say("--file", path, "--encoding", "latin-1") == found
-    assert say("--file", path) == [found[0], ""]
+    expected = run_predictor.translate(["We see.", "We see the café."])
+    assert say("--file", path, "--encoding", "latin-1") == expected
+    assert say("--file", path) == [expected[0], ""]
 
 
-def test_standard_input_in_another_encoding(say, predictor, monkeypatch):
-    piped = io.TextIOWrapper(io.BytesIO(b"We see.\ncaf\xe9\n"))
-    monkeypatch.setattr("sys.stdin", piped)
-    found = say("--file", "-", "--encoding", "latin-1")
-    assert found == best(predictor, ["We see.", "café"])
+def test_standard_input_in_another_encoding(say, run_predictor):
+    expected = run_predictor.translate(["We see.", "café"])
+    latin = ["--file", "-", "--encoding", "latin-1"]
+    assert say(*latin, stdin=b"We see.\ncaf\xe9\n") == expected
 
 
-def test_n_best_prints_so_many_lines_best_first(say, predictor):
+def test_n_best_prints_so_many_lines_best_first(say, run_predictor):
     texts = ["We see the small black cats.", "Bruno sings."]
     printed = say("--n-best", 4, *texts)
     assert len(printed) == 8
-    for start, found in zip((0, 4), predictor.n_best(texts), strict=True):
+    rows = run_predictor.predict_n_best(texts)
+    for start, expected in zip((0, 4), rows, strict=True):
         scores, translations = scored(printed[start : start + 4])
-        assert translations == [each.text for each in found[:4]]
+        assert translations == [x.text for x in expected[:4]]
         assert len(set(translations)) == 4
         assert scores == sorted(scores, reverse=True)
-        assert scores == pytest.approx([x.score for x in found[:4]], abs=1e-4)
+        expected_scores = [x.score for x in expected[:4]]
+        assert scores == pytest.approx(expected_scores, abs=1e-4)
 
 
 @pytest.fixture(scope="module")
-def greedy(predictor, lines):
-    return best(predict.of_model(predictor.model, beam=1), lines[:20])
+def translator(run):
+    return runs.load_model(run)
 
 
-def test_another_beam(say, predictor, lines, greedy):
-    assert greedy != best(predictor, lines[:20])
-    assert say("--beam", 1, *lines[:20]) == greedy
+def test_another_beam_and_the_likeliest_sample(
+    translator, run_predictor, lines
+):
+    greedy = Predictor.from_model(translator, beam=1)
+    assert greedy.config.beam == 1
+    translations = greedy.translate(lines[:20])
+    assert translations != run_predictor.translate(lines[:20])
+    likeliest = Predictor.from_model(translator, sampling=Sampling(top_k=1))
+    assert likeliest.translate(lines[:20]) == translations
+    assert [len(row) for row in likeliest.predict_n_best(["", "x"])] == [1, 1]
+    assert likeliest.predict_n_best([" \u2003"]) == [[("", 0.0)]]
 
 
-def test_drawing_is_repeated_by_its_seed(predictor, lines):
-    texts = tf.constant(lines[:5])
+def test_sampling_is_repeated_by_its_seed(translator, lines):
+    texts = tf.constant(lines[:3])
     first, again, other = (
-        predictor.model.draw(texts, Sampling(seed))[0] for seed in (1, 1, 2)
+        translator.sample(texts, Sampling(seed))[0].numpy()
+        for seed in (1, 1, 2)
     )
-    assert first.shape == (5,)
+    assert first.shape == (3, 1)
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)
 
 
-def test_drawing_the_likeliest_only_is_greedy(say, lines, greedy):
-    assert say("--sample", "--top-k", 1, *lines[:20]) == greedy
+def test_beam_and_sampling_are_handed_on(say, run_predictor, monkeypatch):
+    calls = []
 
+    def load(path, beam, sampling):
+        calls.append((beam, sampling))
+        return run_predictor
 
-def test_the_options_of_drawing_are_handed_on(say, predictor, monkeypatch):
-    told = []
-
-    def draws(predictor, sampling):
-        told.append(sampling)
-        return predictor
-
-    monkeypatch.setattr(predict, "draws", draws)
+    monkeypatch.setattr(predict, "load", load)
     options = {"--temperature": 0.5, "--top-k": 3, "--top-p": 0.9, "--seed": 8}
-    say("--sample", *(x for pair in options.items() for x in pair), "We see.")
-    assert told == [Sampling(8, 0.5, 3, 0.9)]
+    flags = [x for pair in options.items() for x in pair]
+    say("--beam", 2, "--sample", *flags, "We see.")
+    say(*flags, "We see.")
+    assert calls == [(2, Sampling(8, 0.5, 3, 0.9)), (None, None)]
 
 
-def test_a_drawing_of_nothing_is_nothing(say):
-    assert say("--sample", "--n-best", 1, "", "\u2003") == ["0.0000\t"] * 2
-
-
-def test_an_attention_plot_is_a_picture(say, predictor, tmp_path):
+def test_an_attention_plot_is_a_picture(say, run_predictor, tmp_path):
     path = tmp_path / "plots" / "attention.png"
     text = "We see $5 in the _{dark} quark."
-    assert say(text, "--attention-plot", path) == best(predictor, [text])
+    printed = say(text, "--attention-plot", path)
+    assert printed == run_predictor.translate([text])
     assert path.read_bytes().startswith(b"\x89PNG\r\n")
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["plot.docx", "plot", "plot.PNG.txt"])
-def test_an_attention_plot_of_an_unknown_format(say, tmp_path, name):
-    expected = rf"--attention-plot .*{name}: expected a name ending in .png"
-    with pytest.raises(UserError, match=expected):
-        say("We see.", "--attention-plot", tmp_path / name)
+def test_an_attention_plot_of_an_unknown_format(refused, tmp_path):
+    for name in ("plot.docx", "plot", "plot.PNG.txt"):
+        error = refused("We see.", "--attention-plot", tmp_path / name)
+        assert f"{name}: expected a name ending in .png" in error
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_attention_plot_where_there_is_no_attention(say, monkeypatch):
-    config = Config(level="word", attention="none", units=2, embedding_dim=2)
-    model = pipeline.build(config, [" a"], [" b"])
-    monkeypatch.setattr(predict, "_model_of", lambda predictor, flag: model)
+def test_an_attention_plot_where_there_is_no_attention(run_predictor):
+    config = dataclasses.replace(run_predictor.config, attention="none")
+    without = dataclasses.replace(run_predictor, config=config)
     with pytest.raises(UserError, match="--attention-plot: this model was"):
-        say("a", "--attention-plot", "plot.png")
+        predict._plot_attention(without, "a", "plot.png")
 
 
 WRONG = {
-    "no texts": ([], "give texts, or --file FILE"),
-    "a plot of a file": (
-        ["--file", "texts.txt", "--attention-plot", "x.png"],
-        "--attention-plot needs a text as an argument",
-    ),
-    "n-best": (["--n-best", "-1", "x"], "--n-best must be 0 or more, got -1"),
-    "temperature": (
-        ["--sample", "--temperature", "0", "x"],
-        "--temperature must be above 0, got 0.0",
-    ),
-    "top-k": (
-        ["--sample", "--top-k", "-2", "x"],
-        "--top-k must be 0 or more, got -2",
-    ),
-    "top-p": (
-        ["--sample", "--top-p", "1.5", "x"],
-        "--top-p must be above 0 and at most 1, got 1.5",
-    ),
-    "no number": (["--beam", "wide", "x"], "argument --beam: invalid int"),
+    (): "give texts, or --file FILE",
+    (
+        *["--file", "texts.txt", "--attention-plot", "x.png"],
+    ): "--attention-plot needs a text as an argument",
+    ("--n-best", "-1", "x"): "--n-best must be at least 0, got -1",
+    (
+        *["--sample", "--temperature", "0", "x"],
+    ): "--temperature must be greater than 0, got 0.0",
+    ("--sample", "--top-k", "-2", "x"): "--top-k must be at least 0, got -2",
+    (
+        *["--sample", "--top-p", "1.5", "x"],
+    ): "--top-p must be above 0 and at most 1, got 1.5",
+    ("--beam", "wide", "x"): "argument --beam: invalid int",
+    ("--n-best", 6, "x"): "--n-best 6: more than the 5 that are found; pass a",
+    ("--n-best", 4, "--beam", 3, "x"): "--n-best 4: more than the 3 that are",
+    ("--n-best", 2, "--sample", "x"): "--n-best 2: more than the 1 that are",
+    ("--file", "x", "--encoding", "klingon"): "--encoding: unknown encoding",
 }
 
 
-@pytest.mark.parametrize(("args", "message"), WRONG.values(), ids=WRONG)
-def test_wrong_arguments_are_told(say, capsys, args, message):
-    with pytest.raises(SystemExit, match="2"):
-        say(*args)
-    assert capsys.readouterr().err.startswith(f"error: {message}")
+def test_wrong_arguments_are_told(refused):
+    for args, message in WRONG.items():
+        assert refused(*args).startswith(f"error: {message}")
 
 
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (["--beam", 0], "--beam must be at least 1, got 0"),
-        (["--n-best", 6], "--n-best 6: more than the 5 that are found; pass a"),
-        (["--n-best", 4, "--beam", 3], "--n-best 4: more than the 3 that are"),
-        (["--n-best", 2, "--sample"], "--n-best 2: more than the 1 that are"),
-        (["--file", "gone.txt"], "gone.txt: No such file"),
-        (["--file", "x", "--encoding", "klingon"], "unknown encoding: klingon"),
-    ],
-)
-def test_what_cannot_be_done_is_told(say, args, message):
-    with pytest.raises(UserError, match=message) as caught:
-        say("We see.", *args)
-    assert "\n" not in str(caught.value)
-
-
-# Folders that cannot be used
-
-
-def damage(path):
-    packed = bytearray(path.read_bytes())
-    path.write_bytes(packed[: len(packed) // 2])
-
-
-BAD_RUNS = {
-    "not there": (shutil.rmtree, "run: expected .*; there is nothing"),
-    "an empty folder": (
-        lambda run: [shutil.rmtree(run), run.mkdir()],
-        "run: expected a run folder .*; it is neither",
-    ),
-    "no epoch yet": (
-        lambda run: (run / "model.keras").unlink(),
-        "run: no epoch is finished yet",
-    ),
-    "a model cut short": (
-        lambda run: damage(run / "model.keras"),
-        r"model.keras: cannot load it \(.*\); train again",
-    ),
-    "a model of nothing": (
-        lambda run: (run / "model.keras").write_bytes(b""),
-        r"model.keras: cannot load it \(.*\); train again",
-    ),
-}
-
-
-@pytest.mark.parametrize(("spoil", "message"), BAD_RUNS.values(), ids=BAD_RUNS)
-def test_a_run_that_cannot_be_used_is_named(run, tmp_path, spoil, message):
-    copy = tmp_path / "run"
-    shutil.copytree(run, copy)
-    spoil(copy)
-    with pytest.raises(UserError, match=message) as caught:
-        predict.load(str(copy))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_run_that_is_a_file(tmp_path):
-    (tmp_path / "run").write_text("x")
-    with pytest.raises(UserError, match="run: expected .* it is neither"):
-        predict.load(str(tmp_path / "run"))
+def test_a_beam_out_of_range(run):
+    with pytest.raises(UserError, match="--beam must be at least 1, got 0"):
+        predictor.load(str(run), beam=0)

@@ -212,7 +212,7 @@ LETTERS = st.text("abé日", max_size=70)
 def test_words_are_cut_into_the_longest_tokens_from_the_left(longer, words):
     longer = {token.encode() for token in longer} - set(vocabulary.BYTES)
     tokens = vocabulary.BYTES + sorted(longer)
-    tokenizer = text.Tokenizer(map(text.readable, tokens), "subword")
+    tokenizer = text.Tokenizer(map(text.escape_token, tokens), "subword")
     ids = {token: n for n, token in enumerate(tokens, text.NUM_SPECIAL)}
     found = tokenizer.ragged_ids(tf.constant(words)).to_list()
     assert found == [longest_first(b" " + w.encode(), ids) for w in words]
@@ -370,16 +370,16 @@ BYTES = st.lists(
 @settings(deadline=None, derandomize=True, max_examples=400)
 @given(BYTES)
 def test_any_token_is_one_line_that_reads_back(token):
-    line = text.readable(token)
-    assert text.token_of(line) == token
+    line = text.escape_token(token)
+    assert text.unescape_token(line) == token
     assert not {"\n", "\r", "\0"} & set(line)
     line.encode("utf-8")
 
 
 def test_what_can_be_read_stands_as_it_is():
-    assert text.readable(" été 日本".encode()) == " été 日本"
-    assert text.readable(b"\\") == "\\x5c"
-    assert text.readable(b"\x7f\xe9") == "\\x7f\\xe9"
+    assert text.escape_token(" été 日本".encode()) == " été 日本"
+    assert text.escape_token(b"\\") == "\\x5c"
+    assert text.escape_token(b"\x7f\xe9") == "\\x7f\\xe9"
 
 
 # Vocabularies
@@ -398,7 +398,7 @@ def test_vocabularies_keep_to_their_size(level, size):
 @pytest.mark.parametrize("counts", [{}, {b" a": 5}, {b" a": 5, b"\xc3": 9}])
 def test_every_byte_is_a_token(exact_level, counts):
     tokens = vocabulary.learn(collections.Counter(counts), exact_level, 300)
-    assert set(map(text.token_of, tokens)) >= set(vocabulary.BYTES)
+    assert set(map(text.unescape_token, tokens)) >= set(vocabulary.BYTES)
     assert len(set(vocabulary.BYTES)) == 256
 
 
