@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.data import splits, text_files, tfds_loader
+from common.data import splits, tables, text_files, tfds_loader
 from common.errors import UserError
 
 from ..config import Config
@@ -125,7 +125,7 @@ def _folder(folder: Path, config: Config) -> dict[str, Stream]:
     found: dict[str, Callable] = {}
     for name in (*SPLITS, *ALIASES):
         split = ALIASES.get(name, name)
-        if table := text_files.find_table(folder, name):
+        if table := tables.find(folder, name):
             found.setdefault(split, _reader(_read_file, table, config))
         elif _class_folders(folder / name):
             found.setdefault(split, _reader(_read_texts, folder / name, config))
@@ -165,9 +165,7 @@ def _read_file(path: Path, config: Config) -> Iterator[Example]:
         "--text-column": config.text_column,
         "--label-column": config.label_column,
     }
-    for line, (text, label) in text_files.read_table(
-        path, columns, config.encoding
-    ):
+    for line, (text, label) in tables.read_rows(path, columns, config.encoding):
         where = f"{path}:{line}"
         if not label.strip():
             raise UserError(
