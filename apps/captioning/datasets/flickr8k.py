@@ -78,7 +78,7 @@ def captions(
         if caption:
             found.setdefault(name, []).append(caption)
         else:
-            skipped.note("empty caption", f"{path.name}:{number}")
+            skipped.add("empty caption", f"{path.name}:{number}")
     if not found:
         raise UserError(
             f"{path}: no captions in it; expected lines of NAME<TAB>caption"
@@ -179,7 +179,7 @@ def _new_names(
             seen[name] = path
             yield name
         elif before == path:
-            skipped.note("twice in a list", f"{path.name}:{number}")
+            skipped.add("twice in a list", f"{path.name}:{number}")
         else:
             raise UserError(
                 f"{path}:{number}: {name} is in {before.name} too: expected"

@@ -189,7 +189,7 @@ def _new_names(
             seen[name] = path
             yield name
         elif before == path:
-            skipped.note("twice in a bundle", f"{path.name}:{number}")
+            skipped.add("twice in a bundle", f"{path.name}:{number}")
         else:
             raise UserError(
                 f"{path}:{number}: {name} is in {before.name} too: expected"
