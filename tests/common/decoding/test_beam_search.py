@@ -238,7 +238,7 @@ def test_coverage_prefers_those_who_looked_everywhere():
     [
         (0, Penalties(), "beam must be at least 1, got 0"),
         (1, Penalties(-1.0), "length_penalty must be at least 0, got -1.0"),
-        (1, Penalties(0.0, 1.0), "coverage_penalty needs attention_of and"),
+        (1, Penalties(0.0, 1.0), "coverage_penalty needs get_attention and"),
     ],
 )
 def test_wrong_options_are_told(beam, penalties, message):
