@@ -131,7 +131,7 @@ def _builtin(config: Config) -> Splits:
 
 
 def _tfds(config: Config) -> _Parts:
-    found = tfds_loader.builder(
+    found = tfds_loader.prepare_builder(
         config.data.removeprefix("tfds:"), config.tfds_dir
     )
     if "train" not in found.info.splits:

@@ -184,7 +184,7 @@ def _read_texts(folder: Path, config: Config) -> Iterator[Example]:
 
 def _tfds(config: Config) -> dict[str, Callable]:
     name = config.data.removeprefix("tfds:")
-    found = tfds_loader.builder(name, config.tfds_dir)
+    found = tfds_loader.prepare_builder(name, config.tfds_dir)
     if "train" not in found.info.splits:
         raise UserError(
             f"--data {config.data}: no train split; it has"

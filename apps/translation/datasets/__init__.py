@@ -245,7 +245,7 @@ def _read_table(path: Path, swap: bool, encoding: str) -> Iterator[Pair]:
 
 def _tfds(config: Config) -> Found:
     name = config.data.removeprefix("tfds:")
-    found = tfds_loader.builder(name, config.tfds_dir)
+    found = tfds_loader.prepare_builder(name, config.tfds_dir)
     if "train" not in found.info.splits:
         raise UserError(
             f"--data {config.data}: no train split; it has"
