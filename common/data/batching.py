@@ -81,11 +81,11 @@ def plan(
     order = np.arange(len(lengths))
     if rng is not None:
         rng.shuffle(order)
-    bucket_of = np.searchsorted(widths, lengths[order])
+    buckets = np.searchsorted(widths, lengths[order])
     sizes = np.broadcast_to(batch_size, [len(widths)]).tolist()
     batches, waiting = [], order[:0]
     for bucket, (width, size) in enumerate(zip(widths, sizes, strict=True)):
-        rows = np.concatenate([waiting, order[bucket_of == bucket]])
+        rows = np.concatenate([waiting, order[buckets == bucket]])
         full = len(rows) // size * size
         for indices in rows[:full].reshape(-1, size):
             batches.append(Batch(indices, width))

@@ -57,7 +57,7 @@ def prepare_builder(name: str, tfds_dir: str = "") -> Any:
 
 
 def _describe_refusal(name: str, error: Exception) -> str:
-    """Says what is wrong with a name that tensorflow-datasets refuses."""
+    """Describes the mistake in a name that tensorflow-datasets refuses."""
     import tensorflow_datasets as tfds
 
     base, _, config = name.partition(":")[0].partition("/")

@@ -204,8 +204,10 @@ def _drop_unlabelled(
 ) -> _Pair:
     """Returns lists of both, without the frames that have no label."""
     _check_lengths(labels, predictions, "frames")
-    kept = [tag is not None and tag != ignore for tag in labels]
-    return list(compress(labels, kept)), list(compress(predictions, kept))
+    has_label = [tag is not None and tag != ignore for tag in labels]
+    return list(compress(labels, has_label)), list(
+        compress(predictions, has_label)
+    )
 
 
 def _check_lengths(labels: _Tags, predictions: _Tags, noun: str) -> None:

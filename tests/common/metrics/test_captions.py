@@ -103,8 +103,8 @@ def slow_cider(captions, references):
         vocab = sorted({ngram for text in every for ngram in ngrams(text)})
 
         def counts(text, vocab=vocab, ngrams=ngrams):
-            found = collections.Counter(ngrams(text))
-            return np.array([found[ngram] for ngram in vocab], float)
+            numbers = collections.Counter(ngrams(text))
+            return np.array([numbers[ngram] for ngram in vocab], float)
 
         has = [np.any([counts(t) > 0 for t in ts], 0) for ts in references]
         idf = np.log(len(captions) / np.maximum(np.sum(has, axis=0), 1))
@@ -153,9 +153,9 @@ def test_bleu_sums_over_the_corpus_before_it_divides():
         words("two men sit in a boat", "two old men row"),
     ]
     brevity = math.exp(1 - (7 + 4) / (6 + 2))
-    found = np.array([5 + 2, 3 + 1, 2, 1])
+    matches = np.array([5 + 2, 3 + 1, 2, 1])
     total = np.array([6 + 2, 5 + 1, 4, 3])
-    means = np.cumprod(found / total) ** (1 / np.arange(1, 5))
+    means = np.cumprod(matches / total) ** (1 / np.arange(1, 5))
     expected = 100 * brevity * means
     assert bleu(captions, references) == pytest.approx(expected)
 

@@ -82,16 +82,16 @@ def oracle_counts(truth, predicted, overlap, background):
         if not len(true_tags):
             wrong += 1
             continue
-        of_frames = [
+        ratios = [
             len({*range(start, end)} & {*range(*other)})
             / len({*range(start, end)} | {*range(*other)})
             for other in zip(starts, ends, strict=True)
         ]
-        best = np.argmax(np.where(true_tags == tag, of_frames, 0))
-        found = true_tags[best] == tag and of_frames[best] >= overlap
-        right += found and free[best]
-        wrong += not (found and free[best])
-        free[best] &= not found
+        best = np.argmax(np.where(true_tags == tag, ratios, 0))
+        is_hit = true_tags[best] == tag and ratios[best] >= overlap
+        right += is_hit and free[best]
+        wrong += not (is_hit and free[best])
+        free[best] &= not is_hit
     return right, wrong, free.sum()
 
 
@@ -123,10 +123,12 @@ def test_segments_are_runs_of_equal_tags():
 @brief
 @given(st.lists(st.sampled_from("ab_")))
 def test_segments_hold_every_frame_once(tags):
-    found = metrics.find_segments(tags)
-    rebuilt = [s.tag for s in found for _ in range(s.start, s.end)]
+    segments = metrics.find_segments(tags)
+    rebuilt = [s.tag for s in segments for _ in range(s.start, s.end)]
     assert rebuilt == tags
-    assert all(a.tag != b.tag for a, b in zip(found, found[1:], strict=False))
+    assert all(
+        a.tag != b.tag for a, b in zip(segments, segments[1:], strict=False)
+    )
 
 
 def test_edit_score_by_hand():
@@ -245,9 +247,9 @@ def test_fewer_are_found_at_a_higher_overlap(pairs, background):
         f1_counts(*truth, *predicted, overlap, background)
         for overlap in (0.1, 0.25, 0.5, 0.75, 1.0)
     ]
-    found, wrong, missed = np.transpose(counts)
-    assert (np.diff(found) <= 0).all()
-    assert len({*(found + wrong)}) == len({*(found + missed)}) == 1
+    right, wrong, missed = np.transpose(counts)
+    assert (np.diff(right) <= 0).all()
+    assert len({*(right + wrong)}) == len({*(right + missed)}) == 1
 
 
 @brief
