@@ -35,7 +35,7 @@ def write(folder: Path, num: int, seed: int) -> None:
             f"{folder}: exists already; expected the name of a new folder:"
             " choose another, or remove it"
         )
-    with atomic.written(folder) as partial:
+    with atomic.write(folder) as partial:
         images = partial / "images"
         images.mkdir(parents=True)
         lines: list[str] = []
