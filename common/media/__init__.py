@@ -2,7 +2,7 @@
 
 Read in this order:
     videos: frames of a video at a rate, in constant memory.
-    containers, timestamps: video files, by PyAV, and when frames are shown.
-    pictures: folders with a picture for each frame.
+    pyav, timestamps: video files, by PyAV, and when frames are shown.
+    frame_folders: folders with a picture for each frame.
     streams: cameras, addresses and pipes, frame by frame.
 """

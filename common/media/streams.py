@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from common.errors import UserError
-from common.media import containers, timestamps
+from common.media import pyav, timestamps
 
 if TYPE_CHECKING:
     import av
@@ -151,7 +151,7 @@ def _kept(
     source: str, size: int, rate: float
 ) -> Iterator[tuple[float, np.ndarray]]:
     sampler = timestamps.Sampler(rate)
-    squeeze = containers.squeezer(size)
+    squeeze = pyav.squeezer(size)
     with _opened(source) as container:
         for time, frame in _decoded(container, _name(source)):
             if sampler.keeps(time):
@@ -161,23 +161,23 @@ def _kept(
 def _decoded(
     container: "av.container.InputContainer", name: str
 ) -> Iterator[tuple[float, "av.VideoFrame"]]:
-    pyav = containers.library()
-    video = containers.video_stream(container, name)
+    av = pyav.library()
+    video = pyav.video_stream(container, name)
     # Threads that decode a frame each would hold back a frame each.
     video.thread_type = "SLICE"
-    clock = timestamps.Clock(containers.period(video))
+    clock = timestamps.Clock(pyav.period(video))
     total = 0
     try:
         for packet in container.demux(video):
             # Midway into a stream, nothing can be seen until its next picture
             # that does not build on others.
-            with contextlib.suppress(pyav.error.InvalidDataError):
+            with contextlib.suppress(av.error.InvalidDataError):
                 for frame in packet.decode():
                     total += 1
                     yield clock.read(frame.time), frame
-    except pyav.error.InvalidDataError:
+    except av.error.InvalidDataError:
         pass  # Its end.
-    except pyav.FFmpegError as error:
+    except av.FFmpegError as error:
         raise UserError(
             f"{name}: the stream broke: {_reason(error)}"
         ) from error
@@ -186,11 +186,11 @@ def _decoded(
 
 
 def _opened(source: str) -> "av.container.InputContainer":
-    pyav = containers.library()
+    av = pyav.library()
     file, options = _place(source)
     try:
-        return pyav.open(file, metadata_errors="replace", **options)
-    except pyav.FFmpegError as error:
+        return av.open(file, metadata_errors="replace", **options)
+    except av.FFmpegError as error:
         advice = ""
         if source == STDIN:
             advice = ": pipe a stream in, such as ffmpeg -i INPUT -f mpegts - |"
@@ -246,6 +246,6 @@ def _name(source: str) -> str:
 
 
 def _reason(error: "av.FFmpegError") -> str:
-    if isinstance(error, containers.library().error.ExitError):
+    if isinstance(error, pyav.library().error.ExitError):
         return f"nothing came for {_PATIENCE:g} seconds"
     return error.strerror or str(error)

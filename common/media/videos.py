@@ -14,7 +14,7 @@ import numpy as np
 
 from common import atomic
 from common.errors import UserError
-from common.media import containers, pictures, timestamps
+from common.media import frame_folders, pyav, timestamps
 
 ENDINGS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg")
 
@@ -73,7 +73,9 @@ def find(folder: Path) -> dict[str, Path]:
 
 def _is_source(path: Path) -> bool:
     if path.is_dir():
-        return any(pictures.is_picture(inside) for inside in path.iterdir())
+        return any(
+            frame_folders.is_picture(inside) for inside in path.iterdir()
+        )
     return is_video(path)
 
 
@@ -127,8 +129,8 @@ def seconds(source: Path, rate: float) -> float:
         UserError: if there is no such file, or it is no video.
     """
     if _is_folder(source):
-        return len(pictures.files(source)) / (rate or 1.0)
-    return containers.seconds(source)
+        return len(frame_folders.files(source)) / (rate or 1.0)
+    return pyav.seconds(source)
 
 
 def _is_folder(source: Path) -> bool:
@@ -140,9 +142,9 @@ def _is_folder(source: Path) -> bool:
 def _of_pictures(
     folder: Path, size: int, rate: float, chunk: int
 ) -> Iterator[Clip]:
-    files = pictures.files(folder)
+    files = frame_folders.files(folder)
     for start in range(0, len(files), chunk):
-        pixels = pictures.read(files[start : start + chunk], size)
+        pixels = frame_folders.read(files[start : start + chunk], size)
         stop = start + len(pixels)
         numbers = np.arange(start, stop)
         yield Clip(pixels, numbers, numbers / (rate or 1.0), stop)
@@ -150,10 +152,10 @@ def _of_pictures(
 
 def _of_video(path: Path, size: int, rate: float, chunk: int) -> Iterator[Clip]:
     sampler = timestamps.Sampler(rate)
-    squeeze = containers.squeezer(size)
+    squeeze = pyav.squeezer(size)
     kept: list[tuple[np.ndarray, int, float]] = []
     total = 0
-    for time, frame in containers.frames(path):
+    for time, frame in pyav.frames(path):
         if sampler.keeps(time):
             # Not before the next one is there: `total` of the last is final.
             if len(kept) == chunk:
@@ -186,10 +188,10 @@ def write(path: Path, frames: np.ndarray, rate: float) -> None:
     Raises:
         UserError: if PyAV is missing or the disk refuses.
     """
-    pyav = containers.library()
+    av = pyav.library()
     odd = [(0, length % 2) for length in frames.shape[1:3]]
     even = np.pad(frames, [(0, 0), *odd, (0, 0)], "edge")
-    with atomic.written(path) as partial, pyav.open(str(partial), "w") as file:
+    with atomic.written(path) as partial, av.open(str(partial), "w") as file:
         codec, options = _codec()
         video = file.add_stream(
             codec,
@@ -199,7 +201,7 @@ def write(path: Path, frames: np.ndarray, rate: float) -> None:
         video.height, video.width = even.shape[1:3]
         video.pix_fmt = "yuv420p"
         for number, pixels in enumerate(even):
-            frame = pyav.VideoFrame.from_ndarray(pixels)
+            frame = av.VideoFrame.from_ndarray(pixels)
             frame.pts = number
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
@@ -207,6 +209,6 @@ def write(path: Path, frames: np.ndarray, rate: float) -> None:
 
 def _codec() -> tuple[str, dict[str, str]]:
     """H.264 where PyAV was built with it, and options of good quality."""
-    if "libx264" in containers.library().codecs_available:
+    if "libx264" in pyav.library().codecs_available:
         return "libx264", {"crf": "18"}
     return "mpeg4", {"qmin": "2", "qmax": "2"}

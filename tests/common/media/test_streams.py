@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 RATE = 25
 READER = """
-from apps.video_tagging import streams
+from common.media import streams
 try:
     for number, (time, pixels) in enumerate(streams.frames("-", 32, 0)):
         print(number, f"{time:.2f}", round(pixels.mean()), flush=True)

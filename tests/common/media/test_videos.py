@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from common.media import pictures, timestamps, videos
-from common.media.containers import NO_FRAMES
+from common.media import frame_folders, timestamps, videos
+from common.media.pyav import NO_FRAMES
 
 RATE = 25
 
@@ -479,7 +479,7 @@ def test_pictures_are_frames_in_natural_order(tmp_path, rate, period):
 def test_natural_order():
     names = ["a1", "a2", "a10", "A11", "b", "b3.5", "b3.10", "10", "9"]
     expected = ["9", "10", "a1", "a2", "a10", "A11", "b", "b3.5", "b3.10"]
-    assert sorted(names, key=pictures.natural) == expected
+    assert sorted(names, key=frame_folders.natural) == expected
 
 
 def test_pictures_of_other_sizes_and_kinds(tmp_path):
