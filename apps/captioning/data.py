@@ -12,8 +12,9 @@ import numpy as np
 from common.data import feature_files
 from common.data.skipped import Skipped
 from common.errors import UserError
+from common.media import images
 
-from . import batches, datasets, encoder, features, images, text
+from . import batches, datasets, encoder, features, text
 from .config import Config
 
 Examples = list[datasets.Example]
@@ -140,11 +141,9 @@ def _views(
     if given is not None:
         return (lambda split: batches.Features(split, given)), given.rows
     if encoder.is_trained(config):
-        usable = images.without_broken(examples, skipped)
-        return (
-            lambda split: batches.Pictures(split, config.image_size),
-            {example.name for example in usable},
-        )
+        pictures = {example.name: example.image for example in examples}
+        usable = images.drop_unreadable(pictures, skipped)
+        return lambda split: batches.Pictures(split, config.image_size), usable
     # A frozen encoder sees each image once and for all.
     if config.data == "builtin":
         raise UserError(

@@ -22,8 +22,9 @@ import tensorflow as tf
 from common import cli
 from common.data import feature_files, skipped
 from common.errors import UserError
+from common.media import images
 
-from . import datasets, images
+from . import datasets
 from . import encoder as encoders
 from .config import Config
 
@@ -97,7 +98,7 @@ def compute(
     left_out = skipped.Skipped()
     for name, path in missing.items():
         if name not in known:
-            reason = images.problem(path) or "could not be read before"
+            reason = images.decode_error(path) or "could not be read before"
             left_out.note(reason, name)
     return _finish(to, parts, files, known, signature), left_out
 
@@ -158,7 +159,9 @@ def _batches(paths: list[Path], config: Config) -> tf.data.Dataset:
     dataset = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
 
     def read(number: tf.Tensor, path: tf.Tensor) -> tuple:
-        return number, images.pixels(tf.io.read_file(path), config.image_size)
+        return number, images.decode_image(
+            tf.io.read_file(path), config.image_size
+        )
 
     return (
         dataset.enumerate()

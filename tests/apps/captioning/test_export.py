@@ -13,7 +13,6 @@ import tensorflow as tf
 from apps.captioning import (
     export,
     features,
-    images,
     predict,
     predictor,
 )
@@ -24,6 +23,7 @@ from apps.captioning.datasets.builtin import (
 from common import export as common_export
 from common.data import feature_files
 from common.errors import UserError
+from common.media import images
 from common.training import runs
 from tests.apps.captioning.test_predict import (
     TINY,
@@ -32,7 +32,7 @@ from tests.apps.captioning.test_predict import (
     quickly,
     smoke_run,
 )
-from tests.common.media.test_images import (
+from tests.support.images import (
     ANIMATED_GIF,
     CMYK_JPEG,
     JPEG,
@@ -82,7 +82,7 @@ def mobile_run(folder):
     contents = tf.constant([path.read_bytes() for path in files.values()])
     weights = folder / "mobile.weights.h5"
     keras.utils.set_random_seed(0)
-    reading = features.images.read_batch(contents, 32)[0].numpy()
+    reading = features.images.decode_batch(contents, 32)[0].numpy()
     write_weights(weights, reading)
     config = dataclasses.replace(
         TINY,
@@ -243,7 +243,7 @@ def test_nothing_but_broken_rows(answers_of_pictures, contents):
 def test_pictures_of_all_kinds_are_asked_before_it_is_called_good():
     made = export.pictures(7, 32)
     assert len(made) == len(set(made)) == 7
-    problems = [images.problem(x) for x in made]
+    problems = [images.decode_error(x) for x in made]
     assert problems == [None, "empty file", "not a picture", *[None] * 4]
     assert export.pictures(0, 32) == []
     assert export.pictures(1, 32) == made[:1]

@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 
 from apps.captioning import encoder as encoders
-from apps.captioning import features, images
+from apps.captioning import features
 from apps.captioning.config import Config
 from common.data import feature_files
 from common.errors import UserError
+from common.media import images
 from tests.conftest import ROOT
 
 MODULE = "apps.captioning.features"
@@ -180,7 +181,7 @@ def test_features_are_those_of_encoder_and_pixels(tmp_path):
     keras.utils.set_random_seed(CONFIG.seed)
     encoder = encoders.build(CONFIG)
     for name, path in files.items():
-        pixels = images.pixels(tf.io.read_file(str(path)), 32)
+        pixels = images.decode_image(tf.io.read_file(str(path)), 32)
         expected = encoder(pixels[None])
         row = found.take(np.array([found.rows[name]]))
         np.testing.assert_allclose(row, expected, rtol=1e-2, atol=1e-3)
