@@ -123,8 +123,8 @@ def _clips(
     source: Path, config: Config, chunk: int, progress: "_Progress"
 ) -> Iterator[videos.Clip]:
     try:
-        progress.length = videos.seconds(source, config.rate)
-        for clip in videos.stream(
+        progress.length = videos.duration(source, config.rate)
+        for clip in videos.stream_clips(
             source, config.image_size, config.rate, chunk
         ):
             yield clip
@@ -150,8 +150,8 @@ def _compute_one(
         numbers.append(clip.numbers)
         times.append(clip.times)
         total = clip.total
-        new = clip.pixels[max(0, done - seen) :]
-        seen += len(clip.pixels)
+        new = clip.values[max(0, done - seen) :]
+        seen += len(clip.values)
         if len(new):
             rows.append(encode(new))
         if sum(len(values) for values in rows) >= PART_FRAMES:

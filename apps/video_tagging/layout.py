@@ -77,7 +77,7 @@ def _labelled(config: Config) -> Given:
 def _unlabelled(folder: Path) -> Given:
     # The videos may lie in the folder itself, too.
     has_media = any((folder / x).is_dir() for x in ("videos", "frames"))
-    found = folders.media(folder) if has_media else videos.find(folder)
+    found = folders.media(folder) if has_media else videos.find_videos(folder)
     if not found:
         raise UserError(
             f"--data {folder}: no videos: expected NAME.mp4 or videos/NAME.mp4,"

@@ -36,8 +36,8 @@ def pixels(length, seed=0):
 def write_videos(folder, **lengths):
     folder.mkdir(parents=True, exist_ok=True)
     for seed, (name, length) in enumerate(lengths.items()):
-        videos.write(folder / f"{name}.mp4", pixels(length, seed), 10.0)
-    return videos.find(folder)
+        videos.write_video(folder / f"{name}.mp4", pixels(length, seed), 10.0)
+    return videos.find_videos(folder)
 
 
 class Colours:
@@ -105,10 +105,10 @@ def test_features_are_those_of_encoder_and_frames(tmp_path):
     keras.utils.set_random_seed(CONFIG.seed)
     encoder = encoders.build(CONFIG)
     for name, path in files.items():
-        clip = videos.read(path, 32, 0.0)
+        clip = videos.read_clip(path, 32, 0.0)
         found = load(tmp_path / "f", name)
         assert (found.dtype, found.shape) == (np.float16, (1280, clip.total))
-        expected = encoder(tf.constant(clip.pixels)).numpy().T
+        expected = encoder(tf.constant(clip.values)).numpy().T
         np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-3)
 
 
@@ -130,8 +130,8 @@ def test_only_what_is_missing_or_changed_is_computed(
     folder, to = tmp_path / "v", tmp_path / "f"
     compute(write_videos(folder, a=9, b=8), CONFIG, to)
     before = content(to)
-    videos.write(folder / "b.mp4", pixels(12), 10.0)
-    files = write_videos(folder / "new", c=5) | videos.find(folder)
+    videos.write_video(folder / "b.mp4", pixels(12), 10.0)
+    files = write_videos(folder / "new", c=5) | videos.find_videos(folder)
     colours.seen = 0
     compute(files, CONFIG, to)
     assert "1 videos reused, 2 to compute" in capsys.readouterr().out
@@ -158,7 +158,7 @@ def test_a_video_goes_on_where_a_kill_stopped_it(
         list(features.computed(files, CONFIG, folder, Skipped(), 4))
 
     compute(whole)
-    stream = videos.stream
+    stream = videos.stream_clips
 
     def stopped(*args):
         for clip in stream(*args):
@@ -167,7 +167,7 @@ def test_a_video_goes_on_where_a_kill_stopped_it(
             yield clip
 
     with monkeypatch.context() as patch:
-        patch.setattr(videos, "stream", stopped)
+        patch.setattr(videos, "stream_clips", stopped)
         with pytest.raises(KeyboardInterrupt):
             compute(to)
     assert not (to / "features" / "a.npy").exists()
@@ -213,7 +213,7 @@ def test_folders_of_pictures_have_features(tmp_path, colours):
     for number, frame in enumerate(pixels(11)):
         picture = tf.io.encode_png(frame).numpy()
         (source / f"{number}.png").write_bytes(picture)
-    files = videos.find(tmp_path / "v")
+    files = videos.find_videos(tmp_path / "v")
     compute(files, CONFIG, tmp_path / "f")
     assert load(tmp_path / "f", "a").shape == (3, 11)
     (source / "10.png").unlink()
@@ -427,9 +427,9 @@ def test_a_model_of_a_frozen_encoder_tags_videos(tmp_path, monkeypatch):
     tagger = predictor.load("run")
     assert tagger.sees_frames
     path = tmp_path / "shapes" / "videos" / "test-00000.mp4"
-    clip = videos.read(path, 32, 0.0)
-    of_frames = tagger.of_chunks([clip.pixels[:30], clip.pixels[30:]])
-    seen = tagger.encode(tf.constant(clip.pixels[None])).numpy()[0]
+    clip = videos.read_clip(path, 32, 0.0)
+    of_frames = tagger.of_chunks([clip.values[:30], clip.values[30:]])
+    seen = tagger.encode(tf.constant(clip.values[None])).numpy()[0]
     assert seen.shape[1] == tagger.dim == 1280
     of_features = tagger.of_chunks([seen])
     np.testing.assert_allclose(of_frames[1], of_features[1], atol=1e-5)

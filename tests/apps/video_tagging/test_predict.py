@@ -148,15 +148,15 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     pixels = small_scenes(6)
     for name, some in (("first", pixels[:190]), ("second", pixels[190:])):
-        videos.write(folder / f"{name}.mp4", some, builtin.RATE)
+        videos.write_video(folder / f"{name}.mp4", some, builtin.RATE)
     return folder
 
 
 def expected_lines(run, path):
     """What should be printed of a video, from the model in one piece."""
     model = pipeline.load(trained.find(run))
-    clip = videos.read(path, 16, 0.0)
-    found = model(clip.pixels[None], np.array([clip.total]))
+    clip = videos.read_clip(path, 16, 0.0)
+    found = model(clip.values[None], np.array([clip.total]))
     tags = found.tags.numpy()[0]
     starts = [0, *(np.flatnonzero(np.diff(tags)) + 1)]
     assert len(starts) > 4
