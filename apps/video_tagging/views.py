@@ -66,14 +66,12 @@ def look(
             " --data FOLDER"
         )
     # A frozen encoder sees each frame once and for all.
-    folder = FeatureFolder(
-        features.cache_folder(config), encoder.signature(config)
-    )
-    done = set(features.computed(paths, config, folder, skipped))
+    folder = features.open_cache(config)
+    done = set(features.compute(paths, config, folder, skipped))
 
     def of_cache(example: datasets.Example) -> videos.Clip:
-        values = feature_arrays.load(folder.file(example.name))
-        return videos.Clip(values, *folder.times(example.name))
+        values = feature_arrays.load(folder.array_path(example.name))
+        return videos.Clip(values, *folder.read_times(example.name))
 
     return of_cache, done
 

@@ -64,3 +64,14 @@ def grey_png(height, width):
         + chunk(b"IDAT", body + packer.flush())
         + chunk(b"IEND", b"")
     )
+
+
+def write_pictures(folder, count, start=0):
+    """Writes small pictures of noise; returns all of the folder, by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(start, start + count):
+        rng = np.random.default_rng(number)
+        picture = rng.integers(0, 256, [24, 32, 3], np.uint8)
+        content = tf.io.encode_jpeg(picture).numpy()
+        (folder / f"{number:03}.jpg").write_bytes(content)
+    return {path.name: path for path in sorted(folder.iterdir())}

@@ -22,6 +22,7 @@ from apps.captioning.datasets.builtin import (
 )
 from common import export as common_export
 from common.data import feature_files
+from common.data.skipped import Skipped
 from common.errors import UserError
 from common.media import images
 from common.training import runs
@@ -78,11 +79,11 @@ def write_weights(path, pictures):
 def mobile_run(folder):
     """A run on features of an encoder that is known, with that encoder."""
     builtin_folder.write(folder / "scenes", 12, seed=0)
-    files = features.find(folder / "scenes")
+    files = features.find_pictures(folder / "scenes")
     contents = tf.constant([path.read_bytes() for path in files.values()])
     weights = folder / "mobile.weights.h5"
     keras.utils.set_random_seed(0)
-    reading = features.images.decode_batch(contents, 32)[0].numpy()
+    reading = images.decode_batch(contents, 32)[0].numpy()
     write_weights(weights, reading)
     config = dataclasses.replace(
         TINY,
@@ -91,7 +92,7 @@ def mobile_run(folder):
         encoder="MobileNetV2",
         encoder_weights=str(weights),
     )
-    given, _ = features.compute(files, config, folder / "mobile.npz")
+    given = features.compute(files, config, folder / "mobile.npz", Skipped())
     every = tf.constant(given.take(np.arange(len(files))))
     config = dataclasses.replace(
         config,
