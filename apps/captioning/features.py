@@ -9,9 +9,6 @@ computes only what is missing, or has changed.
 
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
 from common import cli
 from common.data.feature_files import FeatureFile, Features
 from common.data.skipped import Skipped, lines
@@ -71,19 +68,14 @@ def compute(
             " features before: name a network of keras.applications"
         )
 
-    def make_encode() -> extraction.Encode:
-        keras.utils.set_random_seed(config.seed)  # For weights "none".
-        return extraction.compile_encoder(
-            encoders.build(config), config.image_size, tf.float32
-        )
-
     return extraction.extract_images(
         files,
-        make_encode,
+        lambda: encoders.build(config),
         FeatureFile(to, encoders.signature(config)),
         skipped,
-        config.image_size,
-        config.batch_size,
+        size=config.image_size,
+        batch_size=config.batch_size,
+        seed=config.seed,
     )
 
 

@@ -17,9 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
-import tensorflow as tf
-
 from common import atomic, cli
 from common.data import feature_cache, text_files
 from common.data.feature_store import INDEX, FeatureFolder, Times
@@ -74,20 +71,15 @@ def compute(
             " has no features before: name a network of keras.applications"
         )
 
-    def make_encode() -> extraction.Encode:
-        keras.utils.set_random_seed(config.seed)  # For weights "none".
-        return extraction.compile_encoder(
-            encoders.build(config), config.image_size, tf.uint8
-        )
-
     return extraction.extract_videos(
         files,
-        make_encode,
+        lambda: encoders.build(config),
         folder,
         skipped,
-        config.image_size,
-        config.rate,
-        batch_size,
+        size=config.image_size,
+        frame_rate=config.rate,
+        batch_size=batch_size,
+        seed=config.seed,
     )
 
 

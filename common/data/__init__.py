@@ -8,5 +8,5 @@ Read in this order:
     batching: batches of similar length, in few fixed shapes.
     feature_files, feature_arrays, feature_store: features of pictures in one
         file, of a video in another, of many videos in a folder.
-    feature_cache: where features are kept, and that they are still right.
+    feature_cache: where features are kept; their stamps and signatures.
 """

@@ -26,7 +26,7 @@ INDEX = "features.json"
 
 
 class Times(NamedTuple):
-    """Which frames of a video have features.
+    """The frames of a video that have features.
 
     Attributes:
         numbers: <int64>[time], their places in the video, from 0.
@@ -73,7 +73,7 @@ class FeatureFolder:
         return self.path / "features" / f"{name}.npy"
 
     def read_times(self, name: str) -> Times:
-        """Reads which frames the features of a video belong to.
+        """Reads the frames that the features of a video belong to.
 
         Raises:
             UserError: if the file is damaged.

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -25,43 +26,33 @@ PART_BATCHES = 8  # Of pictures.
 PART_FRAMES = 4096  # Of a video.
 BATCH_FRAMES = 32
 
-# From pixels [batch, size, size, 3] to <float16>[batch, ...].
+# From pixels [batch, size, size, 3] to features [batch, ...].
+Encoder = Callable[[tf.Tensor], tf.Tensor]
+# The same, compiled; of <float16>.
 Encode = Callable[[np.ndarray | tf.Tensor], np.ndarray]
-
-
-def compile_encoder(
-    encoder: Callable[[tf.Tensor], tf.Tensor], size: int, dtype: tf.DType
-) -> Encode:
-    """Compiles an encoder, once for batches of all sizes.
-
-    Args:
-        encoder: from pixels <dtype>[batch, size, size, 3] to features.
-        size: height and width of the pixels.
-        dtype: of the pixels.
-    """
-    specs = [tf.TensorSpec([None, size, size, 3], dtype)]
-    function = tf.function(encoder, input_signature=specs)
-    return lambda pixels: function(pixels).numpy().astype(np.float16)
 
 
 def extract_images(
     files: Mapping[str, Path],
-    make_encode: Callable[[], Encode],
+    build_encoder: Callable[[], Encoder],
     store: FeatureFile,
     skipped: Skipped,
+    *,
     size: int,
     batch_size: int,
+    seed: int = 0,
 ) -> Features:
     """Computes the features of pictures that a file of features lacks.
 
     Args:
         files: the pictures, by name.
-        make_encode: makes the encoder of <float32>[batch, size, size, 3]; it
-            is not called if nothing is missing.
+        build_encoder: builds the encoder of <float32>[batch, size, size, 3];
+            it is not called if nothing is missing.
         store: the file of features; what it has of other pictures stays.
         skipped: notes the pictures that cannot be decoded.
         size: height and width that pictures are squeezed to.
         batch_size: pictures that the encoder gets at one time.
+        seed: of weights that the encoder draws.
 
     Returns:
         The content of the file.
@@ -73,7 +64,8 @@ def extract_images(
     if missing:
         store.drop(missing)
         paths = {name: files[name] for name in missing}
-        for part in _encode_images(paths, make_encode(), size, batch_size):
+        encode = _compile(build_encoder, seed, size, tf.float32)
+        for part in _encode_images(paths, encode, size, batch_size):
             store.add_part({x: (missing[x], row) for x, row in part.items()})
     broken = {
         name: images.decode_error(files[name]) or "could not be read before"
@@ -88,24 +80,27 @@ def extract_images(
 
 def extract_videos(
     files: Mapping[str, Path],
-    make_encode: Callable[[], Encode],
+    build_encoder: Callable[[], Encoder],
     store: FeatureFolder,
     skipped: Skipped,
+    *,
     size: int,
     frame_rate: float,
     batch_size: int = BATCH_FRAMES,
+    seed: int = 0,
 ) -> Iterator[str]:
     """Computes the features of videos that a folder of features lacks.
 
     Args:
         files: the videos and folders of frame pictures, by name.
-        make_encode: makes the encoder of <uint8>[batch, size, size, 3]; it is
-            not called if nothing is missing.
+        build_encoder: builds the encoder of <uint8>[batch, size, size, 3];
+            it is not called if nothing is missing.
         store: the folder of features; what it has of other videos stays.
         skipped: notes the videos that cannot be read.
         size: height and width of the frames.
         frame_rate: frames a second, as of `videos.stream_clips`.
         batch_size: frames that the encoder gets at one time.
+        seed: of weights that the encoder draws.
 
     Yields:
         The name of each video, as soon as its features are there.
@@ -114,10 +109,11 @@ def extract_videos(
         UserError: if no video can be read.
     """
     missing = _find_missing(files, store, "videos")
-    encode = make_encode() if missing else None
+    if missing:
+        encode = _compile(build_encoder, seed, size, tf.uint8)
     broken: dict[str, str] = {}
     for number, (name, path) in enumerate(files.items(), 1):
-        if encode and name in missing:
+        if name in missing:
             progress = _Progress(f"{number} of {len(files)}: {name}")
             clips = _read_clips(path, size, frame_rate, batch_size, progress)
             try:
@@ -128,6 +124,16 @@ def extract_videos(
                 continue
         yield name
     _check_some_readable(files, broken, "videos")
+
+
+def _compile(
+    build_encoder: Callable[[], Encoder], seed: int, size: int, dtype: tf.DType
+) -> Encode:
+    """Builds and compiles an encoder, once for batches of all sizes."""
+    keras.utils.set_random_seed(seed)
+    specs = [tf.TensorSpec([None, size, size, 3], dtype)]
+    function = tf.function(build_encoder(), input_signature=specs)
+    return lambda pixels: function(pixels).numpy().astype(np.float16)
 
 
 def _find_missing(

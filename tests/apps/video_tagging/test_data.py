@@ -437,10 +437,7 @@ def test_a_frozen_encoder_sees_each_frame_once(
 def test_a_frozen_encoder_needs_files():
     options = {"encoder": "MobileNetV2", "num_examples": 10}
     message = refused("builtin", "--encoder MobileNetV2 needs files", **options)
-    assert (
-        "python -m apps.video_tagging.datasets.builtin.__main__ FOLDER"
-        in message
-    )
+    assert "python -m apps.video_tagging.datasets.builtin FOLDER" in message
 
 
 # Options

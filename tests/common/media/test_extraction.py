@@ -26,19 +26,13 @@ def colours():
 
 
 def extract_images(files, to, encoder, skipped=None, batch_size=2):
-    """Mean colours as one region."""
-
-    def make_encode():
-        regions = tf.function(lambda pixels: encoder(pixels)[:, None])
-        return extraction.compile_encoder(regions, 16, tf.float32)
-
     return extraction.extract_images(
         files,
-        make_encode,
+        lambda: lambda pixels: encoder(pixels)[:, None],  # As one region.
         FeatureFile(to, SIGNATURE),
         Skipped() if skipped is None else skipped,
-        16,
-        batch_size,
+        size=16,
+        batch_size=batch_size,
     )
 
 
@@ -46,12 +40,12 @@ def extract_videos(files, to, encoder, skipped=None, rate=0.0, batch_size=4):
     return list(
         extraction.extract_videos(
             files,
-            lambda: extraction.compile_encoder(encoder, 16, tf.uint8),
+            lambda: encoder,
             FeatureFolder(to, SIGNATURE),
             Skipped() if skipped is None else skipped,
-            16,
-            rate,
-            batch_size,
+            size=16,
+            frame_rate=rate,
+            batch_size=batch_size,
         )
     )
 
@@ -86,8 +80,9 @@ def test_only_pictures_that_are_missing_or_changed_are_computed(
     np.testing.assert_array_equal(second.values[1], second.values[0])
     np.testing.assert_array_equal(second.values[2:4], first.values[2:4])
     # With nothing to do, no network is built.
+    store = FeatureFile(to, SIGNATURE)
     third = extraction.extract_images(
-        files, None, FeatureFile(to, SIGNATURE), Skipped(), 16, 2
+        files, None, store, Skipped(), size=16, batch_size=2
     )
     np.testing.assert_array_equal(third.values, second.values)
 
@@ -210,7 +205,9 @@ def test_only_videos_that_are_missing_or_changed_are_computed(
     assert load(to, "b").shape == (3, 12)
     # With nothing to do, no network is built.
     store = FeatureFolder(to, SIGNATURE)
-    names = extraction.extract_videos(files, None, store, Skipped(), 16, 0.0)
+    names = extraction.extract_videos(
+        files, None, store, Skipped(), size=16, frame_rate=0.0
+    )
     assert list(names) == list(files)
     assert content(to) == after
 

@@ -17,7 +17,7 @@ from tests.support.videos import write_frame_folder
 RATE = 25
 
 
-def noise(count, size=64, seed=0):
+def noise(count, size=32, seed=0):
     """Frames that a codec cannot make small, so that a cut is within them."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, [count, size, size, 3], np.uint8)
@@ -216,27 +216,28 @@ def test_what_an_edit_list_hides_is_no_frame(tmp_path):
     np.testing.assert_allclose(greys(clip), levels(100)[50:, 0, 0, 0], atol=2)
 
 
-# Pieces
+# Clips
 
 
 @pytest.mark.parametrize("rate", [0, 10])
-@pytest.mark.parametrize("chunk", [1, 4, 10, 1000])
-def test_pieces_are_the_whole(tmp_path, rate, chunk):
+def test_clips_are_the_whole(tmp_path, rate):
     path = encode(tmp_path / "a.mp4", noise(40))
     whole = videos.read_clip(path, 16, rate)
-    clips = list(videos.stream_clips(path, 16, rate, chunk))
-    sizes = [len(clip.values) for clip in clips]
-    assert min(sizes) >= 1
-    assert max(sizes) <= chunk
-    assert sum(sizes) == len(whole.values) == (40 if rate == 0 else 16)
-    for field in ("values", "numbers", "times"):
-        joined = np.concatenate([getattr(clip, field) for clip in clips])
-        np.testing.assert_array_equal(joined, getattr(whole, field))
-    totals = [clip.total for clip in clips]
-    assert totals == sorted(totals)
-    assert totals[-1] == whole.total == 40
-    for clip in clips:
-        assert clip.numbers[-1] < clip.total
+    assert len(whole.values) == (40 if rate == 0 else 16)
+    assert whole.total == 40
+    for chunk in (1, 4, 10, 1000):
+        clips = list(videos.stream_clips(path, 16, rate, chunk))
+        sizes = [len(clip.values) for clip in clips]
+        assert min(sizes) >= 1
+        assert max(sizes) <= chunk
+        for field in ("values", "numbers", "times"):
+            joined = np.concatenate([getattr(clip, field) for clip in clips])
+            np.testing.assert_array_equal(joined, getattr(whole, field))
+        totals = [clip.total for clip in clips]
+        assert totals == sorted(totals)
+        assert totals[-1] == whole.total
+        for clip in clips:
+            assert clip.numbers[-1] < clip.total
 
 
 def test_features_and_frames_in_memory_are_clips_too(tmp_path):
@@ -457,7 +458,7 @@ def test_the_last_frames_missing(tmp_path):
 
 
 def test_a_damaged_packet(tmp_path):
-    path = encode(tmp_path / "a.avi", noise(50), codec="mpeg4")
+    path = encode(tmp_path / "a.avi", noise(50, 64), codec="mpeg4")
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 600] = bytes(600)
