@@ -177,14 +177,15 @@ def _encode_images(
             rows = zip(numbers.numpy(), encode(pixels), strict=True)
             part |= {names[number]: row for number, row in rows}
         yield part
-        progress.show(f"{group[-1][0][-1] + 1} of {len(names)}")
+        last = int(group[-1][0][-1])
+        progress.show(f"{last + 1} of {len(names)}")
     progress.end(f"{len(names)} of {len(names)}")
 
 
 def _decode_images(
     paths: Iterable[Path], size: int, batch_size: int
 ) -> tf.data.Dataset:
-    """Numbers <int64>[batch] and pixels of the pictures that can be read."""
+    """Makes numbers <int64>[batch] and pixels of the pictures it can decode."""
 
     def decode(number: tf.Tensor, path: tf.Tensor) -> tuple:
         return number, images.decode_image(tf.io.read_file(path), size)

@@ -1,5 +1,7 @@
 """What is computed, what is reused, and what is skipped."""
 
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -48,6 +50,27 @@ def extract_videos(files, to, encoder, skipped=None, rate=0.0, batch_size=4):
             batch_size=batch_size,
         )
     )
+
+
+# Progress
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_shown_at_times(monkeypatch, capsys, is_terminal):
+    now = [0.0]
+    monkeypatch.setattr(extraction.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    progress = extraction._Progress("1 of 2: a")
+    for seconds in (0.1, 1.0, 1.1, 61.0):
+        now[0] = seconds
+        progress.show(f"at {seconds} s")
+    progress.end("9 frames")
+    end = "1 of 2: a, 9 frames, 61.0 s"
+    lines = ["1 of 2: a, at 1.0 s", "1 of 2: a, at 61.0 s", end]
+    expected = "".join(f"\x1b[K{line}\r" for line in lines)[:-1] + "\n"
+    if not is_terminal:
+        expected = f"{lines[1]}\n{end}\n"
+    assert capsys.readouterr().out == expected
 
 
 # Pictures
