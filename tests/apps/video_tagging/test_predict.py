@@ -212,7 +212,8 @@ def test_videos_come_in_their_order(ask, run, clips, tmp_path):
 def test_a_long_video_comes_in_pieces(ask, run, clips, monkeypatch):
     path = clips / "first.mp4"
     lines, _ = ask(run, path)
-    monkeypatch.setattr(predict.frames, "CHUNK", 50)
+    short = functools.partial(videos.stream_clips, clip_frames=50)
+    monkeypatch.setattr(videos, "stream_clips", short)
     assert ask(run, path)[0] == lines
 
 
