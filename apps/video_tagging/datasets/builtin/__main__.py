@@ -35,7 +35,7 @@ def write(folder: Path, num: int, seed: int, multi_label: bool) -> None:
             names = []
             for scene in generate(split, num, seed, multi_label):
                 path = partial / "videos" / f"{scene.name}.mp4"
-                videos.write(path, scene.frames, RATE)
+                videos.write_video(path, scene.frames, RATE)
                 names.append(scene.name)
                 rows += annotations(scene)
             atomic.write_lines(partial / "splits" / f"{split}.bundle", names)
