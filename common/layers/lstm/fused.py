@@ -293,7 +293,7 @@ def _gradient(
     d_peepholes = tf.zeros_like(peephole_kernel)
     if cells:
         d_peepholes = peephole_kernel_grad(
-            constants, cell, *cells, d_pre_activations
+            constants, cell, cells[0], d_pre_activations
         )
     return (
         d_pre_activations,

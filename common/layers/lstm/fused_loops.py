@@ -4,7 +4,7 @@ Time is the first axis here: the values of one step lie side by side. `d_x`
 names the gradient of the loss with respect to x, `dy_dx` a local gradient.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -90,7 +90,9 @@ def forward(
     def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: Any) -> tuple:
         pre_activations = projected[t] + bias
         pre_activations += masked_matmul(h, masks, recurrent_kernel)
-        new = apply(constants.step, pre_activations, c, peephole_kernel)
+        new: Sequence[Any] = apply(
+            constants.step, pre_activations, c, peephole_kernel
+        )
         if constants.mask is not None:
             # The state stays: no gradient to the gates, all of it to C_{t-1}.
             old = [h, c, 0.0, 0.0, 1.0][: len(new)]
