@@ -19,7 +19,7 @@ last state is carried over its padding.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -66,7 +66,7 @@ def _messages(chain: Chain, reduce: Callable[..., tf.Tensor]) -> tf.Tensor:
         <float32>[time, batch, classes].
     """
 
-    def step(t: tf.Tensor, state: tf.Tensor, array: Any) -> tuple:
+    def step(t: tf.Tensor, state: tf.Tensor, array: tf.TensorArray) -> tuple:
         message = reduce(state[:, :, None] + chain.transitions, axis=1)
         message = tf.where(chain.mask[t][:, None], message, state)
         state = _subtract_max(message + chain.scores[t])
@@ -119,7 +119,7 @@ def _backward(
     states = _subtract_max(messages + chain.scores)
 
     def step(
-        t: tf.Tensor, tags: tf.Tensor, pairs: tf.Tensor, array: Any
+        t: tf.Tensor, tags: tf.Tensor, pairs: tf.Tensor, array: tf.TensorArray
     ) -> tuple:
         exponents = states[t - 1][:, :, None] + chain.transitions
         new_pairs = tf.exp(exponents - messages[t][:, None]) * tags[:, None]
@@ -193,7 +193,7 @@ def _log_partition(*chain: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     return log_sums, gradient_of_chain
 
 
-def _refuse_second(*_: Any) -> None:
+def _refuse_second(*_: tf.Tensor) -> None:
     raise NotImplementedError(
         "the log partition has no second gradient: take the gradient of"
         " `marginals`, which has one"
@@ -250,7 +250,7 @@ def best_path(chain: Chain) -> tf.Tensor:
     states = _messages(chain, tf.reduce_max) + chain.scores
     transitions_to = tf.transpose(chain.transitions)
 
-    def step(t: tf.Tensor, tags: tf.Tensor, array: Any) -> tuple:
+    def step(t: tf.Tensor, tags: tf.Tensor, array: tf.TensorArray) -> tuple:
         previous = _argmax(states[t - 1] + tf.gather(transitions_to, tags))
         tags = tf.where(chain.mask[t], previous, tags)
         return t - 1, tags, array.write(t - 1, tags)

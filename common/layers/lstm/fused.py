@@ -19,7 +19,7 @@ same numbers come from the same equations in another order:
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -117,7 +117,7 @@ def run_fused(
     return outputs[:, -1], outputs, [states[:, -1], last_cell]
 
 
-def _stack_masks(masks: Any) -> tf.Tensor | None:
+def _stack_masks(masks: tf.Tensor | list[tf.Tensor] | None) -> tf.Tensor | None:
     """Stacks Keras's dropout masks, one or one a gate, on a first axis."""
     if masks is None:
         return None

@@ -5,7 +5,7 @@ names the gradient of the loss with respect to x, `dy_dx` a local gradient.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -87,10 +87,12 @@ def forward(
     masks = _unstack(constants.recurrent_dropout)
     apply = _apply_with_local_grads if keep_grads else _apply
 
-    def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: Any) -> tuple:
+    def step(
+        t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: tf.TensorArray
+    ) -> tuple:
         pre_activations = projected[t] + bias
         pre_activations += masked_matmul(h, masks, recurrent_kernel)
-        new: Sequence[Any] = apply(
+        new: Sequence[tf.Tensor] = apply(
             constants.step, pre_activations, c, peephole_kernel
         )
         if constants.mask is not None:
@@ -144,7 +146,9 @@ def backward(
     """
     masks = _unstack(constants.recurrent_dropout)
 
-    def step(t: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, array: Any) -> tuple:
+    def step(
+        t: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, array: tf.TensorArray
+    ) -> tuple:
         dh = dh + d_states[t]
         dc = dc + dh * dh_dc[t]
         # The output gate acts on h_t, all other gates on C_t.

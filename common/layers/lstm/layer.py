@@ -1,4 +1,4 @@
-"""The LSTM layer, and which of its kernels runs.
+"""The LSTM layer, and the choice of its kernel.
 
 `LSTM` takes the place of `keras.layers.LSTM`, with the same arguments and the
 same weights in the same order. The equations are those of `cell.py`, where

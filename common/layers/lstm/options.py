@@ -1,4 +1,4 @@
-"""The options of the LSTM that Keras's has not, and which go together."""
+"""The options of our LSTM beyond those of Keras's, and their checks."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def _check_forget_bias(
     use_bias: bool,
     unit_forget_bias: bool,
 ) -> None:
-    """Checks that there is a bias for it to be added to."""
+    """Checks that `forget_bias` has a bias to be added to."""
     reason = None
     if not has_gate:
         reason = f"variant {options['variant']!r} has no forget gate of its own"
