@@ -138,7 +138,9 @@ def results_and_gradients(layer, inputs, mask):
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         x, *states = inputs
-        results = layer(x, initial_state=states or None, mask=mask)
+        results = layer(
+            x, initial_state=states or None, mask=mask, training=True
+        )
         results = tf.nest.flatten(results)
         loss = weighted_sum(results)
     variables = [v.value for v in layer.trainable_variables]
@@ -300,7 +302,12 @@ def test_gradients_are_central_differences(kernel, data):
     @tf.function
     def loss():
         x, *states = map(tf.convert_to_tensor, sources)
-        results = ours(x, initial_state=states or None, mask=case.mask)
+        results = ours(
+            x,
+            initial_state=states or None,
+            mask=case.mask,
+            training=True,
+        )
         return weighted_sum(tf.nest.flatten(results))
 
     with tf.GradientTape() as tape:
