@@ -129,7 +129,7 @@ def make_project(folder: Path, app: str, name: str) -> None:
     """
     _check_folder(folder)
     _check_name(name)
-    with atomic.written(folder) as project:
+    with atomic.write(folder) as project:
         package = project / name
         shutil.copytree(ROOT / "apps" / app, package, ignore=_IGNORED)
         shutil.copytree(ROOT / "common", package / "common", ignore=_IGNORED)

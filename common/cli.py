@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common import options
-from common.data import lenient
+from common.data import text_files
 from common.errors import UserError
 
 RUN_HELP = "a run folder or an exported SavedModel"
@@ -213,7 +213,7 @@ def read_inputs(
     yield from arguments
     if file:
         path = None if file == "-" else Path(file)
-        yield from lenient.read_lines(path, encoding)
+        yield from text_files.read_lines_leniently(path, encoding)
 
 
 def main(command: Callable[[], None]) -> None:

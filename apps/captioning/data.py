@@ -154,7 +154,7 @@ def _views(
         )
     files = {example.name: Path(str(example.image)) for example in examples}
     computed, left_out = features.compute(files, config, _cache(config))
-    skipped.add(left_out)
+    skipped.update(left_out)
     return (lambda split: batches.Features(split, computed)), computed.rows
 
 

@@ -166,7 +166,7 @@ def metrics(
 def report(scores: dict, answers: list[Answer], left_out: dict) -> str:
     """The readable part: scores, what was skipped, worst captions."""
     lines = [f"{name:<16}{value:.4g}" for name, value in scores.items()]
-    lines += skipped.lines(left_out)
+    lines += skipped.format_report(left_out)
     return "\n".join(
         [*lines, "", "worst captions, by ROUGE-L", *_worst(answers)]
     )

@@ -98,7 +98,7 @@ def compute(
     for name, path in missing.items():
         if name not in known:
             reason = images.problem(path) or "could not be read before"
-            left_out.note(reason, name)
+            left_out.add(reason, name)
     return _finish(to, parts, files, known, signature), left_out
 
 
@@ -248,7 +248,7 @@ def main() -> None:
     if to.suffix != ".npz":
         raise UserError(f"--to {to}: expected a file that ends in .npz")
     features, left_out = compute(find(Path(args.data)), config, to)
-    for line in skipped.lines(left_out.report()):
+    for line in skipped.format_report(left_out.report()):
         print(line)
     print(
         f"{to}: {len(features.names)} pictures, {features.regions} regions of"

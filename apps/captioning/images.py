@@ -169,7 +169,7 @@ def without_broken(
     listed = list(examples)
     broken = check(listed)
     for name, reason in broken.items():
-        skipped.note(reason, name)
+        skipped.add(reason, name)
     return [example for example in listed if example.name not in broken]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli
-from common.data import feature_files, lenient
+from common.data import feature_files, text_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 
@@ -33,7 +33,7 @@ def inputs(arguments: list[str], file: str, encoding: str) -> Iterator[str]:
     yield from arguments
     if file:
         path = None if file == "-" else Path(file)
-        yield from lenient.read_lines(path, encoding)
+        yield from text_files.read_lines_leniently(path, encoding)
 
 
 def read_picture(path: str) -> bytes:

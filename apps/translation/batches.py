@@ -109,7 +109,7 @@ def encode(
             rows = [tf.ragged.boolean_mask(row, kept) for row in rows]
             for pair, is_kept in zip(chunk, kept, strict=True):
                 if not is_kept and skipped is not None:
-                    skipped.note("too long or too unequal", pair.where)
+                    skipped.add("too long or too unequal", pair.where)
         for block, row in zip(blocks, rows, strict=True):
             block.add(row)
     source, target = (block.sequences() for block in blocks)

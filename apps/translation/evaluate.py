@@ -122,7 +122,7 @@ def report(answers: list[Answer], left_out: Skipped) -> str:
     """The readable part: scores, scores by length, worst translations."""
     scores = score_answers(answers)
     lines = [f"{name:<12}{value:.4g}" for name, value in scores.items()]
-    lines += skipped.lines(left_out.report())
+    lines += skipped.format_report(left_out.report())
     lines += _signatures(answers)
     lines += ["", "by words and marks in the source"]
     lines += [f"{'up to':>8}{'pairs':>8}{'BLEU':>8}{'chrF':>8}"]

@@ -24,9 +24,9 @@ def usable(
     """
     for pair in pairs:
         if not pair.source.strip() or not pair.target.strip():
-            skipped.note("with an empty side", pair.where)
+            skipped.add("with an empty side", pair.where)
         elif pair.source in held_out:
-            skipped.note("also held out", pair.where)
+            skipped.add("also held out", pair.where)
         else:
             yield pair
 

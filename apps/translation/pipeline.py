@@ -115,7 +115,7 @@ class Translator(keras.Model):
         penalties = Penalties(
             self.config.length_penalty,
             self.config.coverage_penalty,
-            attention_of=lambda state: state.weights,
+            get_attention=lambda state: state.weights,
             source_mask=memory.mask,
         )
         return beam_search(

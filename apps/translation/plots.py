@@ -46,7 +46,7 @@ def attention(alignment: Alignment, path: Path) -> None:
     axes.set_xticks(range(len(source)), _labels(source), rotation=90)
     axes.set_yticks(range(len(target)), _labels(target))
     axes.xaxis.tick_top()
-    with atomic.written(path) as partial:
+    with atomic.write(path) as partial:
         figure.savefig(partial)
 
 

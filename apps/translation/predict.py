@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, export
-from common.data import lenient
+from common.data import text_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.training import runs, trained
@@ -137,7 +137,7 @@ def inputs(texts: list[str], file: str, encoding: str) -> Iterator[str]:
     yield from texts
     if file:
         path = None if file == "-" else Path(file)
-        yield from lenient.read_lines(path, encoding)
+        yield from text_files.read_lines_leniently(path, encoding)
 
 
 def translate(

@@ -77,7 +77,9 @@ def describe(dataset: data.Data) -> str:
         f" {len(dataset.source_vocabulary)} and"
         f" {len(dataset.target_vocabulary)} tokens"
     ]
-    return "\n".join(lines + skipped.lines(dataset.report["train"]["skipped"]))
+    return "\n".join(
+        lines + skipped.format_report(dataset.report["train"]["skipped"])
+    )
 
 
 def compile_model(seq2seq: keras.Model, config: Config) -> None:

@@ -55,7 +55,9 @@ def fill(
 
 
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str, list[str]]]:
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         word, *values = line.rstrip().split(" ")
         is_header = number == 1 and len(values) == 1 and word.isdigit()
         if not is_header:

@@ -106,7 +106,7 @@ def labelled(examples: Examples, skipped: Skipped) -> Examples:
     """The videos that have labels; the others are noted as skipped."""
     for example in examples:
         if example.annotation is None:
-            skipped.note("without labels", example.name)
+            skipped.add("without labels", example.name)
     return [x for x in examples if x.annotation is not None]
 
 

@@ -120,7 +120,7 @@ def report(
 ) -> str:
     """The readable part: scores, what was skipped, tags, worst videos."""
     lines = [f"{name:<28}{value:.4g}" for name, value in measured.items()]
-    lines += skipped.lines(left_out)
+    lines += skipped.format_report(left_out)
     lines += ["", *_of_tags(answers, labels, config)]
     lines += ["", "worst videos", *_worst(answers, labels, config)]
     return "\n".join(lines)

@@ -86,7 +86,7 @@ def computed(
             try:
                 _compute_one(name, stamps[name], clips, encode, folder)
             except _BrokenVideoError as error:
-                left_out.note(str(error), name)
+                left_out.add(str(error), name)
                 continue
             progress.end()
         num_done += 1
@@ -210,7 +210,7 @@ def main() -> None:
         times = folder.times(name)
         tags |= layout.write_labels(given.examples[name], times, config, to)
     layout.write_lists(given, tags, config, to)
-    for line in skipped.lines(given.skipped.report()):
+    for line in skipped.format_report(given.skipped.report()):
         print(line)
     print(f"{to}: {len(folder.stamps)} videos")
     if given.splits:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common import atomic, cli
-from common.data import lenient
+from common.data import text_files
 from common.errors import UserError
 from common.media import streams
 
@@ -44,7 +44,7 @@ def inputs(arguments: list[str], file: str, encoding: str) -> Iterator[str]:
     yield from arguments
     if file:
         path = None if file == "-" else Path(file)
-        yield from lenient.read_lines(path, encoding)
+        yield from text_files.read_lines_leniently(path, encoding)
 
 
 def tag(predictor: Predictor, path: Path, config: Config, labels: str) -> Video:

@@ -1,7 +1,7 @@
 """Reading data: files, tables, data sets of others, splits and batches.
 
 Read in this order:
-    text_files, lenient, zipped: lines and tables; errors name file and line.
+    text_files, tables, zipped: lines and rows; errors name file and line.
     splits: held-out data by a hash of the input.
     skipped: counts of what a loader left out, with reasons and places.
     tfds_loader: data sets of tensorflow-datasets, or an error within seconds.

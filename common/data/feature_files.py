@@ -86,7 +86,7 @@ def save(path: Path, features: Features) -> None:
         arrays["encoder"] = np.array(json.dumps(features.encoder))
     if features.stamps:
         arrays["stamps"] = np.array(features.stamps, str)
-    with atomic.written(path) as partial:
+    with atomic.write(path) as partial:
         np.savez(partial, allow_pickle=False, **arrays)
 
 

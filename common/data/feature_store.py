@@ -101,14 +101,14 @@ class FeatureFolder:
         """Keeps the next features <float16>[time, dim] of a video."""
         number = len(list(self._parts(name).glob("*.npy"))) + 1
         path = self._parts(name) / f"{number:06}.npy"
-        with atomic.written(path) as partial:
+        with atomic.write(path) as partial:
             np.save(partial, values)
 
     def finish(self, name: str, stamp: str, times: Times) -> None:
         """Joins the parts of a video: it is done."""
-        with atomic.written(self._times(name)) as partial:
+        with atomic.write(self._times(name)) as partial:
             np.savez(partial, **times._asdict())
-        with atomic.written(self.file(name)) as partial:
+        with atomic.write(self.file(name)) as partial:
             self._join(name, partial)
         self.stamps[name] = stamp
         self._write_index()

@@ -189,7 +189,7 @@ def write(path: Path, frames: np.ndarray, rate: float) -> None:
     pyav = containers.library()
     odd = [(0, length % 2) for length in frames.shape[1:3]]
     even = np.pad(frames, [(0, 0), *odd, (0, 0)], "edge")
-    with atomic.written(path) as partial, pyav.open(str(partial), "w") as file:
+    with atomic.write(path) as partial, pyav.open(str(partial), "w") as file:
         codec, options = _codec()
         video = file.add_stream(
             codec,

@@ -227,7 +227,9 @@ def _file(path: Path, config: Config) -> Found:
 
 def _read_table(path: Path, swap: bool, encoding: str) -> Iterator[Pair]:
     is_empty = True
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         where = f"{path}:{number}"
         first, tab, rest = line.partition("\t")
         if tab:
@@ -243,7 +245,7 @@ def _read_table(path: Path, swap: bool, encoding: str) -> Iterator[Pair]:
 
 def _tfds(config: Config) -> Found:
     name = config.data.removeprefix("tfds:")
-    found = tfds_loader.builder(name, config.tfds_dir)
+    found = tfds_loader.prepare_builder(name, config.tfds_dir)
     if "train" not in found.info.splits:
         raise UserError(
             f"--data {config.data}: no train split; it has"

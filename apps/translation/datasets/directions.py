@@ -73,7 +73,7 @@ def zip_columns(path: Path) -> tuple[str, ...]:
         UserError: if the zip does not hold one text file.
     """
     names = path.stem.split("-")
-    inside = Path(zipped.text_name(path)).name
+    inside = Path(zipped.find_text(path)).name
     if len(names) == 2 and inside == f"{names[0]}.txt":
         return names[1], names[0]
     return ()

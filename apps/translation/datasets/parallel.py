@@ -4,13 +4,12 @@ import itertools
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from common.data import text_files, zipped
+from common.data import tables, text_files, zipped
 from common.errors import UserError
 
 # What follows `train.` and is no language.
 OTHER_ENDINGS = {
-    ending.removeprefix(".")
-    for ending in (*text_files.TABLE_SUFFIXES, *zipped.SUFFIXES)
+    ending.removeprefix(".") for ending in (*tables.SUFFIXES, *zipped.SUFFIXES)
 }
 
 
@@ -63,7 +62,9 @@ def read(
     Raises:
         UserError: if one file has more lines, or there are none.
     """
-    sides = [text_files.bare_lines(path, encoding) for path in (source, target)]
+    sides = [
+        text_files.read_bare_lines(path, encoding) for path in (source, target)
+    ]
     number = 0
     for number, lines in enumerate(itertools.zip_longest(*sides), 1):
         if None in lines:

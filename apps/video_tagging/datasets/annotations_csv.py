@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from common.data import text_files
+from common.data import tables, text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
@@ -79,7 +79,7 @@ def annotations_in(path: Path, config: Config) -> dict[str, Annotation]:
     unit = _unit(path, config.encoding)
     columns = {name: name for name in COLUMNS[unit]}
     segments: dict[str, list[Segment]] = {}
-    for line, row in text_files.read_table(path, columns, config.encoding):
+    for line, row in tables.read_rows(path, columns, config.encoding):
         video = folders.bare_name(row[0])
         segment = _segment(row, unit, line, f"{path}:{line}")
         segments.setdefault(video, []).append(segment)

@@ -91,7 +91,9 @@ def mapping(folder: Path, encoding: str) -> list[str] | None:
         return None
     names: dict[int, str] = {}
     lines: dict[int | str, int] = {}
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         if not line.strip():
             continue
         key, name = _mapped(line, f"{path}:{number}")
@@ -177,7 +179,9 @@ def _number(folder: Path) -> str:
 def _new_names(
     path: Path, encoding: str, seen: dict[str, Path], skipped: Skipped
 ) -> Iterator[str]:
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         if not (name := bare_name(line)):
             continue
         before = seen.get(name)
@@ -185,7 +189,7 @@ def _new_names(
             seen[name] = path
             yield name
         elif before == path:
-            skipped.note("twice in a bundle", f"{path.name}:{number}")
+            skipped.add("twice in a bundle", f"{path.name}:{number}")
         else:
             raise UserError(
                 f"{path}:{number}: {name} is in {before.name} too: expected"

@@ -147,7 +147,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
 
 def test_a_failed_write_leaves_neither_file_nor_new_folder(tmp_path):
     target = tmp_path / "new" / "note.txt"
-    with pytest.raises(ZeroDivisionError), atomic.written(target) as partial:
+    with pytest.raises(ZeroDivisionError), atomic.write(target) as partial:
         partial.write_text("half")
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
@@ -156,7 +156,7 @@ def test_a_failed_write_leaves_neither_file_nor_new_folder(tmp_path):
 def test_a_failed_write_keeps_what_was_there(tmp_path):
     target = tmp_path / "note.txt"
     target.write_text("before")
-    with pytest.raises(ZeroDivisionError), atomic.written(target) as partial:
+    with pytest.raises(ZeroDivisionError), atomic.write(target) as partial:
         partial.write_text("half")
         raise ZeroDivisionError
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]

@@ -1,4 +1,4 @@
-"""Writes scenes as files, an example of a folder of one's own data.
+"""Writes the built-in scenes as files, an example of a folder of one's own.
 
 `python -m PACKAGE FOLDER` makes a folder with the files of Flickr8k.
 """
@@ -35,7 +35,7 @@ def write(folder: Path, num: int, seed: int) -> None:
             f"{folder}: exists already; expected the name of a new folder:"
             " choose another, or remove it"
         )
-    with atomic.written(folder) as partial:
+    with atomic.write(folder) as partial:
         images = partial / "images"
         images.mkdir(parents=True)
         lines: list[str] = []
@@ -67,8 +67,10 @@ def main() -> None:
         "--seed", type=int, default=0, help="another gives other scenes"
     )
     args = parser.parse_args()
-    if args.num < 1:
-        raise UserError(f"--num must be at least 1, got {args.num}")
+    for flag, least in (("num", 1), ("seed", 0)):
+        value = getattr(args, flag)
+        if value < least:
+            raise UserError(f"--{flag} must be at least {least}, got {value}")
     write(Path(args.folder), args.num, args.seed)
     print(
         f"{args.folder}: {args.num} scenes each for training, validation and"

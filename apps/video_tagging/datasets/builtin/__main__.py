@@ -32,7 +32,7 @@ def write(folder: Path, num: int, seed: int, multi_label: bool) -> None:
             f"{folder}: exists already; expected the name of a new folder:"
             " choose another, or remove it"
         )
-    with atomic.written(folder) as partial:
+    with atomic.write(folder) as partial:
         (partial / "videos").mkdir(parents=True)
         (partial / "splits").mkdir()
         rows = ["video,start,end,tag"]
