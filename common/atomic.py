@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.errors import UserError
@@ -49,10 +49,32 @@ def write(path: Path) -> Iterator[Path]:
                 path.parent.rmdir()
 
 
+@contextlib.contextmanager
+def make_folder(path: Path) -> Iterator[Path]:
+    """Yields a new, hidden folder to fill; it becomes `path` at the end.
+
+    Raises:
+        UserError: if there is something at `path`, or the disk refuses.
+    """
+    if path.exists():
+        raise UserError(
+            f"{path}: exists already; expected the name of a new folder:"
+            " choose another, or remove it"
+        )
+    with write(path) as partial:
+        partial.mkdir()
+        yield partial
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in UTF-8, whole or not at all."""
     with write(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Writes a text file of one entry a line, whole or not at all."""
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def _remove(path: Path) -> None:

@@ -163,6 +163,33 @@ def export_parser(package: str) -> Parser:
     return parser
 
 
+def generate_parser(module: str, description: str, things: str) -> Parser:
+    """Returns the command line that writes generated data as files.
+
+    Args:
+        module: the package of the data.
+        description: what it writes.
+        things: the examples, such as "reviews".
+    """
+    parser = Parser(module, description)
+    parser.add_argument("folder", metavar="FOLDER", help="a new folder")
+    parser.add_argument(
+        "--num",
+        type=options.number(int, options.at_least(1)),
+        metavar="N",
+        default=100,
+        help=f"{things} of each split [100]",
+    )
+    parser.add_argument(
+        "--seed",
+        type=options.number(int, options.at_least(0)),
+        metavar="N",
+        default=0,
+        help=f"another gives other {things} [0]",
+    )
+    return parser
+
+
 def add_sampling(parser: Parser) -> None:
     """Adds the flags of sampling, which take the place of a beam."""
     add = parser.add_argument_group("sampling").add_argument

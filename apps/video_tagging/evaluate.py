@@ -15,8 +15,9 @@ import numpy as np
 from common import cli
 from common.data import skipped
 from common.errors import UserError
+from common.media import videos
 
-from . import data, datasets, frames, scores
+from . import data, datasets, scores
 from .config import Config
 from .outputs import segments, timeline
 from .predictor import Predictor, Tagged, load
@@ -97,8 +98,8 @@ def _answer(
         tagged,
         *truth,
         piece.times,
-        frames.period(source, config, piece.times),
-        frames.has_times(source, config),
+        videos.clip_period(source, config.rate, piece.times),
+        videos.has_times(source, config.rate),
     )
 
 

@@ -6,4 +6,7 @@ Read in this order:
     skipped: counts of what a loader left out, with reasons and places.
     tfds_loader: data sets of tensorflow-datasets, or an error within seconds.
     batching: batches of similar length, in few fixed shapes.
+    feature_files, feature_arrays, feature_store: features of pictures in one
+        file, of a video in another, of many videos in a folder.
+    feature_cache: where features are kept; their stamps and signatures.
 """

@@ -12,11 +12,10 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from common.data import tables, text_files
+from common.data import feature_arrays, tables, text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from .. import frames
 from ..config import Config
 from . import annotations, folders
 from .annotations import Annotation, Segment
@@ -50,7 +49,7 @@ def read(
     """
     found = annotations_in(path, config)
     media = folders.media(folder)
-    features = [x for x in media.values() if frames.is_features(x)]
+    features = [x for x in media.values() if feature_arrays.is_features(x)]
     is_timed = any(x.unit == "seconds" for x in found.values())
     if features and is_timed and not config.rate:
         raise UserError(

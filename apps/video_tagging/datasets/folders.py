@@ -51,12 +51,11 @@ def media(folder: Path) -> dict[str, Path | np.ndarray]:
     found: dict[str, Path | np.ndarray] = {
         path.stem: path
         for path in features
-        if path.suffix == feature_arrays.ENDING
-        and not path.name.startswith(".")
+        if feature_arrays.is_features(path) and not path.name.startswith(".")
     }
     for place in ("videos", "frames"):
         if not found and (folder / place).is_dir():
-            found.update(videos.find(folder / place))
+            found.update(videos.find_videos(folder / place))
     if not found:
         raise UserError(
             f"--data {folder}: no videos: expected features/NAME.npy,"

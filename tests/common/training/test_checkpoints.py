@@ -117,7 +117,8 @@ def test_the_same_place_can_be_saved_twice(tmp_path):
 FULL_DISK = """
 import pathlib, resource, sys
 import keras
-from common import checkpoints, errors
+from common import errors
+from common.training import checkpoints
 folder = pathlib.Path(sys.argv[1])
 model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(100)])
 model.compile("sgd", "mse")

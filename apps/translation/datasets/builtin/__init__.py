@@ -6,27 +6,23 @@ negation embraces the verb, pronouns move in front of it, "it" is "il" or
 sentence. `lexicon` holds the words; `grammar` makes phrases and clauses of
 them, both languages at a time; `writer` chooses them at random.
 
-What is held out: `writer.owner` lays a square over the pairs of words, and
-gives 6/8 of them to train, 1/8 to valid, 1/8 to test. Pairs are
-
-- a noun and its adjective, as ("car", "red"), beside it or behind "is";
-- a verb and its subject or direct object, as ("girl", "sing"), ("see", "car").
-
-All such pairs of a sentence belong to its split, and it has one at least; so no
-sentence can occur in two splits. Every word and every form occurs in train.
+What is held out: `writer.owner` lays a square over the pairs of words, a noun
+and its adjective, ("car", "red"), or a verb and its subject or direct object,
+("see", "car"); 6/8 of them are train's, 1/8 valid's, 1/8 test's. All pairs of
+a sentence belong to its split, so no sentence can occur in two.
 
 English decides French. "They" is "ils", unless it is the subject of a second
 clause: there it means the subject of the first, as do "it", "he" and "she";
-"it" as an object means the object of the first. "I" and "we" are masculine;
-no pronoun is the object of a past, whose participle would agree with it.
+"it" as an object means the object of the first. "I" and "we" are masculine.
 """
 
 import random
 from collections.abc import Iterator
 
+from common.data.splits import SPLITS
+
 from .writer import Writer
 
-SPLITS = ("train", "valid", "test")
 NUM_WORDS = range(3, 21)
 
 

@@ -4,13 +4,12 @@
 sentence a line, and the same for validation and test.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from common import atomic, cli
-from common.errors import UserError
+from common.data.splits import SPLITS
 
-from . import SPLITS, generate
+from . import generate
 
 
 def write(folder: Path, num: int, seed: int) -> None:
@@ -18,44 +17,23 @@ def write(folder: Path, num: int, seed: int) -> None:
 
     Args:
         folder: must not exist.
-        num: how many sentences of each split.
+        num: the number of sentences of each split.
         seed: another seed gives other sentences.
 
     Raises:
         UserError: if the folder exists or cannot be written.
     """
-    if folder.exists():
-        raise UserError(
-            f"{folder}: exists already; expected the name of a new folder:"
-            " choose another, or remove it"
-        )
-    with atomic.written(folder) as partial:
-        partial.mkdir()
+    with atomic.make_folder(folder) as partial:
         for split in SPLITS:
             english, french = zip(*generate(split, num, seed), strict=True)
-            _write_lines(partial / f"{split}.en", english)
-            _write_lines(partial / f"{split}.fr", french)
-
-
-def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            atomic.write_lines(partial / f"{split}.en", english)
+            atomic.write_lines(partial / f"{split}.fr", french)
 
 
 def main() -> None:
-    """Reads the command line, writes the folder, and tells what is in it."""
-    parser = cli.Parser(__package__, __doc__ or "")
-    parser.add_argument("folder", help="a folder that does not exist yet")
-    parser.add_argument(
-        "--num", type=int, default=100, help="sentences of each split"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="another gives other sentences"
-    )
+    """Writes the folder that the command line names."""
+    parser = cli.generate_parser(__package__, __doc__ or "", "sentences")
     args = parser.parse_args()
-    for flag, least in (("num", 1), ("seed", 0)):
-        value = getattr(args, flag)
-        if value < least:
-            raise UserError(f"--{flag} must be at least {least}, got {value}")
     write(Path(args.folder), args.num, args.seed)
     print(
         f"{args.folder}: {args.num} sentences each for training, validation"

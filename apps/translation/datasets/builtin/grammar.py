@@ -149,12 +149,7 @@ class Clause(NamedTuple):
 
 
 def finish(phrase: Phrase, mark: str) -> tuple[str, str]:
-    """Makes a sentence of words that stand side by side.
-
-    Example:
-        >>> finish(Phrase("do  I see a egg", "est-ce que je vois un œuf"), "?")
-        ('Do I see an egg?', 'Est-ce que je vois un œuf ?')
-    """
+    """Makes a sentence of words that stand side by side."""
     english, french = (" ".join(text.split()) for text in phrase[:2])
     english = re.sub(r"\ba (?=[aeiouI])", "an ", english)
     for pattern, replacement in SOUND_RULES.items():

@@ -1,42 +1,21 @@
 """The words of both languages, each with all of its forms.
 
-The order of the tables matters: the places of two words say which split owns
-the pair. The partners of a word are eight or more in a row, so that it has one
-in every split.
+The places of two words in their tables say which split owns the pair: the
+partners of a word are eight or more in a row, one at least for every split.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
-
-class Noun(NamedTuple):
-    """A noun or a name; the gender is that of the French word."""
-
-    english: str
-    english_plural: str
-    french: str
-    french_plural: str
-    kind: str
-    feminine: bool
-
-
-class Adjective(NamedTuple):
-    """An adjective; its plurals have a rule."""
-
-    english: str
-    masculine: str
-    feminine: str
-
-
-class Verb(NamedTuple):
-    """A verb; behind it stands a preposition, or "-" and an object."""
-
-    preposition: str
-    english: str
-    third: str
-    past: str
-    infinitive: str
-    present: list[str]  # For je, il, nous and ils.
-    participle: str
+# A noun or a name; the gender is that of the French word.
+Noun = namedtuple(
+    "Noun", "english english_plural french french_plural kind feminine"
+)
+Adjective = namedtuple("Adjective", "english masculine feminine")
+# Behind the verb stands a preposition, or "-" and an object; the French present
+# is for je, il, nous and ils.
+Verb = namedtuple(
+    "Verb", "preposition english third past infinitive present participle"
+)
 
 
 def make_plural(french: str) -> str:
@@ -141,9 +120,10 @@ THE, A, ANY, THIS, *POSSESSIVES = _rows("""the the le la les,
     my my mon ma mes, our our notre notre nos, his his son sa ses,
     her her son sa ses, their their leur leur leurs""")
 PREPOSITIONS = {
-    "in": "dans", "near": "près de", "behind": "derrière", "at": "à",
-    "to": "à", "of": "à", "from": "de", "about": "de",
-}  # fmt: skip
+    english: " ".join(french)
+    for english, *french in _rows("""in dans, near près de, behind derrière,
+        at à, to à, of à, from de, about de""")
+}
 NEGATIONS = {"": "", "not": "pas", "never": "jamais"}
 CONJUNCTIONS = {" and": " et", ", but": ", mais", " because": " parce que"}
 QUESTIONS = {"": "est-ce que", "when": "quand est-ce que",

@@ -2,13 +2,11 @@
 
 import random
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from . import grammar, lexicon
 from .grammar import NOTHING, Clause, Phrase, join, make_pronoun
-from .lexicon import Adjective, Noun, Verb
-
-Word = TypeVar("Word", Noun, Verb, Adjective)
+from .lexicon import Noun, Verb
 
 OWNERS = ("valid", "test", *["train"] * 6)
 PLACES = {
@@ -144,7 +142,7 @@ class Writer:
     def _chance(self, probability: float) -> bool:
         return self._rng.random() < probability
 
-    def _pick(self, pool: Sequence[Word], partner: Any = None) -> Word:
+    def _pick(self, pool: Sequence[Any], partner: Any = None) -> Any:
         """Picks a word of which the split owns the pair with `partner`."""
         if partner:
             pool = [
