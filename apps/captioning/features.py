@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common import cli
 from common.data.feature_files import FeatureFile, Features
-from common.data.skipped import Skipped, lines
+from common.data.skipped import Skipped, format_report
 from common.errors import UserError
 from common.media import extraction
 
@@ -89,7 +89,7 @@ def main() -> None:
         raise UserError(f"--to {to}: expected a file that ends in .npz")
     skipped = Skipped()
     features = compute(find_pictures(Path(config.data)), config, to, skipped)
-    for line in lines(skipped.report()):
+    for line in format_report(skipped.report()):
         print(line)
     print(
         f"{to}: {len(features.names)} pictures, {features.regions} regions of"

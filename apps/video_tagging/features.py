@@ -20,8 +20,7 @@ from typing import NamedTuple
 from common import atomic, cli
 from common.data import feature_cache, text_files
 from common.data.feature_store import INDEX, FeatureFolder, Times
-from common.data.skipped import Skipped
-from common.data.skipped import format_report
+from common.data.skipped import Skipped, format_report
 from common.errors import UserError
 from common.media import extraction, videos
 
