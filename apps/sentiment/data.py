@@ -21,7 +21,7 @@ from .datasets import Example
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
 # Shown after training, to be typed behind `predict RUN`.
-EXAMPLE = '"not bad at all"'
+EXAMPLE = '"The plot was anything but dull."'
 
 
 @dataclasses.dataclass(frozen=True)
