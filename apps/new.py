@@ -129,7 +129,7 @@ def make_project(folder: Path, app: str, name: str) -> None:
     """
     _check_folder(folder)
     _check_name(name)
-    with atomic.written(folder) as project:
+    with atomic.make_folder(folder) as project:
         package = project / name
         shutil.copytree(ROOT / "apps" / app, package, ignore=_IGNORED)
         shutil.copytree(ROOT / "common", package / "common", ignore=_IGNORED)
@@ -161,11 +161,6 @@ def rename_common(source: str, name: str) -> str:
 
 
 def _check_folder(folder: Path) -> None:
-    if folder.exists():
-        raise UserError(
-            f"{folder}: exists already; expected the name of a new folder:"
-            " choose another, or remove it"
-        )
     if folder.resolve().is_relative_to(ROOT):
         raise UserError(
             f"{folder}: inside this repository; expected a folder outside of"

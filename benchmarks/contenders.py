@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What a contender can be timed at, and its kernel.
+    """The steps of a contender to time, and its kernel.
 
     The kernel is None for `common`, whose log tells which one it took.
     """

@@ -1,4 +1,4 @@
-"""How a training step of `common.LSTM` grows with time and with batch.
+"""Growth of a training step of `common.LSTM` with time and with batch.
 
 A size n costs about n to the power of the exponent, fitted by least squares
 on logarithms. Most of a process's memory is what it loads and compiles, the
@@ -18,7 +18,7 @@ DOUBLINGS = [1, 2, 4, 8, 16]
 
 
 class Plan(NamedTuple):
-    """What is measured: sizes of the two axes, and one long sequence."""
+    """The sizes to measure along the two axes, and one long sequence."""
 
     time: list[Shape]
     batch: list[Shape]
@@ -84,16 +84,16 @@ def _rows(shapes: list[Shape], rounds: int) -> list[dict[str, Any]]:
     ]
 
 
-def text(growth: dict[str, Any]) -> str:
-    """What `measure` found, in lines."""
+def format_growth(growth: dict[str, Any]) -> str:
+    """Formats the result of `measure` as lines."""
     lines = ["\ntraining step of common"]
     for axis in ("time", "batch"):
         along = growth[axis]
         lines += [
             *map(_line, along["rows"]),
             f"  exponent against {axis}: of seconds"
-            f" {_shown(along['time_exponent'])}, of memory"
-            f" {_shown(along['memory_exponent'])}",
+            f" {_format_exponent(along['time_exponent'])}, of memory"
+            f" {_format_exponent(along['memory_exponent'])}",
         ]
     return "\n".join([*lines, _line(growth["longest"])])
 
@@ -108,5 +108,5 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def _shown(value: float | None) -> str:
+def _format_exponent(value: float | None) -> str:
     return "too small to measure" if value is None else f"{value:.2f}"

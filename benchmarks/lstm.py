@@ -34,7 +34,7 @@ LIBRARIES = ["tensorflow", "keras", "numpy", "jax", "jaxlib", "torch"]
 
 
 def matmul_peak() -> float:
-    """FLOP a second of a large float32 product in TensorFlow, best of many."""
+    """Measures FLOP a second of a large float32 product, best of many."""
     import tensorflow as tf
 
     size = 2048
@@ -48,7 +48,7 @@ def matmul_peak() -> float:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers depend on: versions and the number of processors."""
+    """Returns what the numbers depend on: versions, number of processors."""
     versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
@@ -117,47 +117,47 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace, peak: float) -> dict[str, Any]:
-    """Measures what was asked for, and prints it as it comes."""
+    """Runs the comparisons of the command line, and prints each one."""
     names = list(dict.fromkeys(["common", *args.contenders]))
     in_fit = [name for name in available("bidirectional") if name in names]
 
-    def told(kind: str, at: Shape, names: list[str]) -> dict[str, Any]:
+    def measure(kind: str, at: Shape, names: list[str]) -> dict[str, Any]:
         comparison = compare(kind, at, names, args.rounds)
         # Of two directions, and of a head, the peak is not the measure.
         share = None if kind == "bidirectional" else peak
         print(table(kind, comparison, share), flush=True)
         return comparison
 
-    found: dict[str, Any] = {
-        "shapes": [told("layer", x, names) for x in args.shapes]
+    results: dict[str, Any] = {
+        "shapes": [measure("layer", x, names) for x in args.shapes]
     }
     if at := args.bidirectional:
-        found["bidirectional"] = told("bidirectional", at, in_fit)
+        results["bidirectional"] = measure("bidirectional", at, in_fit)
     if at := args.precision:
-        found["precision"] = told("precision", at, available("precision"))
+        results["precision"] = measure("precision", at, available("precision"))
     if args.growth:
-        found["growth"] = growth.measure(growth.PLAN, args.rounds)
-        print(growth.text(found["growth"]), flush=True)
-    return found
+        results["growth"] = growth.measure(growth.PLAN, args.rounds)
+        print(growth.format_growth(results["growth"]), flush=True)
+    return results
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Compares, prints tables and what they come to, writes JSON."""
+    """Compares, prints tables and a summary, writes JSON."""
     args = arguments(argv)
     # A busy machine shows its peak at one time or the other.
     start = matmul_peak()
     print(f"matrix products: {start / 1e9:.0f} GFLOP/s at the start")
-    found = run(args, start)
+    results = run(args, start)
     end = matmul_peak()
     peak = max(start, end)
-    findings = summary(found["shapes"], found.get("bidirectional"), peak)
+    findings = summary(results["shapes"], results.get("bidirectional"), peak)
     print(f"\nmatrix products: {peak / 1e9:.0f} GFLOP/s at best")
     print(*findings, sep="\n")
     record = {
         **machine(),
         "rounds": args.rounds,
         "peak_flops": {"start": start, "end": end, "best": peak},
-        **found,
+        **results,
         "summary": [finding._asdict() for finding in findings],
     }
     Path(args.json).write_text(json.dumps(record, indent=1))

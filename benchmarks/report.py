@@ -1,4 +1,4 @@
-"""What was measured, in words: a table for each comparison, and a summary.
+"""Reports of the measurements: a table for each comparison, and a summary.
 
 A comparison is what `benchmarks.turns.compare` returns: a shape, and by
 contender and kind the seconds, the kernel and the memory.

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from apps.video_tagging import frames, predictor
+from apps.video_tagging import predictor
 from common import cli
+from common.media import videos
 
 
 def noise(model: predictor.Predictor, length: int) -> np.ndarray:
@@ -58,7 +59,7 @@ def main() -> None:
     args = parser.parse_args()
     model = predictor.load(args.run)
     values = noise(model, args.time)
-    chunk = frames.CHUNK
+    chunk = videos.CLIP_FRAMES
     chunks = [values[k : k + chunk] for k in range(0, args.time, chunk)]
     if model.is_causal:
         seconds = sorted(live(model, values))

@@ -29,7 +29,7 @@ TABLES: dict[str, dict[str, Contender]] = {
 
 
 class Log(logging.Handler):
-    """Keeps what `common.lstm` says about its kernels."""
+    """Keeps the messages of `common.layers.lstm` about its kernels."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -42,7 +42,7 @@ class Log(logging.Handler):
         """Keeps a message, without the name of the layer before it."""
         self.lines.append(record.getMessage().partition(": ")[2])
 
-    def taken(self) -> str:
+    def pop(self) -> str:
         """The different messages since the last time."""
         lines, self.lines = self.lines, []
         return "; ".join(dict.fromkeys(lines))
@@ -68,12 +68,12 @@ def main() -> None:
     sys.stdout = sys.stderr  # What libraries print is no answer.
     log = Log()
     steps = TABLES[table][name](Shape(*map(int, sizes)))
-    log.taken()  # Building a model runs its layers, which says nothing yet.
+    log.pop()  # Building a model runs its layers, which says nothing yet.
     respond: dict[str, Callable[[], Any]] = {
         "forward": lambda: timed(steps.forward),
         "train": lambda: timed(steps.train),
         "memory": peak_memory,
-        "kernel": lambda: log.taken() or steps.kernel,
+        "kernel": lambda: log.pop() or steps.kernel,
     }
     for line in sys.stdin:
         print(json.dumps(respond[line.strip()]()), file=answers, flush=True)

@@ -3,17 +3,17 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.errors import UserError
 
 
 @contextlib.contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """Yields a hidden path to write to; it takes `path`'s place at the end.
+def write(path: Path) -> Iterator[Path]:
+    """Yields a hidden path to write to, which replaces `path` at the end.
 
-    If the body fails, what it wrote is removed and `path` stays as it was.
+    If the body fails, its files are removed and `path` stays as it was.
 
     Args:
         path: the file or folder to write. A folder must not exist yet.
@@ -24,7 +24,7 @@ def written(path: Path) -> Iterator[Path]:
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> with written(folder / "note.txt") as partial:
+        >>> with write(folder / "note.txt") as partial:
         ...     _ = partial.write_text("whole")
         >>> [path.name for path in folder.iterdir()]
         ['note.txt']
@@ -49,10 +49,32 @@ def written(path: Path) -> Iterator[Path]:
                 path.parent.rmdir()
 
 
+@contextlib.contextmanager
+def make_folder(path: Path) -> Iterator[Path]:
+    """Yields a new, hidden folder to fill; it becomes `path` at the end.
+
+    Raises:
+        UserError: if there is something at `path`, or the disk refuses.
+    """
+    if path.exists():
+        raise UserError(
+            f"{path}: exists already; expected the name of a new folder:"
+            " choose another, or remove it"
+        )
+    with write(path) as partial:
+        partial.mkdir()
+        yield partial
+
+
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
-    with written(path) as partial:
+    """Writes a text file in UTF-8, whole or not at all."""
+    with write(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Writes a text file of one entry a line, whole or not at all."""
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def _remove(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common import options
-from common.data import lenient
+from common.data import text_files
 from common.errors import UserError
 
 RUN_HELP = "a run folder or an exported SavedModel"
@@ -163,6 +163,33 @@ def export_parser(package: str) -> Parser:
     return parser
 
 
+def generate_parser(module: str, description: str, things: str) -> Parser:
+    """Returns the command line that writes generated data as files.
+
+    Args:
+        module: the package of the data.
+        description: what it writes.
+        things: the examples, such as "reviews".
+    """
+    parser = Parser(module, description)
+    parser.add_argument("folder", metavar="FOLDER", help="a new folder")
+    parser.add_argument(
+        "--num",
+        type=options.number(int, options.at_least(1)),
+        metavar="N",
+        default=100,
+        help=f"{things} of each split [100]",
+    )
+    parser.add_argument(
+        "--seed",
+        type=options.number(int, options.at_least(0)),
+        metavar="N",
+        default=0,
+        help=f"another gives other {things} [0]",
+    )
+    return parser
+
+
 def add_sampling(parser: Parser) -> None:
     """Adds the flags of sampling, which take the place of a beam."""
     add = parser.add_argument_group("sampling").add_argument
@@ -213,7 +240,7 @@ def read_inputs(
     yield from arguments
     if file:
         path = None if file == "-" else Path(file)
-        yield from lenient.read_lines(path, encoding)
+        yield from text_files.read_lines_leniently(path, encoding)
 
 
 def main(command: Callable[[], None]) -> None:

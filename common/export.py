@@ -110,7 +110,7 @@ def new_version(base: Path) -> Iterator[Path]:
 
     If the body fails, nothing of it stays.
     """
-    with atomic.written(base / str(latest_version(base) + 1)) as partial:
+    with atomic.write(base / str(latest_version(base) + 1)) as partial:
         yield partial
 
 

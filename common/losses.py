@@ -7,7 +7,7 @@ import tensorflow as tf
 def smoothed_cross_entropy(
     labels: tf.Tensor, logits: tf.Tensor, label_smoothing: float = 0.0
 ) -> tf.Tensor:
-    """Cross-entropy with targets that leave some probability to all others.
+    """Computes the cross-entropy with smoothed targets.
 
     The target distribution is 1 - label_smoothing on the label, and the rest
     spread evenly over the vocabulary.
@@ -15,7 +15,7 @@ def smoothed_cross_entropy(
     Args:
         labels: <int32>[batch, time].
         logits: <float>[batch, time, vocab]; computed in float32.
-        label_smoothing: 0 to 1.
+        label_smoothing: 0 to 1. Default 0: plain cross-entropy.
 
     Returns:
         <float32>[batch, time], nats.
@@ -30,45 +30,46 @@ def smoothed_cross_entropy(
         computer vision", section 7.
     """
     logits = tf.cast(logits, tf.float32)
-    # - (1 - e) log p(label) - e mean(log p), with what both share taken out.
+    # - (1 - e) log p(label) - e mean(log p), without the term of both.
     loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     if not label_smoothing:
         return loss
-    of_label = tf.gather(logits, labels, batch_dims=2)
-    return loss + label_smoothing * (of_label - tf.reduce_mean(logits, -1))
+    label_logits = tf.gather(logits, labels, batch_dims=2)
+    mean_logits = tf.reduce_mean(logits, -1)
+    return loss + label_smoothing * (label_logits - mean_logits)
 
 
 def truncated_mean_squared_error(
-    logs: tf.Tensor, mask: tf.Tensor, threshold: float = 4.0
+    log_probs: tf.Tensor, mask: tf.Tensor, threshold: float = 4.0
 ) -> tf.Tensor:
-    """How much log-probabilities jump from one step to the next.
+    """Computes how much log-probabilities jump from one step to the next.
 
     The mean over steps and classes of min(|d|, threshold) ** 2, where
     d = log p[t] - log p[t - 1], and no gradient goes to p[t - 1]. Jumps above
     the threshold, where one segment ends and another begins, cost no more.
 
     Args:
-        logs: log-probabilities <float32>[batch, time, classes].
+        log_probs: <float32>[batch, time, classes].
         mask: <bool>[batch, time], True where a step is real.
-        threshold: nats.
+        threshold: nats. Default 4.
 
     Returns:
         <float32>[], nats squared; 0 if no row has two steps. Padding does not
         change it.
 
     Example:
-        >>> logs = tf.constant([[[-1.0, -0.5], [-1.0, -0.5], [-9.0, 0.0]]])
+        >>> log_probs = tf.constant([[[-1.0, -0.5], [-1.0, -0.5], [-9.0, 0.0]]])
         >>> jumps = truncated_mean_squared_error
-        >>> jumps(logs, tf.constant([[True, True, False]])).numpy()
+        >>> jumps(log_probs, tf.constant([[True, True, False]])).numpy()
         np.float32(0.0)
-        >>> jumps(logs, tf.constant([[True, True, True]])).numpy()
+        >>> jumps(log_probs, tf.constant([[True, True, True]])).numpy()
         np.float32(4.0625)
 
     Reference:
         Abu Farha and Gall 2019, "MS-TCN: multi-stage temporal convolutional
         network for action segmentation", equations 9 to 11.
     """
-    jumps = tf.abs(logs[:, 1:] - tf.stop_gradient(logs[:, :-1]))
+    jumps = tf.abs(log_probs[:, 1:] - tf.stop_gradient(log_probs[:, :-1]))
     squares = tf.reduce_mean(tf.minimum(jumps, threshold) ** 2, axis=-1)
     weights = tf.cast(mask[:, 1:], tf.float32)
     return tf.math.divide_no_nan(
@@ -77,10 +78,10 @@ def truncated_mean_squared_error(
 
 
 class SmoothedCrossEntropy(keras.losses.Loss):
-    """`smoothed_cross_entropy`, as a mean over the steps of weight 1.
+    """The mean of `smoothed_cross_entropy` over the steps of weight 1.
 
     Args:
-        label_smoothing: 0 to 1.
+        label_smoothing: 0 to 1. Default 0.
 
     Call arguments:
         y_true: labels <int32>[batch, time].
@@ -96,6 +97,5 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Computes the losses of all steps."""
         labels = tf.cast(y_true, tf.int32)
         return smoothed_cross_entropy(labels, y_pred, self.label_smoothing)

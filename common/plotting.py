@@ -41,7 +41,7 @@ def save(figure: Any, path: Path) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    with atomic.written(path) as partial:
+    with atomic.write(path) as partial:
         figure.savefig(partial, dpi=120)
 
 

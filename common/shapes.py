@@ -1,4 +1,4 @@
-"""Shapes: checks that say what to do, padding, masks, lengths, counts.
+"""Shapes: checks that say what to do, padding, masks, lengths, weight counts.
 
 A batch of sequences is `[batch, time, features]`, padded on the right, and
 its lengths travel with it. All functions on tensors run eagerly, inside
@@ -11,25 +11,20 @@ from typing import Any
 
 import tensorflow as tf
 
-from common.parameter_counts import (
-    elman_parameter_count,
-    jordan_parameter_count,
-    lstm_parameter_count,
-)
-
-__all__ = [
-    "check_sequence",
-    "check_step",
-    "elman_parameter_count",
-    "jordan_parameter_count",
-    "last_step",
-    "lengths_of",
-    "lstm_parameter_count",
-    "pad_sequences",
-    "reverse_padded",
-    "sequence_mask",
-    "with_a_step",
-]
+# The gates of each variant of the LSTM, in the order of their columns in the
+# kernels: i (input), f (forget), g (candidate), o (output).
+GATES = {
+    None: "ifgo",
+    "NIG": "fgo",  # No input gate: i = 1.
+    "NFG": "igo",  # No forget gate: f = 1.
+    "NOG": "ifg",  # No output gate: o = 1.
+    "NIAF": "ifgo",  # No input activation function: g is linear.
+    "NOAF": "ifgo",  # No output activation function: h = o * C.
+    "CIFG": "igo",  # Coupled input and forget gates: f = 1 - i.
+    "NP": "ifgo",  # No peepholes.
+    "FGR": "ifgo",  # Full gate recurrence: the gates see each other.
+}
+VARIANTS = tuple(name for name in GATES if name is not None)
 
 _ADVICE = {
     0: "pass a batch of sequences",
@@ -44,7 +39,7 @@ def check_sequence(sequence: Any, name: str) -> None:
     Args:
         sequence: <any>[batch, time, features], or only its shape. A shape of
             unknown rank passes: there is nothing to check yet.
-        name: who asks; the message begins with it.
+        name: of the caller; the message begins with it.
 
     Raises:
         ValueError: if the rank is not 3, or if there is no step.
@@ -69,12 +64,12 @@ did you forget the batch axis?
         )
 
 
-def with_a_step(sequence: Any, name: str) -> Any:
-    """Checks, where time is known only at run time, that it is not 0.
+def assert_has_steps(sequence: Any, name: str) -> Any:
+    """Checks that time is not 0, where it is known only at run time.
 
     Args:
         sequence: <any>[batch, time, ...].
-        name: who asks; the message begins with it.
+        name: of the caller; the message begins with it.
 
     Returns:
         `sequence`. In a graph that XLA compiles nothing is checked.
@@ -98,8 +93,9 @@ def check_step(inputs: Any, name: str, features: int | None = None) -> None:
 
     Args:
         inputs: <any>[batch, features], or only its shape.
-        name: who asks; the message begins with it.
-        features: the number of features that the weights were built for.
+        name: of the caller; the message begins with it.
+        features: the number of features that the weights were built for; None
+            (default) checks the rank only.
 
     Raises:
         ValueError: if the rank is not 2, or the number of features differs.
@@ -146,7 +142,7 @@ def sequence_mask(lengths: Any, time: Any = None) -> tf.Tensor:
     return tf.sequence_mask(_as_lengths(lengths), time)
 
 
-def lengths_of(mask: Any) -> tf.Tensor:
+def sequence_lengths(mask: Any) -> tf.Tensor:
     """Counts the real steps of each row: the inverse of `sequence_mask`.
 
     Args:
@@ -156,8 +152,8 @@ def lengths_of(mask: Any) -> tf.Tensor:
         <int32>[batch], 0 <= length <= time.
 
     Example:
-        >>> lengths_of([[True, True, False], [False] * 3]).numpy().tolist()
-        [2, 0]
+        >>> sequence_lengths([[True, False], [False, False]]).numpy()
+        array([1, 0], dtype=int32)
     """
     return tf.math.count_nonzero(mask, axis=-1, dtype=tf.int32)
 
@@ -245,8 +241,137 @@ def reverse_padded(sequence: Any, lengths: Any) -> tf.Tensor:
     return tf.reverse_sequence(sequence, lengths, seq_axis=1, batch_axis=0)
 
 
+def gate_names(variant: str | None) -> str:
+    """Returns the gates of a variant of the LSTM that have weights.
+
+    Args:
+        variant: None or one of VARIANTS.
+
+    Returns:
+        Letters of "ifgo" in this order: of the input gate, the forget gate,
+        the candidate and the output gate.
+
+    Raises:
+        ValueError: if there is no such variant.
+
+    Example:
+        >>> gate_names("CIFG")
+        'igo'
+    """
+    if variant not in GATES:
+        raise ValueError(
+            f"variant must be None or one of {', '.join(VARIANTS)}, got "
+            f"{variant!r}"
+        )
+    return GATES[variant]
+
+
+def peephole_names(variant: str | None) -> str:
+    """Returns the gates of a variant of the LSTM that may have a peephole.
+
+    Args:
+        variant: None or one of VARIANTS.
+
+    Returns:
+        Letters of "ifo" in this order. The candidate has no peephole.
+
+    Raises:
+        ValueError: if there is no such variant.
+
+    Example:
+        >>> peephole_names("NIG")
+        'fo'
+    """
+    gates = gate_names(variant)
+    return "" if variant == "NP" else gates.replace("g", "")
+
+
+def lstm_parameter_count(
+    features: int,
+    units: int,
+    variant: str | None = None,
+    peepholes: bool = False,
+    layer_normalization: bool = False,
+    projection_units: int | None = None,
+) -> int:
+    """Counts the weights of an LSTM, biases included.
+
+    Args:
+        features: size of the inputs.
+        units: size of the cell.
+        variant: one of VARIANTS, or None (default) with its four gates.
+        peepholes: whether each gate but the candidate sees the cell, through
+            one weight per unit. Default False.
+        layer_normalization: whether there is a gain for each column of W and
+            of U, and a gain and an offset for each unit of the cell. Default
+            False.
+        projection_units: size of the hidden state. Default None: `units`.
+
+    Returns:
+        num_gates * units * (features + hidden + 1), each gate having the
+        weights of an Elman cell, and those of the options; hidden is
+        `projection_units` or `units`.
+
+    Raises:
+        ValueError: if there is no such variant.
+
+    Example:
+        >>> lstm_parameter_count(features=128, units=64)
+        49408
+        >>> lstm_parameter_count(features=128, units=64, peepholes=True)
+        49600
+    """
+    columns = len(gate_names(variant)) * units
+    count = (features + (projection_units or units) + 1) * columns
+    if peepholes:
+        count += len(peephole_names(variant)) * units
+    if variant == "FGR":
+        count += (3 * units) ** 2
+    if layer_normalization:
+        count += 2 * columns + 2 * units
+    if projection_units:
+        count += units * projection_units
+    return count
+
+
+def elman_parameter_count(features: int, units: int) -> int:
+    """Counts the weights of an Elman cell: W, U and b.
+
+    Args:
+        features: size of the inputs.
+        units: size of the hidden state.
+
+    Returns:
+        (features + 1) * units + units ** 2.
+
+    Example:
+        >>> elman_parameter_count(features=128, units=64)
+        12352
+    """
+    return (features + 1) * units + units**2
+
+
+def jordan_parameter_count(features: int, units: int, output_units: int) -> int:
+    """Counts the weights of a Jordan cell: W, U, b, then V and c.
+
+    Args:
+        features: size of the inputs.
+        units: size of the hidden layer.
+        output_units: size of the output, which is what is fed back.
+
+    Returns:
+        (features + output_units + 1) * units + (units + 1) * output_units.
+
+    Example:
+        >>> jordan_parameter_count(features=128, units=64, output_units=10)
+        9546
+    """
+    hidden = (features + output_units + 1) * units
+    return hidden + (units + 1) * output_units
+
+
 def _static_shape(value: Any) -> tuple[int | None, ...] | None:
-    """The shape as a tuple with None where unknown; None if the rank is."""
+    """Returns a shape with None where unknown, or None if the rank is."""
     shape = tf.TensorShape(getattr(value, "shape", value))
     return None if shape.rank is None else tuple(shape.as_list())
 
@@ -262,7 +387,7 @@ def _as_lengths(lengths: Any) -> tf.Tensor:
 
 
 def _as_rows(sequences: Sequence[Any]) -> list[tf.Tensor]:
-    """Tensors of one dtype, all [time_i, ...] with the same axes after time."""
+    """Converts to tensors of one dtype, all [time_i, ...] with equal `...`."""
     if len(sequences) == 0:
         raise ValueError(
             "pad_sequences expects at least one sequence, got none: "
@@ -270,7 +395,7 @@ def _as_rows(sequences: Sequence[Any]) -> list[tf.Tensor]:
         )
     rows = [tf.convert_to_tensor(sequence) for sequence in sequences]
     example = next((row for row in rows if row.shape[0] != 0), rows[0])
-    # An empty list knows neither its dtype nor its features.
+    # An empty list has neither a dtype nor features.
     rows = [example[:0] if row.shape[0] == 0 else row for row in rows]
     for row in rows:
         if not row.shape[1:].is_compatible_with(example.shape[1:]):

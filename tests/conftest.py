@@ -27,6 +27,9 @@ def pytest_addoption(parser):
         "--slow", action="store_true", help="also run tests of minutes"
     )
     parser.addoption(
+        "--nightly", action="store_true", help="also run whole trainings"
+    )
+    parser.addoption(
         "--real-data",
         metavar="FOLDER",
         help="also run the tests on real data, which lie in FOLDER",
@@ -36,6 +39,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     missing = {
         "slow": not config.getoption("--slow"),
+        "nightly": not config.getoption("--nightly"),
         "real_data": not config.getoption("--real-data"),
     }
     for item in items:

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from common.data import batching, feature_files
+from common.media import images
 
-from . import datasets, images, text
+from . import datasets, text
 from .config import Config
 
 # Finer than for texts: captions are short.
@@ -44,7 +45,7 @@ class Pictures:
         def read(number: tf.Tensor) -> tf.Tensor:
             image = self._images[number]
             content = image if self._in_memory else tf.io.read_file(image)
-            return images.pixels(content, self._size)
+            return images.decode_image(content, self._size)
 
         return tf.map_fn(read, numbers, fn_output_signature=tf.float32)
 

@@ -1,19 +1,17 @@
 """From images and captions to batches of pixels or features, and word ids."""
 
 import dataclasses
-import hashlib
-import json
-import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 
-from common.data import feature_files
+from common.data import feature_cache, feature_files
 from common.data.skipped import Skipped
 from common.errors import UserError
+from common.media import images
 
-from . import batches, datasets, encoder, features, images, text
+from . import batches, datasets, encoder, features, text
 from .config import Config
 
 Examples = list[datasets.Example]
@@ -140,11 +138,9 @@ def _views(
     if given is not None:
         return (lambda split: batches.Features(split, given)), given.rows
     if encoder.is_trained(config):
-        usable = images.without_broken(examples, skipped)
-        return (
-            lambda split: batches.Pictures(split, config.image_size),
-            {example.name for example in usable},
-        )
+        pictures = {example.name: example.image for example in examples}
+        usable = images.drop_unreadable(pictures, skipped)
+        return lambda split: batches.Pictures(split, config.image_size), usable
     # A frozen encoder sees each image once and for all.
     if config.data == "builtin":
         raise UserError(
@@ -153,17 +149,16 @@ def _views(
             " --data FOLDER"
         )
     files = {example.name: Path(str(example.image)) for example in examples}
-    computed, left_out = features.compute(files, config, _cache(config))
-    skipped.add(left_out)
+    computed = features.compute(files, config, _cache(config), skipped)
     return (lambda split: batches.Features(split, computed)), computed.rows
 
 
 def _cache(config: Config) -> Path:
     """Where the features of a data set are kept, whatever run needs them."""
-    name = re.sub(r"\W+", "-", Path(config.data).resolve().name)
-    signature = json.dumps(encoder.signature(config)).encode()
-    digest = hashlib.blake2b(signature, digest_size=4).hexdigest()
-    return Path("features") / f"{name}-{config.encoder}-{digest}.npz"
+    path = feature_cache.cache_path(
+        config.data, config.encoder, encoder.signature(config)
+    )
+    return path.with_suffix(".npz")
 
 
 def some(examples: Examples, limit: int, seed: int) -> Examples:

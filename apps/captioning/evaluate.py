@@ -14,10 +14,11 @@ import numpy as np
 from common import cli
 from common.data import skipped
 from common.errors import UserError
+from common.media import images
 from common.metrics import captions as caption_metrics
 from common.metrics.caption_tokens import tokenize
 
-from . import batches, data, datasets, images
+from . import batches, data, datasets
 from .datasets import builtin
 from .predictor import Predictor, load
 
@@ -84,7 +85,8 @@ def collect(
     if not examples:
         raise UserError("no images to evaluate: expected at least one")
     if views is None:
-        found = predictor.of_pictures(map(images.content_of, examples))
+        contents = (images.read_bytes(example.image) for example in examples)
+        found = predictor.of_pictures(contents)
     else:
         found = predictor.of_images(views, len(examples))
     return [
@@ -166,7 +168,7 @@ def metrics(
 def report(scores: dict, answers: list[Answer], left_out: dict) -> str:
     """The readable part: scores, what was skipped, worst captions."""
     lines = [f"{name:<16}{value:.4g}" for name, value in scores.items()]
-    lines += skipped.lines(left_out)
+    lines += skipped.format_report(left_out)
     return "\n".join(
         [*lines, "", "worst captions, by ROUGE-L", *_worst(answers)]
     )
@@ -225,7 +227,9 @@ def main() -> None:
     if given is not None:
         views = batches.Features(examples, given)
     else:
-        examples = images.without_broken(examples, found.skipped)
+        pictures = {example.name: example.image for example in examples}
+        usable = images.drop_unreadable(pictures, found.skipped)
+        examples = [x for x in examples if x.name in usable]
     answers = collect(predictor, examples, views)
     known = known_captions(found.splits.get("train", []))
     scores = metrics(answers, known, config.data == "builtin")

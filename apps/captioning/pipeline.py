@@ -16,10 +16,11 @@ from common.decoding.sampling import (
     sample,
 )
 from common.errors import UserError
+from common.media import images
 from common.training import trained
 
 from . import encoder as encoders
-from . import images, text
+from . import text
 from .config import Config
 from .decoder import State
 from .model import ImageToSequence
@@ -108,7 +109,7 @@ class Captioner(keras.Model):
 
         And <bool>[batch], whether each is a picture; grey stands for others.
         """
-        return images.read_batch(content, self.config.image_size)
+        return images.decode_batch(content, self.config.image_size)
 
     def of_images(
         self, images: tf.Tensor, beam: int | None = None

@@ -107,5 +107,5 @@ def _wrapped(text: str) -> str:
 
 
 def _save(figure: Any, path: Path) -> None:
-    with atomic.written(path) as partial:
+    with atomic.write(path) as partial:
         figure.savefig(partial, dpi=120)

@@ -11,11 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli
-from common.data import feature_files, lenient
+from common.data import feature_files, text_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
+from common.media import images
 
-from . import images, plots
+from . import plots
 from .predictor import (
     BATCH_SIZE,
     Answer,
@@ -33,7 +34,7 @@ def inputs(arguments: list[str], file: str, encoding: str) -> Iterator[str]:
     yield from arguments
     if file:
         path = None if file == "-" else Path(file)
-        yield from lenient.read_lines(path, encoding)
+        yield from text_files.read_lines_leniently(path, encoding)
 
 
 def read_picture(path: str) -> bytes:
@@ -42,7 +43,7 @@ def read_picture(path: str) -> bytes:
     Raises:
         UserError: if it is missing, or no picture that can be decoded.
     """
-    problem = images.problem(Path(path))
+    problem = images.decode_error(path)
     if problem:
         raise UserError(f"{path}: {problem}")
     return Path(path).read_bytes()
@@ -204,7 +205,7 @@ def main() -> None:
 
 def _gallery(args: Any, best: list[str | None]) -> None:
     chosen = [
-        (images.file_pixels(Path(path)), text)
+        (images.load_image(Path(path)), text)
         for path, text in zip(args.image, best, strict=False)
         if text is not None
     ]

@@ -82,7 +82,7 @@ def describe(dataset: data.Data) -> str:
         f" {valid['images']} validation images with {valid['captions']},"
         f" {len(dataset.vocabulary)} words"
     ]
-    return "\n".join(lines + skipped.lines(dataset.report["skipped"]))
+    return "\n".join(lines + skipped.format_report(dataset.report["skipped"]))
 
 
 def compile_model(network: keras.Model, config: Config) -> None:

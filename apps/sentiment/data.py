@@ -21,7 +21,7 @@ from .datasets import Example
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
 # Shown after training, to be typed behind `predict RUN`.
-EXAMPLE = '"not bad at all"'
+EXAMPLE = '"The plot was anything but dull."'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Data:
             f" validation texts, {len(self.vocabulary)} words, labels"
             f" {', '.join(self.labels)}"
         ]
-        return "\n".join(lines + skipped.lines(self.report["skipped"]))
+        return "\n".join(lines + skipped.format_report(self.report["skipped"]))
 
 
 def open_splits(config: Config) -> dict[str, Stream[Example]]:
@@ -145,9 +145,9 @@ def usable(examples: Iterable[Example], left_out: Skipped) -> Iterator[Example]:
     """Yields the examples with a text and a label; counts the others."""
     for example in examples:
         if not example.text.strip():
-            left_out.note("empty text", example.where)
+            left_out.add("empty text", example.where)
         elif not example.label:
-            left_out.note("no label", example.where)
+            left_out.add("no label", example.where)
         else:
             yield example
 

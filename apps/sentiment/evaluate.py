@@ -151,7 +151,7 @@ def make_report(
 ) -> str:
     """Returns scores, confusion matrix and worst mistakes, to be read."""
     lines = [f"{name:<28}{value:.4g}" for name, value in scores.items()]
-    lines += skipped.lines(predictions.skipped.report())
+    lines += skipped.format_report(predictions.skipped.report())
     lines += ["", "true label (rows) against predicted label (columns)"]
     lines += _confusion_lines(predictions, labels)
     lines += ["", "most confident mistakes"]

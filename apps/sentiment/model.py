@@ -156,7 +156,8 @@ class MaskedPooling(keras.layers.Layer):
     def _last(
         self, sequence: keras.KerasTensor, real: keras.KerasTensor
     ) -> keras.KerasTensor:
-        last = shapes.last_step(sequence, shapes.lengths_of(real[:, :, 0]))
+        lengths = shapes.sequence_lengths(real[:, :, 0])
+        last = shapes.last_step(sequence, lengths)
         if not self.bidirectional:
             return last
         forward, _ = ops.split(last, 2, axis=-1)

@@ -63,7 +63,7 @@ class Data:
             f" {len(self.source_vocabulary)} and"
             f" {len(self.target_vocabulary)} tokens"
         ]
-        return "\n".join(lines + skipped.lines(self.report["skipped"]))
+        return "\n".join(lines + skipped.format_report(self.report["skipped"]))
 
 
 def open_splits(config: Config) -> dict[str, Stream[Pair]]:
@@ -113,7 +113,7 @@ def load(config: Config) -> Data:
     )
     counts["train"] = len(encoded.source)
     _check_not_empty(counts, train_left_out, config)
-    left_out.add(train_left_out)
+    left_out.update(train_left_out)
     valid_pairs = _subsample(
         list(usable(splits["valid"], Skipped())), config.max_valid, config.seed
     )
@@ -153,9 +153,9 @@ def usable(
     """
     for pair in pairs:
         if not pair.source.strip() or not pair.target.strip():
-            left_out.note("with an empty side", pair.where)
+            left_out.add("with an empty side", pair.where)
         elif pair.source in held_out:
-            left_out.note("also held out", pair.where)
+            left_out.add("also held out", pair.where)
         else:
             yield pair
 
@@ -278,7 +278,7 @@ def encode(
             target_rows = tf.ragged.boolean_mask(target_rows, fits)
             for pair, fit in zip(chunk, fits, strict=True):
                 if not fit and left_out is not None:
-                    left_out.note("too long or too unequal", pair.where)
+                    left_out.add("too long or too unequal", pair.where)
         source.append(source_rows)
         target.append(target_rows)
     return Encoded(source.sequences(), target.sequences())

@@ -96,7 +96,7 @@ def format_scores(scores: dict[str, float]) -> str:
 def make_report(predictions: Predictions, scores: dict) -> str:
     """Returns scores, scores by length and worst translations, to be read."""
     lines = [f"{name:<12}{value:.4g}" for name, value in scores.items()]
-    lines += skipped.lines(predictions.skipped.report())
+    lines += skipped.format_report(predictions.skipped.report())
     lines += [
         f"{name} signature: {signature}"
         for name, signature in translation.signatures().items()

@@ -109,7 +109,7 @@ class Translator(keras.Model):
         penalties = beam_search.Penalties(
             self.config.length_penalty,
             self.config.coverage_penalty,
-            attention_of=lambda state: state.weights,
+            get_attention=lambda state: state.weights,
             source_mask=memory.mask,
         )
         return beam_search.beam_search(

@@ -148,7 +148,9 @@ def load_vectors(
 def _read_vectors(
     path: Path, encoding: str
 ) -> Iterator[tuple[int, str, list[str]]]:
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         word, *values = line.rstrip().split(" ")
         is_header = number == 1 and len(values) == 1 and word.isdigit()
         if not is_header:

@@ -9,12 +9,12 @@ import numpy as np
 from common.data.skipped import Skipped
 from common.errors import UserError
 from common.layers.crf import UNLABELLED
+from common.media.videos import Clip
 
 from . import datasets, scaling, views
 from .batches import Encoded
 from .config import Config
 from .datasets import annotations
-from .frames import Piece
 
 Examples = list[datasets.Example]
 
@@ -106,7 +106,7 @@ def labelled(examples: Examples, skipped: Skipped) -> Examples:
     """The videos that have labels; the others are noted as skipped."""
     for example in examples:
         if example.annotation is None:
-            skipped.note("without labels", example.name)
+            skipped.add("without labels", example.name)
     return [x for x in examples if x.annotation is not None]
 
 
@@ -134,7 +134,7 @@ def _check_tagged(
 
 
 def known_tags(
-    examples: Examples, pieces: Iterable[Piece], config: Config
+    examples: Examples, pieces: Iterable[Clip], config: Config
 ) -> list[str]:
     """The tags of some videos, in the order of the alphabet."""
     found: set[str] = set()
@@ -145,7 +145,7 @@ def known_tags(
 
 
 def _tags(
-    example: datasets.Example, piece: Piece, config: Config
+    example: datasets.Example, piece: Clip, config: Config
 ) -> list[tuple[str, ...] | None]:
     assert example.annotation is not None
     return annotations.tags_at(
@@ -155,7 +155,7 @@ def _tags(
 
 def encode(
     examples: Examples,
-    pieces: Iterable[Piece],
+    pieces: Iterable[Clip],
     labels: list[str],
     config: Config,
 ) -> Encoded:
@@ -181,7 +181,7 @@ def encode(
 
 
 def encode_labels(
-    example: datasets.Example, piece: Piece, labels: list[str], config: Config
+    example: datasets.Example, piece: Clip, labels: list[str], config: Config
 ) -> tuple[np.ndarray, np.ndarray]:
     """The labels of a video's frames.
 

@@ -60,9 +60,9 @@ class Encoder(keras.layers.Layer):
         if network == CNN:
             self.base, self.preprocess = _cnn(size), _centred
         else:
-            self.base = pretrained.build(network, size, weights)
+            self.base = pretrained.build_network(network, size, weights)
             self.base.trainable = False
-            self.preprocess = pretrained.preprocess(network)
+            self.preprocess = pretrained.preprocess_function(network)
 
     def build(self, input_shape: tuple) -> None:
         """Nothing to create: the network came with its weights."""

@@ -15,8 +15,9 @@ import numpy as np
 from common import cli
 from common.data import skipped
 from common.errors import UserError
+from common.media import videos
 
-from . import data, datasets, frames, scores
+from . import data, datasets, scores
 from .config import Config
 from .outputs import segments, timeline
 from .predictor import Predictor, Tagged, load
@@ -97,8 +98,8 @@ def _answer(
         tagged,
         *truth,
         piece.times,
-        frames.period(source, config, piece.times),
-        frames.has_times(source, config),
+        videos.clip_period(source, config.rate, piece.times),
+        videos.has_times(source, config.rate),
     )
 
 
@@ -120,7 +121,7 @@ def report(
 ) -> str:
     """The readable part: scores, what was skipped, tags, worst videos."""
     lines = [f"{name:<28}{value:.4g}" for name, value in measured.items()]
-    lines += skipped.lines(left_out)
+    lines += skipped.format_report(left_out)
     lines += ["", *_of_tags(answers, labels, config)]
     lines += ["", "worst videos", *_worst(answers, labels, config)]
     return "\n".join(lines)

@@ -3,196 +3,220 @@
     python -m PACKAGE.features --data FOLDER --encoder MobileNetV2
         --encoder-weights FILE --image-size 224 --rate 15 --to FOLDER
 
-The new folder takes the place of the old one in training: it has the features,
-and the labels of the frames that were kept. What is finished survives a kill;
-the same command again computes only what is missing, or has changed.
+The new folder takes the place of the old one in training. What is finished
+survives a kill; the same command again computes only what is missing, or has
+changed. Beside the features, the folder has:
+
+groundTruth/NAME.txt    a line for each frame that was kept
+mapping.txt             all tags, with numbers
+splits/*.bundle         which videos to train and to test with
 """
 
-import hashlib
-import json
-import re
 import shlex
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from common import cli
-from common.data import skipped
-from common.data.feature_store import FeatureFolder, Times, stamp
+from common import atomic, cli
+from common.data import feature_cache, text_files
+from common.data.feature_store import INDEX, FeatureFolder, Times
+from common.data.skipped import Skipped, format_report
 from common.errors import UserError
-from common.media import videos
+from common.media import extraction, videos
 
+from . import datasets
 from . import encoder as encoders
-from . import layout
 from .config import Config
-
-BATCH_FRAMES = 32
-# Frames in a part: what a kill costs at most.
-PART_FRAMES = 4096
-
-# From frames <uint8>[batch, size, size, 3] to <float16>[batch, features].
-Encode = Callable[[np.ndarray], np.ndarray]
+from .datasets import annotations, annotations_csv, folders, mstcn
 
 
-def cache_folder(config: Config) -> Path:
-    """Where the features of a data set are kept, whatever run needs them.
+def open_cache(config: Config) -> FeatureFolder:
+    """Opens the features of a data set, which all runs share.
 
     Raises:
         UserError: if the encoder's file of weights is missing.
     """
-    name = re.sub(r"\W+", "-", Path(config.data).resolve().name)
-    signature = json.dumps(encoders.signature(config)).encode()
-    digest = hashlib.blake2b(signature, digest_size=4).hexdigest()
-    return Path("features") / f"{name}-{config.encoder}-{digest}"
+    signature = encoders.signature(config)
+    path = feature_cache.cache_path(config.data, config.encoder, signature)
+    return FeatureFolder(path, signature)
 
 
-def computed(
+def compute(
     files: dict[str, Path],
     config: Config,
     folder: FeatureFolder,
-    left_out: skipped.Skipped,
-    batch_size: int = BATCH_FRAMES,
+    skipped: Skipped,
+    batch_size: int = extraction.BATCH_FRAMES,
 ) -> Iterator[str]:
-    """Yields the name of each video as soon as its features are there.
+    """Computes the features that a folder does not have yet.
 
     Args:
         files: the videos and folders of frame pictures, by name.
         config: its encoder, the encoder's weights, the size and rate of
             frames.
-        folder: where the features are, and are written; what it has of other
-            videos stays.
-        left_out: notes the videos that cannot be read.
-        batch_size: how many frames the encoder sees at one time.
+        folder: where the features are; what it has of other videos stays.
+        skipped: notes the videos that cannot be read.
+        batch_size: frames that the encoder gets at one time.
+
+    Yields:
+        The name of each video, as soon as its features are there.
 
     Raises:
         UserError: if no video can be read.
     """
-    _check_encoder(config)
-    stamps = {name: stamp(source) for name, source in files.items()}
-    missing = {x for x in files if not folder.has(x, stamps[x])}
-    reused = len(files) - len(missing)
-    print(f"{folder.path}: {reused} videos reused, {len(missing)} to compute")
-    encode = _encode(config) if missing else None
-    num_done = 0
-    for number, (name, source) in enumerate(files.items(), 1):
-        if encode and name in missing:
-            progress = _Progress(f"{number} of {len(files)}: {name}")
-            clips = _clips(source, config, batch_size, progress)
-            try:
-                _compute_one(name, stamps[name], clips, encode, folder)
-            except _BrokenVideoError as error:
-                left_out.note(str(error), name)
-                continue
-            progress.end()
-        num_done += 1
-        yield name
-    if files and not num_done:
-        raise UserError(
-            f"none of {len(files)} videos can be read, such as"
-            f" {next(iter(files.values()))}: {next(iter(left_out.counts))}"
-        )
-
-
-def _check_encoder(config: Config) -> None:
     if encoders.is_trained(config):
         raise UserError(
             f"--encoder {config.encoder} is trained with the recurrence and"
             " has no features before: name a network of keras.applications"
         )
 
-
-def _encode(config: Config) -> Encode:
-    keras.utils.set_random_seed(config.seed)  # For weights "none".
-    encoder = encoders.build(config)
-    size = config.image_size
-    specs = [tf.TensorSpec([None, size, size, 3], tf.uint8)]
-    function = tf.function(encoder, input_signature=specs)
-    return lambda pixels: function(pixels).numpy().astype(np.float16)
-
-
-class _BrokenVideoError(Exception):
-    """Says what is wrong, in place of an error that would end everything."""
+    return extraction.extract_videos(
+        files,
+        lambda: encoders.build(config),
+        folder,
+        skipped,
+        size=config.image_size,
+        frame_rate=config.rate,
+        batch_size=batch_size,
+        seed=config.seed,
+    )
 
 
-def _clips(
-    source: Path, config: Config, chunk: int, progress: "_Progress"
-) -> Iterator[videos.Clip]:
-    try:
-        progress.length = videos.seconds(source, config.rate)
-        for clip in videos.stream(
-            source, config.image_size, config.rate, chunk
-        ):
-            yield clip
-            progress.show(len(clip.times), clip.times[-1])
-    except UserError as error:
-        reason = str(error).removeprefix(f"{source}: ")
-        raise _BrokenVideoError(reason) from error
+class VideoFolder(NamedTuple):
+    """The videos of a folder, and what is written about them.
+
+    Attributes:
+        examples: the videos, by name, with what people wrote about them.
+        splits: the names of each split; none if there are no labels.
+        labels: all tags, if the folder lists them.
+        skipped: what was left out.
+    """
+
+    examples: dict[str, datasets.Example]
+    splits: dict[str, list[str]]
+    labels: list[str] | None
+    skipped: Skipped
 
 
-def _compute_one(
-    name: str,
-    stamp: str,
-    clips: Iterator[videos.Clip],
-    encode: Encode,
-    folder: FeatureFolder,
+def read_folder(config: Config) -> VideoFolder:
+    """Finds the videos of `config.data`, with labels or without.
+
+    Raises:
+        UserError: if there are none, or if the folder has features already.
+    """
+    folder = Path(config.data)
+    if not folder.is_dir():
+        raise UserError(
+            f"--data {folder}: expected a folder of videos; python -m"
+            f" {__package__}.datasets.builtin FOLDER makes one"
+        )
+    if (folder / "features").exists():
+        raise UserError(
+            f"{folder}: it has a folder features; to make others of its"
+            " videos, move that one away"
+        )
+    if mstcn.is_there(folder) or annotations_csv.table(folder):
+        return _read_labelled(config)
+    return _read_unlabelled(folder)
+
+
+def _read_labelled(config: Config) -> VideoFolder:
+    splits, labels, skipped = datasets.read(config)
+    examples = [x for split in splits.values() for x in split]
+    return VideoFolder(
+        {example.name: example for example in examples},
+        {split: [x.name for x in rows] for split, rows in splits.items()},
+        labels,
+        skipped,
+    )
+
+
+def _read_unlabelled(folder: Path) -> VideoFolder:
+    # The videos may lie in the folder itself, too.
+    has_media = any((folder / x).is_dir() for x in ("videos", "frames"))
+    paths = folders.media(folder) if has_media else videos.find_videos(folder)
+    if not paths:
+        raise UserError(
+            f"--data {folder}: no videos: expected NAME.mp4 or videos/NAME.mp4,"
+            " or pictures in NAME/ or videos/NAME/"
+        )
+    examples = {
+        name: datasets.Example(name, source, None)
+        for name, source in paths.items()
+    }
+    return VideoFolder(examples, {}, None, Skipped())
+
+
+def check_target(data: Path, to: Path) -> None:
+    """Checks that nobody's labels are written over.
+
+    Raises:
+        UserError: if `to` is the folder of videos, or has files of its own.
+    """
+    if to.exists() and to.resolve() == data.resolve():
+        raise UserError(
+            f"--to {to}: the folder of videos itself, whose labels are of all"
+            " frames: choose another one"
+        )
+    if to.exists() and not (to / INDEX).exists() and any(to.iterdir()):
+        raise UserError(
+            f"--to {to}: there is something in it, and it is no folder of"
+            " features: choose another one"
+        )
+
+
+def write_labels(
+    example: datasets.Example, times: Times, config: Config, to: Path
+) -> set[str]:
+    """Writes the labels of the frames that were kept.
+
+    Args:
+        example: a video; without labels, nothing is written.
+        times: which frames were kept.
+        config: how labels are read.
+        to: the folder of features.
+
+    Returns:
+        The tags that occur.
+
+    Raises:
+        UserError: if there are more labels than frames, or fewer.
+    """
+    if example.annotation is None:
+        return set()
+    tags_of_frames = annotations.tags_at(example.annotation, *times, config)
+    unlabelled = (annotations.UNLABELLED,)
+    lines = [" ".join(unlabelled if x is None else x) for x in tags_of_frames]
+    path = to / "groundTruth" / f"{example.name}.txt"
+    atomic.write_text(path, "".join(line + "\n" for line in lines))
+    return {tag for tags in tags_of_frames for tag in tags or ()}
+
+
+def write_lists(
+    source: VideoFolder, tags: set[str], config: Config, to: Path
 ) -> None:
-    """Computes a video, in parts of few frames, however long it is."""
-    done = folder.start(name, stamp)
-    seen = total = 0
-    rows: list[np.ndarray] = []
-    numbers, times = [], []
-    for clip in clips:
-        numbers.append(clip.numbers)
-        times.append(clip.times)
-        total = clip.total
-        new = clip.pixels[max(0, done - seen) :]
-        seen += len(clip.pixels)
-        if len(new):
-            rows.append(encode(new))
-        if sum(len(values) for values in rows) >= PART_FRAMES:
-            folder.add_part(name, np.concatenate(rows))
-            rows = []
-    if rows:
-        folder.add_part(name, np.concatenate(rows))
-    kept = Times(np.concatenate(numbers), np.concatenate(times), total)
-    folder.finish(name, stamp, kept)
+    """Writes the list of tags, and the splits as they are in training.
 
-
-class _Progress:
-    """A line that changes on a terminal, a line for some parts elsewhere."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.length = 0.0
-        self.frames = 0
-        self.start = time.monotonic()
-        self.told = self.start
-
-    def show(self, num_frames: int, at: float) -> None:
-        """Tells of further frames, the last at so many seconds."""
-        self.frames += num_frames
-        now = time.monotonic()
-        is_terminal = sys.stdout.isatty()
-        if now - self.told < (0.2 if is_terminal else 60.0):
-            return
-        self.told = now
-        of = f" of {self.length:.0f}" if self.length else ""
-        self._print(f"at {at:.0f}{of} s", "\r" if is_terminal else "\n")
-
-    def end(self) -> None:
-        """Tells that the video is finished."""
-        self._print(f"{time.monotonic() - self.start:.1f} s", "\n")
-
-    def _print(self, text: str, end: str) -> None:
-        line = f"{self.title}, {self.frames} frames, {text}"
-        if sys.stdout.isatty():
-            line = "\x1b[K" + line  # Clears what was there.
-        print(line, end=end, flush=True)
+    Args:
+        source: the videos.
+        tags: those that occur, for a folder that does not list them.
+        config: says where the videos are.
+        to: the folder of features.
+    """
+    if not source.splits:
+        return
+    labels = source.labels or sorted(tags)
+    lines = [f"{number} {label}" for number, label in enumerate(labels)]
+    atomic.write_text(to / "mapping.txt", "".join(x + "\n" for x in lines))
+    bundles = sorted(Path(config.data, "splits").glob("*.bundle*"))
+    for path in reversed(bundles):  # Unpacked last.
+        text = "".join(text_files.read_lines(path, config.encoding))
+        atomic.write_text(to / "splits" / path.name.removesuffix(".gz"), text)
+    if bundles:
+        return
+    for split, names in source.splits.items():
+        text = "".join(f"{name}.txt\n" for name in names)
+        atomic.write_text(to / "splits" / f"{split}.bundle", text)
 
 
 def main() -> None:
@@ -200,27 +224,27 @@ def main() -> None:
     options = vars(_parser().parse_args())
     to = Path(options.pop("to"))
     config = Config(**options)
-    given = layout.read(config)
-    layout.check_target(Path(config.data), to)
+    source = read_folder(config)
+    check_target(Path(config.data), to)
     folder = FeatureFolder(to, encoders.signature(config))
-    files = {x.name: Path(str(x.source)) for x in given.examples.values()}
+    files = {x.name: Path(str(x.source)) for x in source.examples.values()}
     tags: set[str] = set()
-    done = computed(files, config, folder, given.skipped, config.batch_size)
+    done = compute(files, config, folder, source.skipped, config.batch_size)
     for name in done:
-        times = folder.times(name)
-        tags |= layout.write_labels(given.examples[name], times, config, to)
-    layout.write_lists(given, tags, config, to)
-    for line in skipped.lines(given.skipped.report()):
+        times = folder.read_times(name)
+        tags |= write_labels(source.examples[name], times, config, to)
+    write_lists(source, tags, config, to)
+    for line in format_report(source.skipped.report()):
         print(line)
     print(f"{to}: {len(folder.stamps)} videos")
-    if given.splits:
+    if source.splits:
         print(f"to train: {_next_command(config, to)}")
 
 
 def _next_command(config: Config, to: Path) -> str:
-    """Trains on the features, with the encoder, so that videos can be tagged.
+    """Returns the command that trains on the features, with the encoder.
 
-    Without the encoder's options the model would know features only.
+    Without the encoder's options the model could not tag videos.
     """
     changed = {
         "--rate": f"{config.rate:g}" if config.rate else "",
@@ -249,7 +273,9 @@ def _parser() -> cli.Parser:
     add("--encoder-weights", default="imagenet", help="or a file, or none")
     add("--image-size", type=int, default=default.image_size, help="in pixels")
     add("--rate", type=float, default=0.0, help="frames a second; 0 for all")
-    add("--batch-size", type=int, default=BATCH_FRAMES, help="frames")
+    add(
+        "--batch-size", type=int, default=extraction.BATCH_FRAMES, help="frames"
+    )
     add("--seed", type=int, default=default.seed, help="of weights none")
     choices = ["error", "crop"]
     add("--align", default="error", choices=choices, help="of labels")

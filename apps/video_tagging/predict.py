@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common import atomic, cli
-from common.data import lenient
+from common.data import text_files
 from common.errors import UserError
-from common.media import streams
+from common.media import streams, videos
 
-from . import frames, truth
+from . import truth
 from .config import Config
 from .outputs import live, segments, subtitles, timeline
 from .outputs.segments import Segment
@@ -44,7 +44,7 @@ def inputs(arguments: list[str], file: str, encoding: str) -> Iterator[str]:
     yield from arguments
     if file:
         path = None if file == "-" else Path(file)
-        yield from lenient.read_lines(path, encoding)
+        yield from text_files.read_lines_leniently(path, encoding)
 
 
 def tag(predictor: Predictor, path: Path, config: Config, labels: str) -> Video:
@@ -60,7 +60,7 @@ def tag(predictor: Predictor, path: Path, config: Config, labels: str) -> Video:
         UserError: if it cannot be read, or is nothing that the model knows.
     """
     tagged, piece = predictor.of_video(path, config)
-    period = frames.period(path, config, piece.times)
+    period = videos.clip_period(path, config.rate, piece.times)
     name = path.name if path.is_dir() else path.stem
     tags = predictor.labels
     known = None
@@ -70,7 +70,7 @@ def tag(predictor: Predictor, path: Path, config: Config, labels: str) -> Video:
         name,
         segments.of_tags(*tagged, tags, piece.times, period),
         float(piece.times[-1] + period),
-        frames.has_times(path, config),
+        videos.has_times(path, config.rate),
         known,
     )
 
@@ -209,10 +209,10 @@ def tag_live(predictor: Predictor, source: str, config: Config) -> None:
     """
     function = predictor.live()
     if predictor.sees_frames:
-        stream = streams.frames(source, config.image_size, config.rate)
+        stream = streams.stream_frames(source, config.image_size, config.rate)
     elif source == "-":
         assert predictor.dim is not None
-        rows = streams.feature_rows(sys.stdin, predictor.dim)
+        rows = streams.parse_features(sys.stdin, predictor.dim)
         rate = config.rate or 1.0
         stream = ((number / rate, row) for number, row in enumerate(rows))
     else:

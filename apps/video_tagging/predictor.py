@@ -11,9 +11,10 @@ import tensorflow as tf
 from common import export
 from common.data import feature_arrays
 from common.errors import UserError
+from common.media import videos
 from common.training import runs, trained
 
-from . import encoder, frames, pipeline, states
+from . import encoder, pipeline, states
 from .config import Config
 from .states import States
 
@@ -63,12 +64,12 @@ class Predictor:
         return self.advance is not None
 
     def of_video(
-        self, source: frames.Source, config: Config
-    ) -> tuple[Tagged, frames.Piece]:
+        self, source: videos.Source, config: Config
+    ) -> tuple[Tagged, videos.Clip]:
         """Tags one video, wherever it is, and tells when its frames are shown.
 
         Args:
-            source: as of `frames.pieces`.
+            source: as of `videos.stream_clips`.
             config: how to read it.
 
         Returns:
@@ -79,14 +80,16 @@ class Predictor:
             UserError: if it cannot be read, or the model cannot see it.
         """
         self.check(source)
-        seen: list[frames.Piece] = []
+        seen: list[videos.Clip] = []
 
         def chunks() -> Iterator[np.ndarray]:
-            for piece in frames.pieces(source, config):
-                seen.append(piece._replace(values=piece.values[:0]))
-                yield piece.values
+            for clip in videos.stream_clips(
+                source, config.image_size, config.rate
+            ):
+                seen.append(clip._replace(values=clip.values[:0]))
+                yield clip.values
 
-        return self.of_chunks(chunks()), frames.joined(seen)
+        return self.of_chunks(chunks()), videos.join_clips(seen)
 
     def of_chunks(self, chunks: Iterable[np.ndarray]) -> Tagged:
         """Tags one video that comes in pieces.
@@ -110,26 +113,26 @@ class Predictor:
         values = np.concatenate(pieces)[None]
         return _first(self.whole(tf.constant(values), _lengths(values)))
 
-    def check(self, source: frames.Source) -> None:
+    def check(self, source: videos.Source) -> None:
         """Refuses a video that the model cannot see.
 
         Raises:
             UserError: for features without a model of features, frames
                 without a model of frames, or features of another size.
         """
-        if frames.is_features(source) and self.dim is None:
+        if feature_arrays.is_features(source) and self.dim is None:
             raise UserError(
                 f"{source}: features, but this model sees frames: give videos"
                 " or folders of pictures"
             )
-        if not frames.is_features(source) and not self.sees_frames:
+        if not feature_arrays.is_features(source) and not self.sees_frames:
             raise UserError(
                 f"{_named(source)}: frames, but this model knows features"
                 f" only, {self.dim} of each frame: give .npy files of"
                 f" [{self.dim}, time], made as those of training were"
             )
-        if isinstance(source, Path) and frames.is_features(source):
-            _, dim = feature_arrays.shape(source)
+        if feature_arrays.is_features(source):
+            _, dim = feature_arrays.read_shape(source)
             if dim != self.dim:
                 raise UserError(
                     f"{source}: {dim} features a frame, but this model was"
@@ -181,7 +184,7 @@ class Predictor:
         return tag
 
 
-def _named(source: frames.Source) -> str:
+def _named(source: videos.Source) -> str:
     return str(source) if isinstance(source, Path) else "the data"
 
 

@@ -69,7 +69,7 @@ def _score_sets(
             labels, scores
         ),
         "micro_f1": metrics.micro_f1(labels, scores, THRESHOLD),
-        "macro_f1": metrics.macro_f1_of_labels(labels, scores, THRESHOLD),
+        "macro_f1": metrics.macro_f1(labels, scores, THRESHOLD),
     }
 
 

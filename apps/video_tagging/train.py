@@ -70,7 +70,7 @@ def describe(dataset: data.Data) -> str:
         if name in dataset.report
     ]
     lines = [f"{', '.join(parts)}, {len(dataset.labels)} tags"]
-    return "\n".join(lines + skipped.lines(dataset.report["skipped"]))
+    return "\n".join(lines + skipped.format_report(dataset.report["skipped"]))
 
 
 def compile_model(network: keras.Model, config: Config) -> None:

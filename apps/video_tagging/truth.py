@@ -3,19 +3,19 @@
 from pathlib import Path
 
 from common.errors import UserError
+from common.media.videos import Clip
 
 from . import data, datasets
 from .config import Config
 from .datasets import annotations_csv, mstcn
 from .datasets.annotations import Annotation
-from .frames import Piece
 from .outputs import segments as segments_of
 
 
 def segments(
     path: Path,
     name: str,
-    piece: Piece,
+    piece: Clip,
     period: float,
     labels: list[str],
     config: Config,

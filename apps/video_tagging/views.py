@@ -5,21 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from common.data import feature_store
-from common.data.feature_arrays import check_same_dim
-from common.data.feature_arrays import load as load_features
+from common.data import feature_arrays, feature_store
 from common.data.feature_store import FeatureFolder
 from common.data.skipped import Skipped
 from common.errors import UserError
 from common.media import videos
 
-from . import datasets, encoder, features, frames
+from . import datasets, encoder, features
 from .config import Config
-from .frames import Piece
 
 Examples = list[datasets.Example]
 # Reads the frames of a video, or their features.
-Look = Callable[[datasets.Example], Piece]
+Look = Callable[[datasets.Example], videos.Clip]
 
 USUAL_RATE = 30.0  # Frames a second, to guess how much memory they take.
 GIGABYTE = 1e9
@@ -49,14 +46,19 @@ def look(
         if isinstance(example.source, Path)
     }
     names = {example.name for example in examples}
-    if any(frames.is_features(source) for source in paths.values()):
-        check_same_dim(examples)
+
+    def read(example: datasets.Example) -> videos.Clip:
+        return videos.read_clip(example.source, config.image_size, config.rate)
+
+    arrays = [x for x in paths.values() if feature_arrays.is_features(x)]
+    if arrays:
+        feature_arrays.check_same_dim(arrays)
         if not encoder.is_trained(config):
             _check_encoder(config)
-        return lambda example: frames.whole(example.source, config), names
+        return read, names
     if encoder.is_trained(config):
         _check_memory(paths, config)
-        return lambda example: frames.whole(example.source, config), names
+        return read, names
     if not paths:
         raise UserError(
             f"--encoder {config.encoder} needs files: write the builtin ones"
@@ -64,14 +66,12 @@ def look(
             " --data FOLDER"
         )
     # A frozen encoder sees each frame once and for all.
-    folder = FeatureFolder(
-        features.cache_folder(config), encoder.signature(config)
-    )
-    done = set(features.computed(paths, config, folder, skipped))
+    folder = features.open_cache(config)
+    done = set(features.compute(paths, config, folder, skipped))
 
-    def of_cache(example: datasets.Example) -> Piece:
-        values = load_features(folder.file(example.name))
-        return Piece(values, *folder.times(example.name))
+    def of_cache(example: datasets.Example) -> videos.Clip:
+        values = feature_arrays.load(folder.array_path(example.name))
+        return videos.Clip(values, *folder.read_times(example.name))
 
     return of_cache, done
 
@@ -92,7 +92,7 @@ def _check_memory(paths: dict[str, Path], config: Config) -> None:
     size = 3 * config.image_size**2
     total = 0.0
     for path in paths.values():
-        seconds = videos.seconds(path, config.rate)
+        seconds = videos.duration(path, config.rate)
         # A folder of pictures has one a second where nothing else is known.
         usual = 1.0 if path.is_dir() else USUAL_RATE
         total += seconds * (config.rate or usual) * size / GIGABYTE

@@ -9,7 +9,7 @@ WIDTH_MULTIPLE = 8
 
 
 class Batch(NamedTuple):
-    """Which examples stand in a batch, and how wide it is padded.
+    """The examples of a batch and the width to which they are padded.
 
     Attributes:
         indices: <int64>[rows], the examples; rows <= batch_size.
@@ -28,7 +28,7 @@ def bucket_widths(
     Args:
         lengths: <int>[examples], at least one example.
         num_buckets: the most widths to choose, at least 1.
-        multiple: of which all widths are multiples.
+        multiple: the divisor of all widths. Default 8.
 
     Returns:
         Ascending widths; the last holds the longest example.
@@ -51,15 +51,15 @@ def plan(
 ) -> list[Batch]:
     """Groups examples of similar length into batches.
 
-    What does not fill a batch moves to the next wider bucket, so that only the
-    very last batch of the widest bucket is smaller than the others.
+    Examples that do not fill a batch move to the next wider bucket, so that
+    only the very last batch of the widest bucket is smaller than the others.
 
     Args:
         lengths: <int>[examples].
         widths: ascending; the last is at least the longest length.
         batch_size: rows of a batch, or one number for each width.
-        rng: shuffles the examples and the order of the batches; without it
-            the order is that of the data, by bucket.
+        rng: shuffles the examples and the order of the batches. Default None:
+            the order of the data, by bucket.
 
     Returns:
         Batches in which every example occurs once.
@@ -81,11 +81,11 @@ def plan(
     order = np.arange(len(lengths))
     if rng is not None:
         rng.shuffle(order)
-    bucket_of = np.searchsorted(widths, lengths[order])
+    buckets = np.searchsorted(widths, lengths[order])
     sizes = np.broadcast_to(batch_size, [len(widths)]).tolist()
     batches, waiting = [], order[:0]
     for bucket, (width, size) in enumerate(zip(widths, sizes, strict=True)):
-        rows = np.concatenate([waiting, order[bucket_of == bucket]])
+        rows = np.concatenate([waiting, order[buckets == bucket]])
         full = len(rows) // size * size
         for indices in rows[:full].reshape(-1, size):
             batches.append(Batch(indices, width))

@@ -1,8 +1,8 @@
-"""Given features of frames: files `NAME.npy` of `[dim, time]`."""
+"""Features of the frames of a video: files `NAME.npy` of `[dim, time]`."""
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
@@ -10,7 +10,17 @@ from common.errors import UserError
 
 ENDING = ".npy"
 # Booleans, whole numbers with and without a sign, and floating point.
-KINDS = "buif"
+_DTYPE_KINDS = "buif"
+
+
+def is_features(source: object) -> TypeGuard[Path]:
+    """Returns True for the path of a file of features, by its ending.
+
+    Example:
+        >>> is_features(Path("tea.npy")), is_features(Path("tea.mp4"))
+        (True, False)
+    """
+    return isinstance(source, Path) and source.suffix == ENDING
 
 
 def load(path: Path) -> np.ndarray:
@@ -25,7 +35,7 @@ def load(path: Path) -> np.ndarray:
     Raises:
         UserError: if it is no such file, or has values that are not finite.
     """
-    shape(path)
+    read_shape(path)
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -42,8 +52,8 @@ def load(path: Path) -> np.ndarray:
     return result
 
 
-def shape(path: Path) -> tuple[int, int]:
-    """The size of a file's features, from its header alone.
+def read_shape(path: Path) -> tuple[int, int]:
+    """Reads the size of a file's features from its header alone.
 
     Returns:
         `(time, dim)`.
@@ -51,8 +61,8 @@ def shape(path: Path) -> tuple[int, int]:
     Raises:
         UserError: if it is no file of `[dim, time]`, or has no frames.
     """
-    size, dtype = _header(path)
-    if len(size) != 2 or dtype.kind not in KINDS:
+    size, dtype = _read_header(path)
+    if len(size) != 2 or dtype.kind not in _DTYPE_KINDS:
         raise UserError(
             f"{path}: expected numbers [dim, time], got {dtype} of shape"
             f" {list(size)}: one array with a column for each frame"
@@ -66,15 +76,32 @@ def shape(path: Path) -> tuple[int, int]:
     return time, dim
 
 
-def _header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
-    read = {
+def check_same_dim(paths: Iterable[Path]) -> None:
+    """Checks that all files have features of one size.
+
+    Raises:
+        UserError: naming two files of different sizes.
+    """
+    first: tuple[Path, int] | None = None
+    for path in paths:
+        _, dim = read_shape(path)
+        first = first or (path, dim)
+        if dim != first[1]:
+            raise UserError(
+                f"{path}: {dim} features a frame, but {first[0]} has"
+                f" {first[1]}: expected [dim, time] with one dim in all files"
+            )
+
+
+def _read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
-            size, _, dtype = read[version](file)
+            size, _, dtype = readers[version](file)
     except (OSError, ValueError, KeyError) as error:
         raise _broken(path, error) from error
     return size, dtype
@@ -87,26 +114,3 @@ def _broken(path: Path, error: Exception) -> UserError:
         f"{path}: expected an array that numpy.save wrote, whole; save it"
         " again, or remove the file"
     )
-
-
-def check_same_dim(examples: Iterable[tuple[str, Any, Any]]) -> None:
-    """Makes sure that all videos have features of one size.
-
-    Args:
-        examples: `(name, source, annotation)`, such as `sources.Example`;
-            sources that are no files of features do not matter.
-
-    Raises:
-        UserError: with two files of different sizes.
-    """
-    first: tuple[Path, int] | None = None
-    for _, source, _ in examples:
-        if not isinstance(source, Path) or source.suffix != ENDING:
-            continue
-        _, dim = shape(source)
-        first = first or (source, dim)
-        if dim != first[1]:
-            raise UserError(
-                f"{source}: {dim} features a frame, but {first[0]} has"
-                f" {first[1]}: expected [dim, time] with one dim in all files"
-            )

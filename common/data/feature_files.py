@@ -1,21 +1,24 @@
-"""Files of features: what an encoder sees in each picture, as `.npz`.
+"""Files of features of pictures, `.npz`.
 
 names     <str>[n], of the pictures' files
 features  [n, dim] or [n, regions, dim], of float16 or float32; or of uint8
           with `low` and `step` <float32>[dim]: value = low + step * features
-encoder   if known, JSON of `encoders.signature`
-stamps    if known, <str>[n]: size and time of each file
+encoder   if known, the signature of the encoder, JSON
+stamps    if known, <str>[n], of the pictures' files (see `feature_cache`)
 """
 
 import dataclasses
 import functools
 import json
+import shutil
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from common import atomic
+from common.data import feature_cache
 from common.errors import UserError
 
 _DTYPES = ("float16", "float32", "uint8")
@@ -30,7 +33,7 @@ class Features:
         values: [n, regions, dim]; regions is 1 if they are pooled.
         low: <float32>[dim], what a stored 0 means.
         step: <float32>[dim], what a stored 1 adds to it.
-        encoder: see `encoders.signature`; None if unknown.
+        encoder: the signature of the encoder; None if unknown.
         stamps: of the pictures' files; none if unknown.
     """
 
@@ -43,12 +46,12 @@ class Features:
 
     @functools.cached_property
     def rows(self) -> dict[str, int]:
-        """The row of each name."""
+        """Name to row."""
         return {name: row for row, name in enumerate(self.names)}
 
     @property
     def regions(self) -> int:
-        """How many places of a picture have a vector."""
+        """Number of vectors of a picture."""
         return self.values.shape[1]
 
     @property
@@ -57,7 +60,7 @@ class Features:
         return self.values.shape[2]
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """The features <float32>[n, regions, dim] of rows <int>[n].
+        """Returns the features <float32>[n, regions, dim] of rows <int>[n].
 
         Example:
             >>> stored = np.array([[[0, 2]], [[1, 255]]], np.uint8)
@@ -86,7 +89,7 @@ def save(path: Path, features: Features) -> None:
         arrays["encoder"] = np.array(json.dumps(features.encoder))
     if features.stamps:
         arrays["stamps"] = np.array(features.stamps, str)
-    with atomic.written(path) as partial:
+    with atomic.write(path) as partial:
         np.savez(partial, allow_pickle=False, **arrays)
 
 
@@ -96,24 +99,24 @@ def load(path: Path) -> Features:
     Raises:
         UserError: if there is none, or if it is not one.
     """
-    arrays = _arrays(path)
+    arrays = _read_arrays(path)
     missing = [name for name in ("names", "features") if name not in arrays]
     if missing:
         raise UserError(
             f"{path}: no array {' and '.join(missing)}; expected names and"
             f" features, it has {', '.join(arrays) or 'nothing'}"
         )
-    names, values = _names(path, arrays["names"]), arrays["features"]
+    names, values = _parse_names(path, arrays["names"]), arrays["features"]
     _check_values(path, names, values)
     if values.ndim == 2:
         values = values[:, None]
-    low, step = _scale(path, values, arrays)
-    return Features(
-        names, values, low, step, _encoder(path, arrays), _stamps(path, arrays)
-    )
+    low, step = _parse_scale(path, values, arrays)
+    encoder = _parse_encoder(path, arrays)
+    stamps = _parse_stamps(path, arrays)
+    return Features(names, values, low, step, encoder, stamps)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         # Opened here: NumPy leaves a file that it refuses open.
         with path.open("rb") as file:
@@ -131,7 +134,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _names(path: Path, array: np.ndarray) -> list[str]:
+def _parse_names(path: Path, array: np.ndarray) -> list[str]:
     if array.dtype.kind not in "US" or array.ndim != 1:
         raise UserError(
             f"{path}: names must be strings [n], got {array.dtype}"
@@ -171,7 +174,7 @@ def _check_values(path: Path, names: list[str], values: np.ndarray) -> None:
             )
 
 
-def _scale(
+def _parse_scale(
     path: Path, values: np.ndarray, arrays: dict[str, np.ndarray]
 ) -> tuple[np.ndarray | float, np.ndarray | float]:
     if values.dtype != np.uint8:
@@ -188,7 +191,7 @@ def _scale(
     return arrays["low"], arrays["step"]
 
 
-def _encoder(path: Path, arrays: dict[str, np.ndarray]) -> dict | None:
+def _parse_encoder(path: Path, arrays: dict[str, np.ndarray]) -> dict | None:
     if "encoder" not in arrays:
         return None
     try:
@@ -200,7 +203,7 @@ def _encoder(path: Path, arrays: dict[str, np.ndarray]) -> dict | None:
         ) from error
 
 
-def _stamps(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
+def _parse_stamps(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
     stamps = arrays.get("stamps", np.array([], str))
     if stamps.size and stamps.shape != arrays["names"].shape:
         raise UserError(
@@ -208,3 +211,91 @@ def _stamps(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
             f" {list(stamps.shape)}"
         )
     return stamps.tolist()
+
+
+class FeatureFile:
+    """A file of features that is computed in parts, by one encoder.
+
+    Until it is finished, the parts are in a folder `NAME.npz.parts` beside it.
+
+    Args:
+        path: the file. What it has of other pictures stays.
+        signature: of the encoder, a JSON object.
+
+    Raises:
+        UserError: if there are features of another encoder, or a damaged file.
+    """
+
+    def __init__(self, path: Path, signature: dict) -> None:
+        self.path = path
+        self.signature = signature
+        self._parts = path.with_name(path.name + ".parts")
+        # By name, the stamp and the features <float16>[regions, dim].
+        self._rows: dict[str, tuple[str, np.ndarray]] = {}
+        for stored in (path, *self._part_paths()):
+            if stored.exists():
+                self._rows |= self._read_rows(stored)
+
+    def has(self, name: str, stamp: str) -> bool:
+        """Returns True if a picture has features, and not of an old file.
+
+        Args:
+            name: of the picture.
+            stamp: of its file, see `feature_cache.make_stamp`.
+        """
+        return name in self._rows and self._rows[name][0] == stamp
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Forgets the features of some pictures, where it has any."""
+        for name in names:
+            self._rows.pop(name, None)
+
+    def add_part(self, rows: dict[str, tuple[str, np.ndarray]]) -> None:
+        """Writes the features of further pictures.
+
+        Args:
+            rows: stamps and features <float16>[regions, dim], by name.
+        """
+        path = self._parts / f"{len(self._part_paths()):06}.npz"
+        save(path, self._pack(rows))
+        self._rows |= rows
+
+    def finish(self, names: Iterable[str]) -> Features:
+        """Writes the file, and removes the parts.
+
+        Args:
+            names: of pictures, in the order in which they are to be written
+                if there are features of them. Others come after them.
+
+        Returns:
+            All features, of one picture at least.
+        """
+        # The same order, however often the work was interrupted.
+        order = [name for name in names if name in self._rows]
+        rows = {name: self._rows[name] for name in [*order, *self._rows]}
+        features = self._pack(rows)
+        save(self.path, features)
+        shutil.rmtree(self._parts, ignore_errors=True)
+        return features
+
+    def _part_paths(self) -> list[Path]:
+        # Not the hidden files, which a kill left half-written.
+        return sorted(self._parts.glob("[0-9]*.npz"))
+
+    def _read_rows(self, path: Path) -> dict[str, tuple[str, np.ndarray]]:
+        features = load(path)
+        feature_cache.check_signature(
+            path, features.encoder, self.signature, "it"
+        )
+        stamps = features.stamps or [""] * len(features.names)
+        rows = zip(stamps, features.values, strict=True)
+        return dict(zip(features.names, rows, strict=True))
+
+    def _pack(self, rows: dict[str, tuple[str, np.ndarray]]) -> Features:
+        stamps, values = zip(*rows.values(), strict=True)
+        return Features(
+            list(rows),
+            np.stack(values),
+            encoder=self.signature,
+            stamps=list(stamps),
+        )

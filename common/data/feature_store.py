@@ -1,9 +1,9 @@
-"""A folder of features of videos, which a kill leaves usable.
+"""Folders of features of videos, which a killed computation leaves usable.
 
 features.json           which encoder made them, and of which files
 features/NAME.npy       <float16>[dim, time]
 times/NAME.npz          which frames they are, and when each is shown
-features/.NAME.parts/   what is done of a video that is not finished
+features/.NAME.parts/   the first features of a video that is not finished
 
 A video counts when `features.json` names it; that is written last.
 """
@@ -19,13 +19,14 @@ from typing import NamedTuple
 import numpy as np
 
 from common import atomic
+from common.data import feature_cache
 from common.errors import UserError
 
 INDEX = "features.json"
 
 
 class Times(NamedTuple):
-    """Which frames of a video have features.
+    """The frames of a video that have features.
 
     Attributes:
         numbers: <int64>[time], their places in the video, from 0.
@@ -39,11 +40,11 @@ class Times(NamedTuple):
 
 
 class FeatureFolder:
-    """What is done, and what is not.
+    """A folder of features of videos, made by one encoder.
 
     Args:
         path: the folder; it is made when something is written.
-        signature: of the encoder, as JSON.
+        signature: of the encoder, a JSON object.
 
     Raises:
         UserError: if the folder has features of another encoder.
@@ -52,24 +53,32 @@ class FeatureFolder:
     def __init__(self, path: Path, signature: dict) -> None:
         self.path = path
         self.signature = signature
-        self.stamps = _stamps(path / INDEX, signature)
+        self.stamps = _read_stamps(path / INDEX, signature)
 
     def has(self, name: str, stamp: str) -> bool:
-        """Whether the features of a video are there, and not of an old file."""
-        known = self.stamps.get(name) == stamp
-        return known and self.file(name).exists() and self._times(name).exists()
+        """Returns True if a video has features, and not of an old file.
 
-    def file(self, name: str) -> Path:
-        """Where the features of a video are."""
+        Args:
+            name: of the video.
+            stamp: of its file, see `feature_cache.make_stamp`.
+        """
+        if self.stamps.get(name) != stamp:
+            return False
+        return (
+            self.array_path(name).exists() and self._times_path(name).exists()
+        )
+
+    def array_path(self, name: str) -> Path:
+        """Returns the path of the features of a video, `[dim, time]`."""
         return self.path / "features" / f"{name}.npy"
 
-    def times(self, name: str) -> Times:
-        """Which frames the features of a video belong to.
+    def read_times(self, name: str) -> Times:
+        """Reads the frames that the features of a video belong to.
 
         Raises:
             UserError: if the file is damaged.
         """
-        path = self._times(name)
+        path = self._times_path(name)
         try:
             with np.load(path) as file:
                 total = int(file["total"])
@@ -80,35 +89,35 @@ class FeatureFolder:
                 " computed again"
             ) from error
 
-    def _times(self, name: str) -> Path:
+    def _times_path(self, name: str) -> Path:
         return self.path / "times" / f"{name}.npz"
 
     def start(self, name: str, stamp: str) -> int:
-        """Makes ready for a video; tells how many frames of it are done."""
+        """Starts or continues a video; returns how many frames are done."""
         # First of all, so that parts are always of the encoder it names.
         if self.stamps.pop(name, None) or not (self.path / INDEX).exists():
             self._write_index()
-        self.file(name).unlink(missing_ok=True)
-        noted = self._parts(name) / "stamp.txt"
+        self.array_path(name).unlink(missing_ok=True)
+        stamp_path = self._parts(name) / "stamp.txt"
         with contextlib.suppress(OSError):
-            if noted.read_text() == stamp:
+            if stamp_path.read_text() == stamp:
                 return sum(len(part) for part in self._read_parts(name))
         shutil.rmtree(self._parts(name), ignore_errors=True)
-        atomic.write_text(noted, stamp)
+        atomic.write_text(stamp_path, stamp)
         return 0
 
     def add_part(self, name: str, values: np.ndarray) -> None:
-        """Keeps the next features <float16>[time, dim] of a video."""
-        number = len(list(self._parts(name).glob("*.npy"))) + 1
+        """Writes the next features <float16>[time, dim] of a video."""
+        number = len(self._part_paths(name)) + 1
         path = self._parts(name) / f"{number:06}.npy"
-        with atomic.written(path) as partial:
+        with atomic.write(path) as partial:
             np.save(partial, values)
 
     def finish(self, name: str, stamp: str, times: Times) -> None:
-        """Joins the parts of a video: it is done."""
-        with atomic.written(self._times(name)) as partial:
+        """Joins the parts of a video, which is done then."""
+        with atomic.write(self._times_path(name)) as partial:
             np.savez(partial, **times._asdict())
-        with atomic.written(self.file(name)) as partial:
+        with atomic.write(self.array_path(name)) as partial:
             self._join(name, partial)
         self.stamps[name] = stamp
         self._write_index()
@@ -117,8 +126,12 @@ class FeatureFolder:
     def _parts(self, name: str) -> Path:
         return self.path / "features" / f".{name}.parts"
 
+    def _part_paths(self, name: str) -> list[Path]:
+        # Not the hidden files, which a kill left half-written.
+        return sorted(self._parts(name).glob("[0-9]*.npy"))
+
     def _read_parts(self, name: str) -> Iterator[np.ndarray]:
-        for path in sorted(self._parts(name).glob("*.npy")):
+        for path in self._part_paths(name):
             yield np.load(path, mmap_mode="r")
 
     def _join(self, name: str, to: Path) -> None:
@@ -141,8 +154,8 @@ class FeatureFolder:
         atomic.write_text(self.path / INDEX, text + "\n")
 
 
-def _stamps(path: Path, signature: dict) -> dict[str, str]:
-    """The stamps of the videos that an index lists."""
+def _read_stamps(path: Path, signature: dict) -> dict[str, str]:
+    """Reads the stamps of the videos that an index lists."""
     if not path.exists():
         return {}
     try:
@@ -153,35 +166,5 @@ def _stamps(path: Path, signature: dict) -> dict[str, str]:
             f"{path}: expected what the command features writes ({error});"
             " remove it, or choose another --to"
         ) from error
-    if encoder != signature:
-        raise UserError(
-            f"{path}: features of {_described(encoder)}, not of"
-            f" {_described(signature)}; remove {path.parent}, or choose another"
-            " --to"
-        )
+    feature_cache.check_signature(path, encoder, signature, path.parent)
     return stamps
-
-
-def _described(encoder: dict) -> str:
-    return ", ".join(f"{name} {value}" for name, value in encoder.items())
-
-
-def stamp(source: Path) -> str:
-    """Tells a video from what it was before it changed.
-
-    Args:
-        source: a file, or a folder of frame pictures.
-
-    Returns:
-        Size and time of the file, or number of files, their size and the
-        newest time; "" if there is nothing.
-    """
-    try:
-        files = sorted(source.iterdir()) if source.is_dir() else [source]
-        found = [path.stat() for path in files]
-    except OSError:
-        return ""
-    size = sum(status.st_size for status in found)
-    newest = max((status.st_mtime_ns for status in found), default=0)
-    count = f"{len(found)} " if source.is_dir() else ""
-    return f"{count}{size} {newest}"

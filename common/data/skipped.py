@@ -1,4 +1,4 @@
-"""What a loader left out: how much, why, and where it stood."""
+"""Counts of examples that a loader left out, with reasons and places."""
 
 import collections
 
@@ -7,14 +7,18 @@ NUM_PLACES = 5
 
 
 class Skipped:
-    """Counts what is left out, by reason, and notes the first places.
+    """Counts of skipped examples by reason, with the first places of each.
+
+    Attributes:
+        counts: the number of skipped examples of each reason.
+        places: up to NUM_PLACES places of each reason, such as `a.txt:3`.
 
     Example:
         >>> skipped = Skipped()
-        >>> skipped.note("without a caption", "dog.jpg")
+        >>> skipped.add("without a caption", "dog.jpg")
         >>> skipped.report()
         {'without a caption': {'count': 1, 'first': ['dog.jpg']}}
-        >>> print(*lines(skipped.report()))
+        >>> print(*format_report(skipped.report()))
         skipped: 1 (without a caption): dog.jpg
     """
 
@@ -22,33 +26,33 @@ class Skipped:
         self.counts: collections.Counter[str] = collections.Counter()
         self.places: dict[str, list[str]] = {}
 
-    def note(self, reason: str, where: str) -> None:
-        """Notes one example."""
+    def add(self, reason: str, where: str) -> None:
+        """Counts one example, and names its place among the first ones."""
         self.counts[reason] += 1
         places = self.places.setdefault(reason, [])
         if len(places) < NUM_PLACES:
             places.append(where)
 
-    def add(self, other: "Skipped") -> None:
-        """Notes all that another one did."""
-        for reason, places in other.places.items():
-            self.counts[reason] += other.counts[reason]
-            known = self.places.setdefault(reason, [])
-            known += places[: NUM_PLACES - len(known)]
+    def update(self, other: "Skipped") -> None:
+        """Adds all counts and places of another one."""
+        self.counts.update(other.counts)
+        for reason, more in other.places.items():
+            places = self.places.setdefault(reason, [])
+            places += more[: NUM_PLACES - len(places)]
 
     def report(self) -> dict:
-        """Reason to count and first places."""
+        """Returns count and first places of each reason, for JSON."""
         return {
             reason: {"count": count, "first": self.places[reason]}
             for reason, count in self.counts.items()
         }
 
 
-def lines(report: dict) -> list[str]:
-    """What `Skipped.report` says, a line for each reason, for the screen."""
-    result = []
+def format_report(report: dict) -> list[str]:
+    """Formats the result of `Skipped.report`, a line for each reason."""
+    lines = []
     for reason, skipped in report.items():
         more = ", ..." if skipped["count"] > len(skipped["first"]) else ""
         places = ", ".join(skipped["first"]) + more
-        result.append(f"skipped: {skipped['count']} ({reason}): {places}")
-    return result
+        lines.append(f"skipped: {skipped['count']} ({reason}): {places}")
+    return lines

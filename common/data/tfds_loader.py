@@ -26,8 +26,8 @@ NAME = re.compile(r"\w+(/[^/:,=]+)?(:[\d.*]+)?")
 NUM_LISTED = 8
 
 
-def builder(name: str, tfds_dir: str = "") -> Any:
-    """Finds a data set by name and makes sure that it is prepared on disk.
+def prepare_builder(name: str, tfds_dir: str = "") -> Any:
+    """Finds a data set by name, and prepares it on disk if it is not.
 
     Args:
         name: `NAME` or `NAME/CONFIG` as in tensorflow-datasets.
@@ -46,32 +46,36 @@ def builder(name: str, tfds_dir: str = "") -> Any:
     if not NAME.fullmatch(name):
         raise UserError(f"tfds:{name}: expected tfds:NAME or tfds:NAME/CONFIG")
     try:
-        found = tfds.builder(name, data_dir=tfds_dir or None)
+        builder = tfds.builder(name, data_dir=tfds_dir or None)
     except (ValueError, AssertionError) as error:  # Name, config, version.
-        raise UserError(f"tfds:{name}: {_refusal(name, error)}") from error
-    if not found.info.splits:
-        _prepare(found, name)
-    return found
+        raise UserError(
+            f"tfds:{name}: {_describe_refusal(name, error)}"
+        ) from error
+    if not builder.info.splits:
+        _prepare(builder, name)
+    return builder
 
 
-def _refusal(name: str, error: Exception) -> str:
-    """Says what is wrong with a name that tensorflow-datasets refuses."""
+def _describe_refusal(name: str, error: Exception) -> str:
+    """Describes the mistake in a name that tensorflow-datasets refuses."""
     import tensorflow_datasets as tfds
 
     base, _, config = name.partition(":")[0].partition("/")
-    known = tfds.list_builders(with_community_datasets=False)  # No network.
-    if base not in known:
-        near = difflib.get_close_matches(base, known)
+    names = tfds.list_builders(with_community_datasets=False)  # No network.
+    if base not in names:
+        near = difflib.get_close_matches(base, names)
         advice = f"; near names: {', '.join(near)}" if near else ""
         return f"tensorflow-datasets knows no data set {base}{advice}"
     configs = list(tfds.builder_cls(base).builder_configs)
     if config and config not in configs:
         near = difflib.get_close_matches(config, configs) or configs
-        return f"{base} has no configuration {config}; it has {_listed(near)}"
+        return (
+            f"{base} has no configuration {config}; it has {_join_names(near)}"
+        )
     return _first_line(error)
 
 
-def _listed(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     more = ", ..." if len(names) > NUM_LISTED else ""
     return (", ".join(names[:NUM_LISTED]) or "none") + more
 
@@ -81,14 +85,14 @@ def _first_line(error: Exception) -> str:
     return line or type(error).__name__
 
 
-def _prepare(found: Any, name: str) -> None:
+def _prepare(builder: Any, name: str) -> None:
     import tensorflow_datasets as tfds
 
-    root = Path(found.data_dir_root)
+    root = Path(builder.data_dir_root)
     downloads = root / "downloads"
-    urls = found.url_infos or {}  # None where nothing is downloaded.
+    urls = builder.url_infos or {}  # None where nothing is downloaded.
     if not (_is_cached(urls, downloads) or _is_reachable(urls)):
-        raise UserError(_not_prepared(name, urls, root))
+        raise UserError(_describe_missing(name, urls, root))
     print(f"tfds:{name}: preparing it in {root} (once)")
     config = tfds.download.DownloadConfig(
         # Google's bucket of prepared data is one more host to wait for.
@@ -96,7 +100,7 @@ def _prepare(found: Any, name: str) -> None:
         manual_dir=downloads / "manual",
     )
     try:
-        found.download_and_prepare(download_config=config)
+        builder.download_and_prepare(download_config=config)
     # Code of any data set runs here: wrong checksum, full disk, a package
     # that is missing, a server that breaks off.
     except Exception as error:
@@ -105,11 +109,11 @@ def _prepare(found: Any, name: str) -> None:
         ) from error
 
 
-def _not_prepared(name: str, urls: dict[str, Any], root: Path) -> str:
+def _describe_missing(name: str, urls: dict[str, Any], root: Path) -> str:
     names = [info.filename for info in urls.values() if info.filename]
     archive = " ".join(["its archive", *names])
     if len(names) > 1:  # Which of them, only the code of the data set knows.
-        archive = f"its archives (of {_listed(names)})"
+        archive = f"its archives (of {_join_names(names)})"
     return (
         f"tfds:{name} is not prepared in {root} and its server does not answer;"
         f" either run once with network, or copy a prepared folder from another"
@@ -119,7 +123,7 @@ def _not_prepared(name: str, urls: dict[str, Any], root: Path) -> str:
 
 
 def _is_cached(urls: dict[str, Any], downloads: Path) -> bool:
-    """Whether an archive of the data set was downloaded before, or by hand."""
+    """Returns True if an archive was downloaded before, or by hand."""
     names = [info.filename for info in urls.values()]
     if any((downloads / "manual" / name).exists() for name in names if name):
         return True
@@ -130,7 +134,7 @@ def _is_cached(urls: dict[str, Any], downloads: Path) -> bool:
 
 
 def _is_reachable(urls: Iterable[str]) -> bool:
-    """Whether a server of the data set (or the proxy before it) answers."""
+    """Returns True if a server (or the proxy before it) answers."""
     hosts = {urllib.parse.urlsplit(url).netloc: url for url in urls}
     if not hosts:
         return True  # Nothing to download: generated, or on disk already.
@@ -139,7 +143,7 @@ def _is_reachable(urls: Iterable[str]) -> bool:
         # A look-up of a host name has no timeout of its own: a daemon thread
         # can be left behind.
         threading.Thread(
-            target=lambda url: answers.put(_answers(url)),
+            target=lambda url: answers.put(_probe(url)),
             args=[url],
             daemon=True,
         ).start()
@@ -152,7 +156,7 @@ def _is_reachable(urls: Iterable[str]) -> bool:
         return False
 
 
-def _answers(url: str) -> bool:
+def _probe(url: str) -> bool:
     request = urllib.request.Request(url, method="HEAD")
     try:
         urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()

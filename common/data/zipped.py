@@ -1,4 +1,4 @@
-"""The one text file in a `.zip` file, as corpora are handed round."""
+"""The one text file in a `.zip` file, a common form of corpora."""
 
 import io
 import zipfile
@@ -10,11 +10,11 @@ from common.errors import UserError
 SUFFIXES = (".tsv", ".txt")
 
 
-def text_name(path: Path) -> str:
-    """The name of the one `.tsv` or `.txt` file in a `.zip` file.
+def find_text(path: Path) -> str:
+    """Finds the name of the one `.tsv` or `.txt` file in a `.zip` file.
 
-    Names that begin with a dot or an underscore are notes, or what systems
-    add; they do not count.
+    Names that begin with a dot or an underscore are notes, or come from the
+    operating system; they do not count.
 
     Raises:
         UserError: if the zip is broken, or holds none or several of them.
@@ -55,13 +55,13 @@ def open_text(
     Args:
         path: the zip file.
         mode: "rt" or "rb".
-        encoding: as of `open`.
-        newline: as of `open`.
+        encoding: as in `open`.
+        newline: as in `open`.
 
     Raises:
-        UserError: as `text_name`, and for a file that needs another program.
+        UserError: as `find_text`, and for a file that needs another program.
     """
-    name = text_name(path)
+    name = find_text(path)
     try:
         with zipfile.ZipFile(path) as archive:
             stream = archive.open(name)  # Outlives the archive.

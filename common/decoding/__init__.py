@@ -2,5 +2,5 @@
 
 Read in this order:
     sampling: greedy decoding and sampling; limits that both searches share.
-    beam_search: the best few sequences, with length and coverage penalty.
+    beam_search: the best few hypotheses, with length and coverage penalty.
 """

@@ -6,4 +6,5 @@ Read in this order:
     attention: `Attention`, soft attention over a memory.
     crf, crf_loops: `LinearChainCRF`, and its loops over time.
     pretrained: image networks of `keras.applications`.
+    types: aliases of types, such as `Tensor`.
 """

@@ -1,9 +1,11 @@
-"""Attention: where in a memory to look, given a question."""
+"""Attention over a memory, with dot, general and additive scores."""
 
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from common.layers.types import Config
 
 SCORES = ("dot", "general", "additive")
 # In place of minus infinity, whose softmax over a row of padding is NaN.
@@ -11,12 +13,11 @@ _LOWEST = -1e9
 
 
 class Memory(NamedTuple):
-    """What can be looked at: the steps of a sequence, the regions of an image.
+    """The steps of a sequence, or the regions of an image, to attend to.
 
     Attributes:
-        values: <float>[batch, source, features], what a look brings back.
-        keys: <float>[batch, source, key_features], what queries are compared
-            with.
+        values: <float>[batch, source, features]; contexts are their averages.
+        keys: <float>[batch, source, key_features], compared with queries.
         mask: <bool>[batch, source], True where the memory is real; at least
             one a row.
     """
@@ -43,13 +44,14 @@ class Attention(keras.layers.Layer):
 
     Args:
         score: "dot", "general" or "additive".
-        features: of a query.
-        memory_features: of a value.
+        features: size of a query.
+        memory_features: size of a value.
+        **kwargs: of every layer (`name`, `dtype`, `trainable`).
 
     Call arguments:
         queries: <float>[batch, queries, features]: the steps of a decoder,
-            or the beginnings that a beam search holds.
-        memory: a `Memory` that `memory` made.
+            or the hypotheses of a beam search.
+        memory: the `Memory` that the method `memory` returns.
 
     Returns:
         Contexts <float>[batch, queries, memory_features] and weights
@@ -94,7 +96,6 @@ class Attention(keras.layers.Layer):
         self.memory_features = memory_features
 
     def build(self, *_: Any) -> None:
-        """Creates the weights; see the class."""
         if self.score == "dot":
             return
         self.memory_kernel = self.add_weight(
@@ -109,11 +110,14 @@ class Attention(keras.layers.Layer):
             )
 
     def memory(self, values: tf.Tensor, mask: tf.Tensor) -> Memory:
-        """Makes a memory ready to be looked at, once for all queries.
+        """Computes the keys of a memory, once for all queries.
 
         Args:
             values: <float>[batch, source, memory_features].
-            mask: <bool>[batch, source].
+            mask: <bool>[batch, source], True where the memory is real.
+
+        Returns:
+            A `Memory` of the values, their keys and the mask.
         """
         if not self.built:
             self.build()
@@ -127,7 +131,6 @@ class Attention(keras.layers.Layer):
     def call(
         self, queries: tf.Tensor, memory: Memory
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Computes the outputs; see the class."""
         scores = tf.cast(self._scores(queries, memory.keys), tf.float32)
         scores = tf.where(memory.mask[:, None, :], scores, _LOWEST)
         weights = tf.nn.softmax(scores)
@@ -135,17 +138,16 @@ class Attention(keras.layers.Layer):
         return context, weights
 
     def _scores(self, queries: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
-        """<float>[batch, queries, source]."""
+        """Returns scores <float>[batch, queries, source]."""
         if self.score != "additive":
             return tf.matmul(queries, keys, transpose_b=True)
-        asked = tf.tensordot(queries, self.query_kernel, 1)[:, :, None]
-        hidden = tf.tanh(asked + keys[:, None])
+        projected = tf.tensordot(queries, self.query_kernel, 1)[:, :, None]
+        hidden = tf.tanh(projected + keys[:, None])
         # Not a product with a matrix of one column: that of TensorFlow 2.21
         # writes past its memory for such shapes on a CPU.
         return tf.reduce_sum(hidden * self.score_kernel, axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns every argument, for saving."""
+    def get_config(self) -> Config:
         return super().get_config() | {
             "score": self.score,
             "features": self.features,

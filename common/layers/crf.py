@@ -1,4 +1,4 @@
-"""Which tags follow which: a linear-chain conditional random field."""
+"""A linear-chain conditional random field over sequences of tags."""
 
 from typing import Any
 
@@ -13,13 +13,14 @@ from common.layers.crf_loops import (
     log_partition,
     marginals,
 )
+from common.layers.types import Config
 
 UNLABELLED = -1
 
 
 @keras.saving.register_keras_serializable(package="common")
 class LinearChainCRF(keras.layers.Layer):
-    """Weighs whole sequences of tags, where a softmax weighs each tag alone.
+    """A distribution over whole sequences of tags, not over each tag alone.
 
     Of a sequence with the logits x_1 ... x_T, tags y_1 ... y_T score
 
@@ -33,12 +34,13 @@ class LinearChainCRF(keras.layers.Layer):
     mixed precision. Sequences are padded on the right, and padding changes no
     value and no gradient.
 
-    Train with `negative_log_likelihood`; then ask for the tags that are best
-    together (`decode`) or for the probabilities of each one (`marginals`, or
-    the layer itself).
+    Train with `negative_log_likelihood`; then take the best sequence of tags
+    (`decode`) or the probabilities of each tag (`marginals`, or the layer
+    itself).
 
     Args:
         classes: the number of tags, at least 1.
+        **kwargs: of every layer (`name`, `dtype`, `trainable`).
 
     Call arguments:
         logits: <float>[batch, time, classes], time at least 1.
@@ -82,8 +84,7 @@ class LinearChainCRF(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, *_: Any, **__: Any) -> None:
-        """Creates the weights, all 0; see the class."""
-        shapes_of = {
+        weight_shapes = {
             "transitions": (self.classes, self.classes),
             "start": (self.classes,),
             "end": (self.classes,),
@@ -96,20 +97,19 @@ class LinearChainCRF(keras.layers.Layer):
                 autocast=False,
                 name=name,
             )
-            for name, shape in shapes_of.items()
+            for name, shape in weight_shapes.items()
         )
         self.built = True
 
     def call(self, logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """Computes `marginals`."""
         return self.marginals(logits, mask)
 
     def negative_log_likelihood(
         self, tags: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor
     ) -> tf.Tensor:
-        """How improbable the tags are: what training makes small.
+        """Computes the loss, - log P of the tags.
 
-        Where tags are unlabelled, of all sequences that agree with the others,
+        Where tags are unlabelled, of all sequences that agree with the rest,
 
             - log P = log Z - log of the sum over those y of exp(score(y))
 
@@ -131,27 +131,27 @@ class LinearChainCRF(keras.layers.Layer):
         """
         tags, mask = tf.convert_to_tensor(tags), tf.cast(mask, tf.bool)
         chain = self._chain(logits, mask)
-        # What all tags of a step share is no matter to P. Without it, both
-        # logs are near 0, and their difference keeps its digits.
+        # A number added to all logits of a step does not change P. Without it,
+        # both logs are near 0, and their difference keeps its precision.
         log_probs = tf.nn.log_softmax(chain.scores)
         allowed = tf.one_hot(tags, self.classes, True, False, dtype=tf.bool)
-        is_open = (tags == UNLABELLED) | ~mask
-        allowed = _time_first(allowed | is_open[:, :, None])
-        agreeing = tf.where(allowed, log_probs, LOWEST)
+        is_free = (tags == UNLABELLED) | ~mask
+        allowed = _time_first(allowed | is_free[:, :, None])
+        constrained = tf.where(allowed, log_probs, LOWEST)
         return log_partition(chain._replace(scores=log_probs)) - log_partition(
-            chain._replace(scores=agreeing)
+            chain._replace(scores=constrained)
         )
 
     def decode(self, logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """Finds the sequence of tags of greatest probability, after Viterbi.
+        """Finds the most probable sequence of tags, with Viterbi's algorithm.
 
         Args:
             logits: <float>[batch, time, classes].
             mask: <bool>[batch, time], False on padding.
 
         Returns:
-            Tags <int32>[batch, time], 0 on padding. Of sequences that score
-            the same, the one with the lower last tag, and so on backwards.
+            Tags <int32>[batch, time], 0 on padding. Of sequences with the same
+            score, the one with the lower last tag, and so on backwards.
         """
         mask = tf.cast(mask, tf.bool)
         tags = tf.transpose(best_path(self._chain(logits, mask)))
@@ -175,7 +175,7 @@ class LinearChainCRF(keras.layers.Layer):
         return tf.ensure_shape(probabilities, [None, None, self.classes])
 
     def _chain(self, logits: tf.Tensor, mask: tf.Tensor) -> Chain:
-        """The scores, with nothing of what stands on padding."""
+        """Makes a `Chain` of the logits, with 0 on padding."""
         logits = tf.cast(logits, tf.float32)
         shapes.check_sequence(logits, "LinearChainCRF")
         if logits.shape[2] not in (None, self.classes):
@@ -185,7 +185,7 @@ class LinearChainCRF(keras.layers.Layer):
             )
         if not self.built:
             self.build()
-        logits = shapes.with_a_step(logits, "LinearChainCRF")
+        logits = shapes.assert_has_steps(logits, "LinearChainCRF")
         logits = tf.where(mask[:, :, None], logits, 0.0)
         return Chain(
             _time_first(logits),
@@ -198,14 +198,12 @@ class LinearChainCRF(keras.layers.Layer):
     def compute_output_shape(
         self, logits_shape: tuple, mask_shape: tuple | None = None
     ) -> tuple:
-        """That of the logits."""
         return logits_shape
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns every argument, for saving."""
+    def get_config(self) -> Config:
         return super().get_config() | {"classes": self.classes}
 
 
 def _time_first(x: tf.Tensor) -> tf.Tensor:
-    """[batch, time, classes] as [time, batch, classes], or back."""
+    """Turns [batch, time, ...] into [time, batch, ...], or back."""
     return tf.transpose(x, [1, 0, 2])

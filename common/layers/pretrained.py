@@ -1,4 +1,4 @@
-"""Networks of `keras.applications`, with weights or a quick error."""
+"""Networks of `keras.applications`, with their weights or a quick error."""
 
 import contextlib
 import difflib
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from common.errors import UserError
 
@@ -16,18 +17,25 @@ from common.errors import UserError
 NETWORK_SECONDS = 10.0
 
 
-def build(name: str, size: int, weights: str | None) -> keras.Model:
-    """A network without its top, from pixels to a grid.
+def build_network(
+    name: str, size: int, weights: str | None = None
+) -> keras.Model:
+    """Builds a network without its top, from pixels to a grid of vectors.
 
     Args:
         name: of its function in `keras.applications`.
         size: height and width of the pictures.
-        weights: "imagenet", a file, or None.
+        weights: "imagenet", a file, or None (default): drawn by chance.
+
+    Returns:
+        A model from <float32>[batch, size, size, 3], preprocessed as
+        `preprocess_function` does it, to <float32>[batch, height, width,
+        features].
 
     Raises:
         UserError: if there is no such network, or no such weights for it.
     """
-    function = _function(name)
+    function = _network_function(name)
     try:
         base = function(
             weights=None, include_top=False, input_shape=(size, size, 3)
@@ -37,21 +45,21 @@ def build(name: str, size: int, weights: str | None) -> keras.Model:
             f"--image-size {size}: {name} refuses it ({_first_line(error)})"
         ) from error
     if weights == "imagenet":
-        base = _pretrained(name, size)
+        base = _download(name, size)
     elif weights is not None:
-        _load(base, name, weights)
+        _load_weights(base, name, weights)
     return base
 
 
-def _function(name: str) -> Callable:
-    known = [
+def _network_function(name: str) -> Callable:
+    names = [
         key
         for key, value in vars(keras.applications).items()
         if key[0].isupper() and callable(value)
     ]
-    if name in known:
+    if name in names:
         return getattr(keras.applications, name)
-    lower = {key.lower(): key for key in known}
+    lower = {key.lower(): key for key in names}
     near = difflib.get_close_matches(name.lower(), lower)
     advice = ", ".join(lower[key] for key in near) or "such as MobileNetV2"
     raise UserError(
@@ -60,16 +68,20 @@ def _function(name: str) -> Callable:
     )
 
 
-def preprocess(name: str) -> Callable:
-    """What makes pixels, 0 to 255, the inputs of a network."""
+def preprocess_function(name: str) -> Callable:
+    """Returns the function from pixels, 0 to 255, to inputs of a network.
+
+    Raises:
+        UserError: if there is no such network.
+    """
     # Each family of networks has its own, in the module that defines it.
-    return sys.modules[_function(name).__module__].preprocess_input
+    return sys.modules[_network_function(name).__module__].preprocess_input
 
 
-def _pretrained(name: str, size: int) -> keras.Model:
+def _download(name: str, size: int) -> keras.Model:
     try:
-        with _impatient():
-            return _function(name)(
+        with _network_timeout():
+            return _network_function(name)(
                 weights="imagenet",
                 include_top=False,
                 input_shape=(size, size, 3),
@@ -83,7 +95,7 @@ def _pretrained(name: str, size: int) -> keras.Model:
 
 
 @contextlib.contextmanager
-def _impatient() -> Iterator[None]:
+def _network_timeout() -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(NETWORK_SECONDS)
     try:
@@ -92,7 +104,7 @@ def _impatient() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _load(base: keras.Model, name: str, weights: str) -> None:
+def _load_weights(base: keras.Model, name: str, weights: str) -> None:
     path = Path(weights)
     if not path.is_file():
         raise UserError(
@@ -109,8 +121,57 @@ def _load(base: keras.Model, name: str, weights: str) -> None:
         ) from error
 
 
+def run_network(
+    network: keras.Model,
+    preprocess: Callable[[tf.Tensor], tf.Tensor],
+    pixels: tf.Tensor,
+) -> tf.Tensor:
+    """Runs a network as in inference, also on a batch without rows.
+
+    Args:
+        network: from inputs to vectors, or to a grid of them.
+        preprocess: from pixels to inputs.
+        pixels: <float32>[batch, size, size, 3], 0 to 255.
+
+    Returns:
+        <float32>[batch, ...].
+
+    Example:
+        >>> network = keras.Sequential([keras.layers.Conv2D(4, 8, strides=8)])
+        >>> pixels = tf.zeros([0, 16, 16, 3])
+        >>> run_network(network, lambda pixels: pixels / 255, pixels).shape
+        TensorShape([0, 2, 2, 4])
+    """
+    # TensorFlow's convolutions fail on a batch of no rows.
+    num_rows = tf.shape(pixels)[0]
+    missing = tf.maximum(1 - num_rows, 0)
+    padded = tf.pad(pixels, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    return network(preprocess(padded), training=False)[:num_rows]
+
+
+def describe_weights(weights: str, seed: int) -> str:
+    """Returns a text that tells the weights of an encoder from all others.
+
+    Args:
+        weights: "imagenet", "none", or a file.
+        seed: of the weights drawn by chance, with "none".
+
+    Raises:
+        UserError: if the file is missing.
+
+    Example:
+        >>> describe_weights("none", seed=3)
+        'none, seed 3'
+    """
+    if weights == "none":
+        return f"none, seed {seed}"
+    if weights == "imagenet":
+        return weights
+    return f"sha256 {checksum(Path(weights))}"
+
+
 def checksum(path: Path) -> str:
-    """Tells a file of weights from all others.
+    """Computes the SHA-256 of a file of weights.
 
     Raises:
         UserError: if it is missing.

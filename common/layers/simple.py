@@ -1,40 +1,48 @@
-"""The two simple recurrences: Elman's through the state, Jordan's the output.
+"""The two simple recurrences: Elman's by the state, Jordan's by the output.
 
 Both are cells for `keras.layers.RNN`:
 
     keras.layers.RNN(ElmanCell(64), return_sequences=True)
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from common import shapes
+from common.layers.types import (
+    Activation,
+    ActivationFn,
+    Config,
+    Initializer,
+    Shape,
+    States,
+    Tensor,
+)
 
 
 def elman_step(
-    inputs: Any,
-    context: Any,
-    kernel: Any,
-    recurrent_kernel: Any,
-    bias: Any = None,
-    activation: Callable[[Any], Any] = keras.activations.tanh,
-) -> Any:
+    inputs: Tensor,
+    context: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None = None,
+    activation: ActivationFn = keras.activations.tanh,
+) -> Tensor:
     """Computes the hidden layer of a simple recurrent network at one step.
 
         h_t = tanh(x_t W + context U + b)
 
-    The context is what the network remembers: h_{t-1} in Elman's network,
-    the output y_{t-1} in Jordan's.
+    The context is the network's memory: h_{t-1} in Elman's network, the output
+    y_{t-1} in Jordan's.
 
     Args:
         inputs: <float>[batch, features], x_t.
         context: <float>[batch, context].
         kernel: <float>[features, units], W.
         recurrent_kernel: <float>[context, units], U.
-        bias: <float>[units], b, or None.
-        activation: tanh above.
+        bias: <float>[units], b, or None (default).
+        activation: of the hidden layer. Default tanh.
 
     Returns:
         <float>[batch, units], h_t.
@@ -55,7 +63,7 @@ class ElmanCell(keras.layers.SimpleRNNCell):
         h_t = tanh(x_t W + h_{t-1} U + b)
 
     The simplest recurrence, and the yardstick: its gradient is multiplied by
-    U and by the slope of tanh at every step, so it forgets what lies more
+    U and by the derivative of tanh at every step, so it forgets what lies more
     than some ten steps back. See `common.LSTM` for the remedy.
 
     Weights, in the order of `get_weights()` and interchangeable with
@@ -70,13 +78,13 @@ class ElmanCell(keras.layers.SimpleRNNCell):
 
     Args:
         units: size of the hidden layer, which is also the output.
-        activation: of the hidden layer.
-        **kwargs: every other argument of `keras.layers.SimpleRNNCell`.
+        **kwargs: every other argument of `keras.layers.SimpleRNNCell`, with
+            the same defaults (`activation="tanh"`).
 
     Call arguments:
         sequence: <float>[batch, features], one step.
         states: a list of one, <float>[batch, units].
-        training: whether dropout is on.
+        training: whether dropout is on. Default False.
 
     Returns:
         A tuple `(output, states)`: <float>[batch, units] and the list of it.
@@ -96,22 +104,15 @@ class ElmanCell(keras.layers.SimpleRNNCell):
         Elman 1990, "Finding structure in time", Cognitive Science 14.
     """
 
-    def __init__(
-        self, units: int, activation: Any = "tanh", **kwargs: Any
-    ) -> None:
-        super().__init__(units, activation, **kwargs)
-
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates the weights; see the class."""
+    def build(self, input_shape: Shape) -> None:
         shapes.check_step(input_shape, type(self).__name__)
         super().build(input_shape)
 
     # Keras calls one step of a sequence `sequence`, and so must we.
     def call(
-        self, sequence: Any, states: Sequence[Any], training: bool = False
-    ) -> tuple[Any, list[Any]]:
-        """Takes one step; see the class."""
-        hidden = _hidden_layer(self, sequence, states, training)
+        self, sequence: Tensor, states: States, training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        hidden = _compute_hidden(self, sequence, states, training)
         return hidden, [hidden]
 
 
@@ -122,8 +123,8 @@ class JordanCell(keras.layers.SimpleRNNCell):
         h_t = tanh(x_t W + y_{t-1} U + b)
         y_t = output_activation(h_t V + c)
 
-    What the network remembers is what it said, nothing else: so a teacher can
-    say the right thing in its place, and the state is as readable as the
+    The network remembers its own output and nothing else. So a teacher can
+    put the right output in its place, and the state is as readable as the
     output.
 
     The output is linear by default. It serves any loss (logits, regression)
@@ -145,17 +146,17 @@ class JordanCell(keras.layers.SimpleRNNCell):
     Args:
         units: size of the hidden layer.
         output_units: size of the output, which is also the state.
-        activation: of the hidden layer.
-        output_activation: of the output; None is linear.
-        output_initializer: of V.
-        **kwargs: every other argument of `keras.layers.SimpleRNNCell`. Those
-            of the kernel, of the recurrence and of the bias are for W, U and
-            b; c starts at 0.
+        activation: of the hidden layer. Default "tanh".
+        output_activation: of the output. Default None: linear.
+        output_initializer: of V. Default "glorot_uniform".
+        **kwargs: every other argument of `keras.layers.SimpleRNNCell`, with
+            the same defaults. Those of the kernel, of the recurrence and of
+            the bias are for W, U and b; c starts at 0.
 
     Call arguments:
         sequence: <float>[batch, features], one step.
         states: a list of one, <float>[batch, output_units].
-        training: whether dropout is on.
+        training: whether dropout is on. Default False.
 
     Returns:
         A tuple `(output, states)`: <float>[batch, output_units] and the list
@@ -182,9 +183,9 @@ class JordanCell(keras.layers.SimpleRNNCell):
         self,
         units: int,
         output_units: int,
-        activation: Any = "tanh",
-        output_activation: Any = None,
-        output_initializer: Any = "glorot_uniform",
+        activation: Activation = "tanh",
+        output_activation: Activation = None,
+        output_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         if output_units <= 0:
@@ -197,8 +198,7 @@ class JordanCell(keras.layers.SimpleRNNCell):
         self.output_initializer = keras.initializers.get(output_initializer)
         self.state_size = self.output_size = output_units
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates the weights; see the class."""
+    def build(self, input_shape: Shape) -> None:
         shapes.check_step(input_shape, type(self).__name__)
         self.kernel = self.add_weight(
             (input_shape[-1], self.units),
@@ -226,7 +226,7 @@ class JordanCell(keras.layers.SimpleRNNCell):
                 (self.output_units,), "zeros", name="output_bias"
             )
 
-    def _add_bias(self) -> Any:
+    def _add_bias(self) -> keras.Variable | None:
         if not self.use_bias:
             return None
         return self.add_weight(
@@ -238,18 +238,16 @@ class JordanCell(keras.layers.SimpleRNNCell):
         )
 
     def call(
-        self, sequence: Any, states: Sequence[Any], training: bool = False
-    ) -> tuple[Any, list[Any]]:
-        """Takes one step; see the class."""
-        hidden = _hidden_layer(self, sequence, states, training)
+        self, sequence: Tensor, states: States, training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        hidden = _compute_hidden(self, sequence, states, training)
         output = hidden @ self.output_kernel
         if self.use_bias:
             output = output + self.output_bias
         output = self.output_activation(output)
         return output, [output]
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns every argument, for saving."""
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "output_units": self.output_units,
@@ -262,12 +260,12 @@ class JordanCell(keras.layers.SimpleRNNCell):
         }
 
 
-def _hidden_layer(
+def _compute_hidden(
     cell: keras.layers.SimpleRNNCell,
-    inputs: Any,
-    states: Sequence[Any],
+    inputs: Tensor,
+    states: States,
     training: bool,
-) -> Any:
+) -> Tensor:
     """Checks the inputs, applies the cell's dropout, takes one Elman step."""
     shapes.check_step(inputs, type(cell).__name__, cell.kernel.shape[0])
     (context,) = states

@@ -1,8 +1,10 @@
-"""Pictures and videos as pixels.
+"""Pictures and videos as pixels, and their features.
 
 Read in this order:
-    videos: frames of a video at a rate, in constant memory.
-    containers, timestamps: video files, by PyAV, and when frames are shown.
-    pictures: folders with a picture for each frame.
+    images: pictures of any format as pixels, in the graph.
+    videos: a video in clips, whatever it is made of; in constant memory.
+    frame_folders: folders with a picture for each frame.
+    pyav, timestamps: video files, by PyAV, and when frames are shown.
     streams: cameras, addresses and pipes, frame by frame.
+    extraction: features of pictures and videos, computed once.
 """

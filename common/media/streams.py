@@ -1,8 +1,8 @@
-"""Live frames: from standard input, a camera, an address; or rows of numbers.
+"""Live frames of standard input, a camera or an address; or rows of numbers.
 
-One at a time and as soon as they are there. A stream may begin midway and
-lose some: what cannot be decoded is left out. Its end, or Ctrl-C, ends the
-frames without an error.
+They come one at a time, as soon as they are there. A stream may begin midway
+and lose some: what cannot be decoded is left out. Its end, or Ctrl-C, ends
+the frames without an error.
 """
 
 import contextlib
@@ -18,27 +18,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from common.errors import UserError
-from common.media import containers, timestamps
+from common.media import pyav, timestamps
 
 if TYPE_CHECKING:
     import av
 
 STDIN = "-"
-# ffmpeg would look at 5 seconds of a stream before it gives the first frame.
-# (Its flag nobuffer would throw away the frames that it looked at.)
-_AT_ONCE = {
+# ffmpeg would read 5 seconds of a stream before it gives the first frame.
+# (Its flag nobuffer would throw away the frames that it read.)
+_LOW_DELAY = {
     "analyzeduration": "500000",  # Microseconds, if sizes are still unknown.
     "fpsprobesize": "0",
 }
-# Network that would lose packets rather than wait for them.
+# Over UDP, a network would lose packets rather than wait for them.
 _NETWORK = {"rtsp_transport": "tcp"}
-_PATIENCE = 30.0  # Seconds of silence after which an address is given up.
+_TIMEOUT = 30.0  # Seconds of silence after which an address is given up.
 # Without a rate, macOS asks its cameras for one that most do not have.
 _CAMERA = {"framerate": "30"}
 
 
-def frames(
-    source: str, size: int, rate: float
+def stream_frames(
+    source: str, size: int, frame_rate: float
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yields the frames of a stream, as they come.
 
@@ -49,7 +49,8 @@ def frames(
             `/dev/videoN` on Linux or by `video=NAME` on Windows; an address
             such as `rtsp://...`; or a file, as quickly as it can be decoded.
         size: height and width that frames are stretched to.
-        rate: frames a second to keep, as in `videos.stream`; 0 for all.
+        frame_rate: frames a second to keep, as in `videos.stream_clips`; 0
+            for all.
 
     Yields:
         Seconds since the first frame, and <uint8>[size, size, 3], RGB.
@@ -60,15 +61,15 @@ def frames(
     """
     # Ctrl-C while we wait for a frame; elsewhere it is the caller's.
     with contextlib.suppress(KeyboardInterrupt):
-        yield from _in_thread(_kept(source, size, rate))
+        yield from _run_in_thread(_sample_frames(source, size, frame_rate))
 
 
-def feature_rows(stream: Iterable[str], dim: int) -> Iterator[np.ndarray]:
+def parse_features(lines: Iterable[str], dim: int) -> Iterator[np.ndarray]:
     r"""Yields the features of live frames from lines of text.
 
     Args:
-        stream: lines, such as `sys.stdin`: a frame in each, its numbers apart
-            by spaces or commas. Blank lines are skipped.
+        lines: such as `sys.stdin`: a frame in each, its numbers apart by
+            spaces or commas. Blank lines are skipped.
         dim: how many numbers a frame has.
 
     Yields:
@@ -78,14 +79,14 @@ def feature_rows(stream: Iterable[str], dim: int) -> Iterator[np.ndarray]:
         UserError: naming the line that is not `dim` finite numbers.
 
     Example:
-        >>> list(feature_rows(["1 2.5\n", "3,-4e-1\n"], 2))
+        >>> list(parse_features(["1 2.5\n", "3,-4e-1\n"], 2))
         [array([1. , 2.5], dtype=float32), array([ 3. , -0.4], dtype=float32)]
     """
     number = 0
     try:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(lines, 1):
             if line.strip():
-                yield _row(line, dim, f"standard input, line {number}")
+                yield _parse_row(line, dim, f"standard input, line {number}")
     except KeyboardInterrupt:
         return
     except UnicodeDecodeError as error:
@@ -95,17 +96,18 @@ def feature_rows(stream: Iterable[str], dim: int) -> Iterator[np.ndarray]:
         ) from error
 
 
-def _row(line: str, dim: int, where: str) -> np.ndarray:
+def _parse_row(line: str, dim: int, where: str) -> np.ndarray:
     cells = line.replace(",", " ").split()
     if len(cells) != dim:
         raise UserError(
             f"{where}: expected {dim} numbers, the features of a frame, got"
             f" {len(cells)}"
         )
-    return np.array([_number(cell, dim, where) for cell in cells], np.float32)
+    numbers = [_parse_number(cell, dim, where) for cell in cells]
+    return np.array(numbers, np.float32)
 
 
-def _number(cell: str, dim: int, where: str) -> float:
+def _parse_number(cell: str, dim: int, where: str) -> float:
     with contextlib.suppress(ValueError):
         value = float(cell)
         if abs(value) <= float(np.finfo(np.float32).max):  # Which nan is not.
@@ -117,8 +119,8 @@ class _End(NamedTuple):
     error: BaseException | None
 
 
-def _in_thread(items: Iterator[Any]) -> Iterator[Any]:
-    """Takes items from an iterator that runs in a thread of its own.
+def _run_in_thread(items: Iterator[Any]) -> Iterator[Any]:
+    """Yields items from an iterator that runs in a thread of its own.
 
     There it may wait in ffmpeg, which knows no Ctrl-C: we wait here.
     """
@@ -147,37 +149,37 @@ def _in_thread(items: Iterator[Any]) -> Iterator[Any]:
             ready.get_nowait()  # So that the thread is not held up.
 
 
-def _kept(
-    source: str, size: int, rate: float
+def _sample_frames(
+    source: str, size: int, frame_rate: float
 ) -> Iterator[tuple[float, np.ndarray]]:
-    sampler = timestamps.Sampler(rate)
-    squeeze = containers.squeezer(size)
-    with _opened(source) as container:
-        for time, frame in _decoded(container, _name(source)):
+    sampler = timestamps.Sampler(frame_rate)
+    resize = pyav.make_resizer(size)
+    with _open(source) as container:
+        for time, frame in _decode_frames(container, _display_name(source)):
             if sampler.keeps(time):
-                yield time, squeeze(frame)
+                yield time, resize(frame)
 
 
-def _decoded(
+def _decode_frames(
     container: "av.container.InputContainer", name: str
 ) -> Iterator[tuple[float, "av.VideoFrame"]]:
-    pyav = containers.library()
-    video = containers.video_stream(container, name)
+    library = pyav.import_av()
+    video = pyav.find_video_stream(container, name)
     # Threads that decode a frame each would hold back a frame each.
     video.thread_type = "SLICE"
-    clock = timestamps.Clock(containers.period(video))
+    clock = timestamps.Clock(pyav.frame_period(video))
     total = 0
     try:
         for packet in container.demux(video):
             # Midway into a stream, nothing can be seen until its next picture
             # that does not build on others.
-            with contextlib.suppress(pyav.error.InvalidDataError):
+            with contextlib.suppress(library.error.InvalidDataError):
                 for frame in packet.decode():
                     total += 1
                     yield clock.read(frame.time), frame
-    except pyav.error.InvalidDataError:
+    except library.error.InvalidDataError:
         pass  # Its end.
-    except pyav.FFmpegError as error:
+    except library.FFmpegError as error:
         raise UserError(
             f"{name}: the stream broke: {_reason(error)}"
         ) from error
@@ -185,29 +187,29 @@ def _decoded(
         raise UserError(f"{name}: no frame could be decoded from this stream")
 
 
-def _opened(source: str) -> "av.container.InputContainer":
-    pyav = containers.library()
-    file, options = _place(source)
+def _open(source: str) -> "av.container.InputContainer":
+    library = pyav.import_av()
+    file, options = _resolve(source)
     try:
-        return pyav.open(file, metadata_errors="replace", **options)
-    except pyav.FFmpegError as error:
+        return library.open(file, metadata_errors="replace", **options)
+    except library.FFmpegError as error:
         advice = ""
         if source == STDIN:
             advice = ": pipe a stream in, such as ffmpeg -i INPUT -f mpegts - |"
         raise UserError(
-            f"{_name(source)}: cannot read a video from it:"
+            f"{_display_name(source)}: cannot read a video from it:"
             f" {_reason(error)}{advice}"
         ) from error
 
 
-def _place(source: str) -> tuple[Any, dict[str, Any]]:
-    """What to open, and how."""
+def _resolve(source: str) -> tuple[Any, dict[str, Any]]:
+    """Returns what PyAV opens, and its options."""
     if source == STDIN:
-        return _Pipe(), {"options": _AT_ONCE}
+        return _Pipe(), {"options": _LOW_DELAY}
     if re.fullmatch(r"[0-9]+|/dev/video[0-9]+|video=.+", source):
-        return _camera(source)
+        return _resolve_camera(source)
     if "://" in source:
-        options = {"options": _AT_ONCE | _NETWORK, "timeout": _PATIENCE}
+        options = {"options": _LOW_DELAY | _NETWORK, "timeout": _TIMEOUT}
         return source, options
     if not Path(source).exists():
         raise UserError(
@@ -217,7 +219,7 @@ def _place(source: str) -> tuple[Any, dict[str, Any]]:
     return str(Path(source).absolute()), {}
 
 
-def _camera(source: str) -> tuple[str, dict[str, Any]]:
+def _resolve_camera(source: str) -> tuple[str, dict[str, Any]]:
     if sys.platform == "darwin":
         return source, {"format": "avfoundation", "options": _CAMERA}
     if sys.platform == "win32":
@@ -232,7 +234,7 @@ def _camera(source: str) -> tuple[str, dict[str, Any]]:
 
 
 class _Pipe:
-    """Standard input as PyAV wants it: what is there, without waiting for more.
+    """Standard input that returns what is there, without waiting for more.
 
     Python's own reader would wait until its buffer is full.
     """
@@ -241,11 +243,11 @@ class _Pipe:
         return os.read(sys.stdin.fileno(), num_bytes)
 
 
-def _name(source: str) -> str:
+def _display_name(source: str) -> str:
     return "standard input" if source == STDIN else source
 
 
 def _reason(error: "av.FFmpegError") -> str:
-    if isinstance(error, containers.library().error.ExitError):
-        return f"nothing came for {_PATIENCE:g} seconds"
+    if isinstance(error, pyav.import_av().error.ExitError):
+        return f"nothing came for {_TIMEOUT:g} seconds"
     return error.strerror or str(error)

@@ -1,4 +1,4 @@
-"""When the frames of a video are shown, and which of them are kept."""
+"""Times at which frames are shown, and the choice of frames at a rate."""
 
 import math
 
@@ -9,10 +9,13 @@ TOLERANCE = 1e-3
 
 
 class Clock:
-    """Makes seconds since the first frame of whatever a file says.
+    """Converts presentation times to seconds since the first frame.
 
-    Its times may begin anywhere, be missing, or go back. What comes out never
-    goes back; frames of one time stay at one time.
+    The times of a file may begin anywhere, be missing, or go back. The result
+    never goes back; frames of one time stay at one time.
+
+    Args:
+        period: seconds from a frame to the next where a frame has no time.
 
     Example:
         >>> clock = Clock(period=0.5)
@@ -21,17 +24,12 @@ class Clock:
     """
 
     def __init__(self, period: float) -> None:
-        """Starts before the first frame.
-
-        Args:
-            period: seconds from a frame to the next where nothing is said.
-        """
         self._period = period
         self._now = -period
         self._start: float | None = None
 
     def read(self, time: float | None) -> float:
-        """Seconds since the first frame of the next one.
+        """Returns the seconds from the first frame to the next one.
 
         Args:
             time: its presentation time in seconds; None if it has none.
@@ -48,29 +46,31 @@ class Clock:
 
 
 class Sampler:
-    """Keeps the first frame shown at or after each of the times k / rate.
+    """Keeps the first frame shown at or after each of the times k / frame_rate.
+
+    Args:
+        frame_rate: frames a second to keep; 0 keeps all.
 
     Example:
-        >>> sampler = Sampler(rate=2)
+        >>> sampler = Sampler(frame_rate=2)
         >>> times = (0, 0.2, 0.6, 0.9, 3.4, 3.5)
         >>> [time for time in times if sampler.keeps(time)]
         [0, 0.6, 3.4, 3.5]
     """
 
-    def __init__(self, rate: float) -> None:
-        """Starts at time 0.
-
-        Args:
-            rate: frames a second to keep; 0 keeps all.
-        """
-        self._rate = rate
+    def __init__(self, frame_rate: float) -> None:
+        self._frame_rate = frame_rate
         self._next = 0  # The next k.
 
     def keeps(self, seconds: float) -> bool:
-        """Whether the next frame is kept; frames are asked for in order."""
-        if not self._rate:
+        """Returns True if the next frame is kept.
+
+        Args:
+            seconds: when it is shown; frames come in order.
+        """
+        if not self._frame_rate:
             return True
-        reached = math.floor((seconds + TOLERANCE) * self._rate)
+        reached = math.floor((seconds + TOLERANCE) * self._frame_rate)
         if reached < self._next:
             return False
         self._next = reached + 1

@@ -4,7 +4,7 @@ They equal those of pycocoevalcap, the code of the COCO caption evaluation
 (Chen et al. 2015, "Microsoft COCO captions: data collection and evaluation
 server"), also where it departs from the papers: the docstrings say where.
 
-`score` takes texts. The metrics take words, as `tokenize` gives them: a
+`score` takes texts. The metrics take words, as `tokenize` returns them: a
 caption for each image, and a list of references for each image.
 """
 
@@ -31,7 +31,7 @@ _CIDER_SIGMA = 6.0  # In words: how far apart lengths may be.
 
 
 class Scores(NamedTuple):
-    """All scores of a corpus.
+    """Scores of a corpus by all metrics.
 
     Attributes:
         bleu_1: 0 to 100, of 1-grams; so on to bleu_4, of 1-grams to 4-grams.
@@ -54,7 +54,10 @@ def score(
 
     Args:
         captions: one text for each image; it may be empty.
-        references: what people wrote of each image, one text or more.
+        references: the true captions of each image, one text or more.
+
+    Returns:
+        The scores, each in the usual scale of its metric.
 
     Raises:
         ValueError: there is no caption, or not one for each list of
@@ -79,7 +82,7 @@ def score(
 def bleu(
     captions: Sequence[_Words], references: Sequence[Sequence[_Words]]
 ) -> tuple[float, float, float, float]:
-    """BLEU: the share of the captions' n-grams that references have too.
+    """Computes BLEU, the share of n-grams that references have too.
 
         BLEU-n = 100 BP (p_1 p_2 ... p_n) ** (1 / n)
         p_k = number of k-grams found in references / number of k-grams
@@ -114,10 +117,10 @@ def bleu(
         machine translation", section 2.3.
     """
     _check(captions, references)
-    found = np.sum(list(map(_num_found, captions, references)), axis=0)
+    matches = np.sum(list(map(_count_matches, captions, references)), axis=0)
     lengths = np.array([len(caption) for caption in captions])
     total = [np.maximum(lengths - k + 1, 0).sum() for k in _ORDERS]
-    precisions = (found + _TINY) / (np.array(total) + _SMALL)
+    precisions = (matches + _TINY) / (np.array(total) + _SMALL)
     means = np.cumprod(precisions) ** (1 / np.array(_ORDERS))
     closest = sum(map(_closest_length, captions, references))
     ratio = (lengths.sum() + _TINY) / (closest + _SMALL)
@@ -126,14 +129,14 @@ def bleu(
     return bleu_1, bleu_2, bleu_3, bleu_4
 
 
-def _num_found(caption: _Words, references: Sequence[_Words]) -> list[int]:
-    """How many n-grams of each order a caption shares with references."""
-    found = []
+def _count_matches(caption: _Words, references: Sequence[_Words]) -> list[int]:
+    """Counts the n-grams of each order that references have too."""
+    matches = []
     for order in _ORDERS:
         counts = [_ngrams(reference, order) for reference in references]
         most = functools.reduce(operator.or_, counts)
-        found.append((_ngrams(caption, order) & most).total())
-    return found
+        matches.append((_ngrams(caption, order) & most).total())
+    return matches
 
 
 def _closest_length(caption: _Words, references: Sequence[_Words]) -> int:
@@ -144,7 +147,7 @@ def _closest_length(caption: _Words, references: Sequence[_Words]) -> int:
 def rouge_l(
     captions: Sequence[_Words], references: Sequence[Sequence[_Words]]
 ) -> float:
-    """ROUGE-L: how much of caption and reference is a common subsequence.
+    """Computes ROUGE-L, the share of words in a common subsequence.
 
         ROUGE-L = (1 + beta ** 2) P R / (R + beta ** 2 P), beta = 1.2
         P, R = longest common subsequence / length of caption, of reference
@@ -173,10 +176,10 @@ def rouge_l(
         equations 2 to 4.
     """
     _check(captions, references)
-    return statistics.fmean(map(_rouge_of_image, captions, references))
+    return statistics.fmean(map(_rouge_l_image, captions, references))
 
 
-def _rouge_of_image(caption: _Words, references: Sequence[_Words]) -> float:
+def _rouge_l_image(caption: _Words, references: Sequence[_Words]) -> float:
     caption, *references = [words or [""] for words in (caption, *references)]
     common = [_longest_common(caption, words) for words in references]
     precision = max(common) / len(caption)
@@ -188,7 +191,7 @@ def _rouge_of_image(caption: _Words, references: Sequence[_Words]) -> float:
 
 
 def _longest_common(first: _Words, second: _Words) -> int:
-    """The length of the longest common subsequence, row by row of its table."""
+    """Measures the longest common subsequence, row by row of its table."""
     row = [0] * (len(second) + 1)
     for word in first:
         diagonal = 0
@@ -202,7 +205,7 @@ def _longest_common(first: _Words, second: _Words) -> int:
 def cider(
     captions: Sequence[_Words], references: Sequence[Sequence[_Words]]
 ) -> float:
-    """CIDEr-D: how like its references a caption is in what is telling.
+    """Computes CIDEr-D, the similarity to references in rare n-grams.
 
         CIDEr-D = 10 mean over images, their references and n = 1 to 4 of
                   exp(-d ** 2 / (2 sigma ** 2)) min(g, h) . h / (|g| |h|)
@@ -249,11 +252,11 @@ def cider(
             for ngram, count in _ngrams(words, order).items()
         }
 
-    of_image = functools.partial(_cider_of_image, tf_idf=tf_idf)
-    return statistics.fmean(map(of_image, captions, references))
+    score_image = functools.partial(_cider_image, tf_idf=tf_idf)
+    return statistics.fmean(map(score_image, captions, references))
 
 
-def _cider_of_image(
+def _cider_image(
     caption: _Words,
     references: Sequence[_Words],
     tf_idf: Callable[[_Words, int], _Vector],
@@ -270,7 +273,7 @@ def _cider_of_image(
 
 
 def _clipped_cosine(caption: _Vector, reference: _Vector) -> float:
-    """The cosine, had the caption nothing more often than the reference."""
+    """Computes the cosine, with counts no higher than the reference has."""
     product = sum(
         min(weight, reference[ngram]) * reference[ngram]
         for ngram, weight in caption.items()

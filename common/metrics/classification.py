@@ -6,7 +6,7 @@ import numpy as np
 def confusion_matrix(
     labels: np.ndarray, predictions: np.ndarray, num_classes: int
 ) -> np.ndarray:
-    """Counts how often each class was taken for each class.
+    """Counts the predictions of each class for the examples of each class.
 
     Args:
         labels: <int>[examples], the true classes.
@@ -27,29 +27,33 @@ def confusion_matrix(
 
 
 def accuracy(confusion: np.ndarray) -> float:
-    """The share of right predictions, from a confusion matrix."""
+    """Computes the share of right predictions, 0 to 1.
+
+    Args:
+        confusion: <int>[classes, classes], as `confusion_matrix` returns it.
+    """
     return float(np.trace(confusion) / confusion.sum())
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-    """The mean over classes of F1 = 2 TP / (2 TP + FP + FN).
+    """Averages F1 = 2 TP / (2 TP + FP + FN) over classes, 0 to 1.
 
     Classes that neither occur nor are predicted do not count.
 
     Args:
-        confusion: <int>[classes, classes], as `confusion_matrix` gives it.
+        confusion: <int>[classes, classes], as `confusion_matrix` returns it.
 
     Example:
         >>> round(macro_f1(np.array([[1, 1], [0, 1]])), 4)
         0.6667
     """
-    found = 2 * np.diag(confusion)
+    right = 2 * np.diag(confusion)
     total = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return float(np.mean(found[total > 0] / total[total > 0]))
+    return float(np.mean(right[total > 0] / total[total > 0]))
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The chance that a positive example scores above a negative one.
+    """Computes the chance that a positive example scores above a negative.
 
     The area under the receiver operating characteristic, by the rank sum of
     Mann and Whitney 1947; equal scores count half.
@@ -81,15 +85,15 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
 def expected_calibration_error(
     confidences: np.ndarray, correct: np.ndarray, num_bins: int = 15
 ) -> float:
-    """How far confidence and accuracy lie apart, on average.
+    """Averages the distance of confidence and accuracy over all examples.
 
     Predictions are sorted into bins of equal width by their confidence
     (Guo et al. 2017, "On calibration of modern neural networks", equation 3).
 
     Args:
         confidences: <float>[examples], probability of the predicted class.
-        correct: <bool>[examples], whether the prediction was right.
-        num_bins: bins between 0 and 1.
+        correct: <bool>[examples], True if the prediction was right.
+        num_bins: bins between 0 and 1. Default 15.
 
     Returns:
         0 (perfect) to 1.

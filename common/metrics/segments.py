@@ -29,7 +29,7 @@ class Segment(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many segments were found, found wrongly and missed."""
+    """Numbers of segments that were found, wrongly found and missed."""
 
     true_positives: int
     false_positives: int
@@ -47,12 +47,12 @@ class Scores(NamedTuple):
 
 
 def score(
-    truths: Sequence[_Tags],
+    labels: Sequence[_Tags],
     predictions: Sequence[_Tags],
     background: _Background = (),
     ignore: Hashable = None,
 ) -> Scores:
-    """Scores the tags of whole videos.
+    """Scores the tags of all videos of a data set.
 
     Accuracy is over the frames of all videos, the edit score a mean over
     videos, F1 = 2 TP / (2 TP + FP + FN) with sums over videos. As in ms-tcn,
@@ -60,11 +60,15 @@ def score(
     leave it out. Without segments on both sides they are 100 (ms-tcn: 0 / 0).
 
     Args:
-        truths: <any>[frames] of each video, the true tags.
+        labels: <any>[frames] of each video, the true tags.
         predictions: <any>[frames] of each video, the predicted tags.
-        background: the tags that are no segments.
+        background: the tags that are no segments. Default none.
         ignore: frames with this true tag, or None, have no label. They are
             dropped before anything else, videos of only such frames too.
+            Default None.
+
+    Returns:
+        Accuracy, edit score and F1 at three overlaps, each 0 to 100.
 
     Raises:
         ValueError: lengths differ, or no frame has a label.
@@ -74,44 +78,46 @@ def score(
         >>> [round(value, 1) for value in scores]
         [66.7, 75.0, 85.7, 85.7, 85.7]
     """
-    _check_lengths(truths, predictions, "videos")
-    pairs = zip(truths, predictions, strict=True)
-    videos = [v for v in (_labelled(*pair, ignore) for pair in pairs) if v[0]]
+    _check_lengths(labels, predictions, "videos")
+    pairs = zip(labels, predictions, strict=True)
+    videos = [
+        v for v in (_drop_unlabelled(*pair, ignore) for pair in pairs) if v[0]
+    ]
     if not videos:
-        raise ValueError(f"no frame of {len(truths)} videos has a label")
+        raise ValueError(f"no frame of {len(labels)} videos has a label")
     frames = [pair for video in videos for pair in zip(*video, strict=True)]
     return Scores(
         100 * statistics.fmean(tag == other for tag, other in frames),
         statistics.fmean(edit_score(*video, background) for video in videos),
-        *(_f1_of(videos, overlap, background) for overlap in _OVERLAPS),
+        *(_f1(videos, overlap, background) for overlap in _OVERLAPS),
     )
 
 
-def _f1_of(videos: list[_Pair], overlap: float, marks: _Background) -> float:
+def _f1(videos: list[_Pair], overlap: float, marks: _Background) -> float:
     counts = [f1_counts(*video, overlap, marks) for video in videos]
-    found, wrong, missed = map(sum, zip(*counts, strict=True))
-    total = 2 * found + wrong + missed
-    return 100 * 2 * found / total if total else 100.0
+    right, wrong, missed = map(sum, zip(*counts, strict=True))
+    total = 2 * right + wrong + missed
+    return 100 * 2 * right / total if total else 100.0
 
 
-def segments(tags: _Tags) -> list[Segment]:
-    """The runs of equal tags, in order, of <any>[frames].
+def find_segments(tags: _Tags) -> list[Segment]:
+    """Finds the runs of equal tags in <any>[frames], in order.
 
     Example:
-        >>> [tuple(segment) for segment in segments("aab")]
+        >>> [tuple(segment) for segment in find_segments("aab")]
         [('a', 0, 2), ('b', 2, 3)]
     """
-    found, end = [], 0
+    segments, end = [], 0
     for tag, run in groupby(tags):
         start, end = end, end + len(list(run))
-        found.append(Segment(tag, start, end))
-    return found
+        segments.append(Segment(tag, start, end))
+    return segments
 
 
 def edit_score(
-    truth: _Tags, predicted: _Tags, background: _Background = ()
+    labels: _Tags, predictions: _Tags, background: _Background = ()
 ) -> float:
-    """How well the order of one video's segments is met, not their lengths.
+    """Compares the order of one video's segments, not their lengths.
 
     100 (1 - d / n), with n the longer list's number of segments and d the
     fewest segments to insert, delete or replace (Levenshtein). Arguments are
@@ -125,14 +131,16 @@ def edit_score(
         >>> edit_score("aabbbccc", "aaccbbcc")
         75.0
     """
-    sides = _labelled(truth, predicted)
-    expected, found = ([s.tag for s in _kept(t, background)] for t in sides)
-    longer = max(1, len(expected), len(found))
-    return 100 * (1 - _levenshtein(expected, found) / longer)
+    sides = _drop_unlabelled(labels, predictions)
+    expected, predicted = (
+        [s.tag for s in _find_foreground(t, background)] for t in sides
+    )
+    longer = max(1, len(expected), len(predicted))
+    return 100 * (1 - _levenshtein(expected, predicted) / longer)
 
 
 def _levenshtein(first: list, second: list) -> int:
-    """The edit distance, row by row of its table."""
+    """Computes the edit distance, row by row of its table."""
     row = list(range(len(second) + 1))
     for i, tag in enumerate(first, start=1):
         above, row = row, [i]
@@ -143,7 +151,10 @@ def _levenshtein(first: list, second: list) -> int:
 
 
 def f1_counts(
-    truth: _Tags, predicted: _Tags, overlap: float, background: _Background = ()
+    labels: _Tags,
+    predictions: _Tags,
+    overlap: float,
+    background: _Background = (),
 ) -> Counts:
     """Counts the segments of one video that were found, for F1.
 
@@ -161,19 +172,20 @@ def f1_counts(
     """
     if not 0 < overlap <= 1:
         raise ValueError(f"expected 0 < overlap <= 1, got {overlap}")
-    sides = _labelled(truth, predicted)
-    expected, found = (_kept(tags, background) for tags in sides)
+    sides = _drop_unlabelled(labels, predictions)
+    expected, predicted = (_find_foreground(t, background) for t in sides)
     hit = set()
-    for segment in found:
+    for segment in predicted:
         overlaps = [_overlap(segment, other) for other in expected]
         best = max(overlaps, default=0.0)
         if best >= overlap:
             hit.add(overlaps.index(best))
-    return Counts(len(hit), len(found) - len(hit), len(expected) - len(hit))
+    wrong, missed = len(predicted) - len(hit), len(expected) - len(hit)
+    return Counts(len(hit), wrong, missed)
 
 
 def _overlap(first: Segment, second: Segment) -> float:
-    """Intersection over union; not above 0 if the segments do not meet."""
+    """Computes intersection over union, 0 or less if they do not meet."""
     if first.tag != second.tag:
         return 0.0
     both = min(first.end, second.end) - max(first.start, second.start)
@@ -181,19 +193,25 @@ def _overlap(first: Segment, second: Segment) -> float:
     return both / either
 
 
-def _kept(tags: list, background: _Background) -> list[Segment]:
+def _find_foreground(tags: list, background: _Background) -> list[Segment]:
     if isinstance(background, str):  # "a" would be in "background".
         raise ValueError(f"expected a list of tags, got {background!r}")
-    return [found for found in segments(tags) if found.tag not in background]
+    return [s for s in find_segments(tags) if s.tag not in background]
 
 
-def _labelled(truth: _Tags, predicted: _Tags, ignore: Hashable = None) -> _Pair:
-    """Lists of both, without the frames that have no label."""
-    _check_lengths(truth, predicted, "frames")
-    kept = [tag is not None and tag != ignore for tag in truth]
-    return list(compress(truth, kept)), list(compress(predicted, kept))
+def _drop_unlabelled(
+    labels: _Tags, predictions: _Tags, ignore: Hashable = None
+) -> _Pair:
+    """Returns lists of both, without the frames that have no label."""
+    _check_lengths(labels, predictions, "frames")
+    has_label = [tag is not None and tag != ignore for tag in labels]
+    return list(compress(labels, has_label)), list(
+        compress(predictions, has_label)
+    )
 
 
-def _check_lengths(truth: _Tags, given: _Tags, what: str) -> None:
-    if len(truth) != len(given):
-        raise ValueError(f"expected {len(truth)} {what}, got {len(given)}")
+def _check_lengths(labels: _Tags, predictions: _Tags, noun: str) -> None:
+    if len(labels) != len(predictions):
+        raise ValueError(
+            f"expected {len(labels)} {noun}, got {len(predictions)}"
+        )

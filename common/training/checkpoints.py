@@ -37,7 +37,7 @@ def save(
         UserError: if the disk is full; the checkpoints before are untouched.
     """
     target = folder / f"epoch-{epoch:04d}-step-{step:08d}"
-    with atomic.written(target) as partial:
+    with atomic.write(target) as partial:
         partial.mkdir()
         # Not `save_weights`: the HDF5 library crashes where a disk is full.
         values = {name: value.numpy() for name, value in _named(model).items()}

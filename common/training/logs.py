@@ -55,5 +55,5 @@ def draw_curves(path: Path, history: list[dict]) -> None:
                 axes.plot(epochs, values, "o-", label=label)
         axes.set(xlabel="epoch", title=name, xticks=epochs)
         axes.legend()
-    with atomic.written(path) as partial:
+    with atomic.write(path) as partial:
         figure.savefig(partial)

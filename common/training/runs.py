@@ -129,7 +129,7 @@ class Run:
         }
         for name, lines in texts.items():
             contents[f"{name}.txt"] = "".join(f"{line}\n" for line in lines)
-        with atomic.written(self.folder) as partial:
+        with atomic.write(self.folder) as partial:
             partial.mkdir()
             for name, content in contents.items():
                 (partial / name).write_text(content, encoding="utf-8")
@@ -203,7 +203,7 @@ class Run:
         self.epoch, self.step = self.epoch + 1, 0
         self.history.append({"epoch": self.epoch, **row})
         if self.best_epoch == self.epoch:
-            with atomic.written(self.folder / MODEL) as partial:
+            with atomic.write(self.folder / MODEL) as partial:
                 pipeline.save(partial)
         self._save(model)
         self._write_logs()

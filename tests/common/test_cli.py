@@ -1,8 +1,10 @@
 import dataclasses
+import json
+from typing import Literal
 
 import pytest
 
-from common import cli
+from common import cli, options
 from common.errors import UserError
 
 
@@ -10,14 +12,20 @@ from common.errors import UserError
 class Config:
     """Options of a test."""
 
+    # --- data ---
     batch_size: int = 32  # Rows of a batch.
     bidirectional: bool = True  # Both directions.
-    pooling: tuple[str, ...] = ("max", "mean")  # Kinds.
-    rate: float = 0.5  # A share.
+    # Which summaries
+    # to compute.
+    pooling: tuple[str, ...] = ("max", "mean")
+
+    # --- model ---
+    rate: float = 0.5  # A share, such as 10%.
+    cell: Literal["lstm", "gru"] = "lstm"  # The kind of cell.
 
     def __post_init__(self):
-        cli.check_fields(
-            self, batch_size=cli.at_least(1), rate=cli.between(0, 1)
+        options.check_fields(
+            self, batch_size=options.at_least(1), rate=options.between(0, 1)
         )
 
 
@@ -71,13 +79,60 @@ def test_values_out_of_range_name_flag_and_value():
         parse("--rate", "1")
 
 
-def test_help_shows_the_comment_behind_each_field(capsys):
-    with pytest.raises(SystemExit) as stopped:
+def test_a_bare_flag_is_true_and_choices_are_checked(capsys):
+    assert parse("--bidirectional").bidirectional
+    assert parse("--cell", "gru").cell == "gru"
+    for wrong in (["--cell", "rnn"], ["--bidirectional", "maybe"]):
+        with pytest.raises(SystemExit, match="2"):
+            parse(*wrong)
+    printed = capsys.readouterr().err
+    assert "argument --cell: invalid choice: 'rnn'" in printed
+    assert "expected true or false, got maybe" in printed
+
+
+def test_help_has_headings_names_and_defaults(capsys):
+    with pytest.raises(SystemExit, match="0"):
         parse("--help")
-    assert stopped.value.code == 0
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert "python -m apps.some.train" in shown
-    assert "Rows of a batch." in shown
+    assert "data: --batch-size N Rows of a batch. [32]" in shown
+    assert "Which summaries to compute. [max mean]" in shown
+    assert "model: --rate X A share, such as 10%. [0.5]" in shown
+    assert "--cell {lstm,gru} The kind of cell. [lstm]" in shown
+    assert "None" not in shown
+
+
+def test_options_come_from_a_file_and_flags_win(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"batch_size": 7, "pooling": ["last"]}))
+    config = parse("--config", str(path), "--rate", "0.1")
+    assert config == Config(7, pooling=("last",), rate=0.1)
+    for content, message in {
+        '{"units": 3}': "another version of this app .unknown: units.; train",
+        "[]": "another version of this app .unknown: all of it.",
+        "{": "config.json: cannot read it",
+    }.items():
+        path.write_text(content)
+        with pytest.raises(UserError, match=message):
+            parse("--config", str(path))
+
+
+def test_overrides_replace_fields_of_a_config(capsys):
+    parser = cli.evaluate_parser("apps.some", "rows")
+    options.add_overrides(parser, Config, "rate", "pooling")
+    args = parser.parse_args(["RUN", "--rate", "0.2"])
+    assert options.override(Config(batch_size=3), args) == Config(3, rate=0.2)
+
+
+def test_numbers_of_a_flag_are_checked(capsys):
+    parser = cli.evaluate_parser("apps.some", "rows")
+    for text, message in {
+        "-1": "error: --limit must be at least 0, got -1 (see --help)",
+        "x": "error: argument --limit: invalid int value: 'x' (see --help)",
+    }.items():
+        with pytest.raises(SystemExit, match="2"):
+            parser.parse_args(["RUN", "--limit", text])
+        assert capsys.readouterr().err == message + "\n"
 
 
 def test_a_user_error_is_one_line_and_status_2(capsys):

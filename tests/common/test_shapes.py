@@ -92,7 +92,9 @@ def test_mask_is_as_long_as_the_longest_by_default():
 
 def test_lengths_come_back_from_the_mask(mode):
     back = mode(
-        lambda lengths: shapes.lengths_of(shapes.sequence_mask(lengths, TIME))
+        lambda lengths: shapes.sequence_lengths(
+            shapes.sequence_mask(lengths, TIME)
+        )
     )(LENGTHS)
     assert back.dtype == tf.int32
     assert back.numpy().tolist() == LENGTHS

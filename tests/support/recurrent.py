@@ -1,6 +1,9 @@
-"""What the tests of the recurrent layers share: inputs, modes, closeness."""
+"""Inputs, modes and closeness, for the tests of the recurrent layers."""
+
+import itertools
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 # Float32 carries 7 digits; a few steps of a few products lose one of them.
@@ -11,6 +14,27 @@ MODES = {
     "graph": tf.function,
     "xla": lambda function: tf.function(function, jit_compile=True),
 }
+
+
+def slow(*values):
+    """Values of a parameter that are tested with --slow alone."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def diagonal(rows, columns):
+    """Every row once and every column once; all pairs with --slow."""
+    size = max(len(rows), len(columns))
+    normal = [(n % len(rows), n % len(columns)) for n in range(size)]
+    grid = itertools.product(range(len(rows)), range(len(columns)))
+    return [
+        pytest.param(
+            rows[row],
+            columns[column],
+            marks=[] if (row, column) in normal else [pytest.mark.slow],
+            id=f"{rows[row]}-{columns[column]}",
+        )
+        for row, column in grid
+    ]
 
 
 def noise(*shape, seed=0):
@@ -32,16 +56,16 @@ def sigmoid(x):
 
 
 def gradients(layer, x, **kwargs):
-    """Everything a layer returns, and d(a weighing of it all)/d(all)."""
+    """All results of a layer, and the gradients of a weighted sum of them."""
     x = tf.convert_to_tensor(x)
     with tf.GradientTape() as tape:
         tape.watch(x)
         results = tf.nest.flatten(layer(x, **kwargs))
-        weighed = [
+        terms = [
             tf.reduce_sum(y * noise(*y.shape, seed=20 + n))
             for n, y in enumerate(results)
         ]
-        loss = tf.add_n(weighed)
+        loss = tf.add_n(terms)
     variables = [v.value for v in layer.trainable_variables]
     return results, tape.gradient(loss, [x, *variables])
 

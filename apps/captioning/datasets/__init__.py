@@ -110,7 +110,7 @@ def read(config: Config, names: Collection[str] | None = None) -> Found:
         parts = _folder(_existing(config), config, notes)
     examples = _join(parts, names, notes)
     if not any(examples.values()):
-        reasons = "; ".join(skipped.lines(notes.report()))
+        reasons = "; ".join(skipped.format_report(notes.report()))
         raise UserError(
             f"--data {config.data}: no caption is of an image that can be"
             f" used; {reasons}"
@@ -131,7 +131,7 @@ def _builtin(config: Config) -> Splits:
 
 
 def _tfds(config: Config) -> _Parts:
-    found = tfds_loader.builder(
+    found = tfds_loader.prepare_builder(
         config.data.removeprefix("tfds:"), config.tfds_dir
     )
     if "train" not in found.info.splits:
@@ -255,11 +255,11 @@ def _usable(
         image = parts.images.get(name, "")
         captions = tuple(parts.captions.get(name, ()))
         if not captions:
-            notes.note("in a list, without a caption", name)
+            notes.add("in a list, without a caption", name)
         elif given is None and not image:
-            notes.note("caption without an image", name)
+            notes.add("caption without an image", name)
         elif given is not None and name not in given:
-            notes.note("without features", name)
+            notes.add("without features", name)
         else:
             examples.append(Example(name, image, captions))
     return examples
@@ -274,13 +274,13 @@ def _note_unused(
     """Notes what no list names, and images that nobody wrote about."""
     for name in parts.captions:
         if name not in listed:
-            notes.note("in no list", name)
+            notes.add("in no list", name)
     reason = "features without a caption"
     if given is None:
         reason = "image without a caption"
         given = frozenset(name for name in parts.images if is_image(name))
     for name in sorted(given - listed - parts.captions.keys()):
-        notes.note(reason, name)
+        notes.add(reason, name)
 
 
 def _complete(examples: Splits) -> Splits:

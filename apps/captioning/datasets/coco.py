@@ -156,8 +156,8 @@ def _captions(
         where = f"{annotations.path.name}: annotations[{number}]"
         if key not in names:
             reason = "caption without an image"
-            skipped.note(reason, f"{where} of image_id {key}")
+            skipped.add(reason, f"{where} of image_id {key}")
         elif not caption:
-            skipped.note("empty caption", where)
+            skipped.add("empty caption", where)
         else:
             yield names[key], caption

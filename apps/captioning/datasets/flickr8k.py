@@ -78,7 +78,7 @@ def captions(
         if caption:
             found.setdefault(name, []).append(caption)
         else:
-            skipped.note("empty caption", f"{path.name}:{number}")
+            skipped.add("empty caption", f"{path.name}:{number}")
     if not found:
         raise UserError(
             f"{path}: no captions in it; expected lines of NAME<TAB>caption"
@@ -87,7 +87,7 @@ def captions(
 
 
 def _rows(path: Path, encoding: str) -> Iterator[Row]:
-    first = next(text_files.bare_lines(path, encoding), "")
+    first = next(text_files.read_bare_lines(path, encoding), "")
     is_table = set(HEADER) <= set(_header(next(csv.reader([first]), [])))
     yield from (_table if is_table else _tabbed)(path, encoding)
 
@@ -118,7 +118,9 @@ def _table(path: Path, encoding: str) -> Iterator[Row]:
 
 
 def _tabbed(path: Path, encoding: str) -> Iterator[Row]:
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         if not line.strip():
             continue
         where = f"{path}:{number}"
@@ -166,7 +168,9 @@ def lists(
 def _new_names(
     path: Path, encoding: str, seen: dict[str, Path], skipped: Skipped
 ) -> Iterator[str]:
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         name = line.strip()
         if not name:
             continue
@@ -175,7 +179,7 @@ def _new_names(
             seen[name] = path
             yield name
         elif before == path:
-            skipped.note("twice in a list", f"{path.name}:{number}")
+            skipped.add("twice in a list", f"{path.name}:{number}")
         else:
             raise UserError(
                 f"{path}:{number}: {name} is in {before.name} too: expected"

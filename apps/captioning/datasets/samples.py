@@ -31,7 +31,7 @@ def write(run: Path, examples: Sequence[datasets.Example]) -> None:
     chosen = examples[:NUM_WRITTEN]
     if (run / FOLDER).exists() or not isinstance(chosen[0].image, bytes):
         return
-    with atomic.written(run / FOLDER) as partial:
+    with atomic.write(run / FOLDER) as partial:
         partial.mkdir()
         for example in chosen:
             assert isinstance(example.image, bytes)

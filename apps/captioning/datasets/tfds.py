@@ -107,7 +107,7 @@ def unpack(found: Any, split: str, places: Places) -> Path:
     if folder.is_dir():
         return folder
     print(f"tfds:{found.name}: unpacking the images into {folder} (once)")
-    with atomic.written(folder) as partial:
+    with atomic.write(folder) as partial:
         (partial / IMAGES).mkdir(parents=True)
         texts: dict[str, list[str]] = {}
         for name, image, captions in _rows(found, split, places):

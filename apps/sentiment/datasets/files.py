@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from common.data import text_files
+from common.data import tables, text_files
 from common.data.splits import ALIASES, SPLITS
 from common.errors import UserError
 
@@ -41,7 +41,7 @@ def readers(
     result: dict[str, Reader] = {}
     for name in (*SPLITS, *ALIASES):
         split = ALIASES.get(name, name)
-        if table := text_files.find_table(folder, name):
+        if table := tables.find(folder, name):
             result.setdefault(
                 split, partial(read_table, table, columns, encoding)
             )
@@ -68,7 +68,7 @@ def read_table(
         UserError: for a broken row, or one without a label.
     """
     flags = dict(zip(("--text-column", "--label-column"), columns, strict=True))
-    for line, (text, label) in text_files.read_table(path, flags, encoding):
+    for line, (text, label) in tables.read_rows(path, flags, encoding):
         where = f"{path}:{line}"
         if not label.strip():
             raise UserError(

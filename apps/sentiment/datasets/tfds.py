@@ -28,7 +28,7 @@ def readers(
         UserError: if it is not prepared, has no training split, or no such
             features.
     """
-    builder = tfds_loader.builder(spec.removeprefix("tfds:"), tfds_dir)
+    builder = tfds_loader.prepare_builder(spec.removeprefix("tfds:"), tfds_dir)
     if "train" not in builder.info.splits:
         raise UserError(
             f"--data {spec}: no train split; it has"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from common.data import text_files, zipped
+from common.data import tables, text_files, zipped
 from common.data.splits import ALIASES, SPLITS
 from common.errors import UserError
 
@@ -15,8 +15,7 @@ from .example import Pair
 
 # Endings of `train.` that are no language.
 OTHER_ENDINGS = {
-    ending.removeprefix(".")
-    for ending in (*text_files.TABLE_SUFFIXES, *zipped.SUFFIXES)
+    ending.removeprefix(".") for ending in (*tables.SUFFIXES, *zipped.SUFFIXES)
 }
 
 
@@ -101,7 +100,9 @@ def read(source: Path, target: Path, encoding: str) -> Iterator[Pair]:
     Raises:
         UserError: if one file has more lines, or there are none.
     """
-    sides = [text_files.bare_lines(path, encoding) for path in (source, target)]
+    sides = [
+        text_files.read_bare_lines(path, encoding) for path in (source, target)
+    ]
     number = 0
     for number, lines in enumerate(itertools.zip_longest(*sides), 1):
         if None in lines:

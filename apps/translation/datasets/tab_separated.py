@@ -94,7 +94,9 @@ def read(path: Path, swap: bool, encoding: str) -> Iterator[Pair]:
         UserError: for a line without a tab, or a file without a line.
     """
     is_empty = True
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         where = f"{path}:{number}"
         first, tab, rest = line.partition("\t")
         second, _, _ = rest.partition("\t")
@@ -125,7 +127,7 @@ def _zip_columns(path: Path) -> tuple[str, ...]:
     if path.is_dir() or text_files.suffix(path) != ".zip":
         return ()
     names = path.stem.split("-")
-    inside = Path(zipped.text_name(path)).name
+    inside = Path(zipped.find_text(path)).name
     if len(names) == 2 and inside == f"{names[0]}.txt":
         return names[1], names[0]
     return ()

@@ -51,7 +51,7 @@ def readers(
 
 
 def _open(spec: str, tfds_dir: str) -> Any:
-    builder = tfds_loader.builder(spec.removeprefix("tfds:"), tfds_dir)
+    builder = tfds_loader.prepare_builder(spec.removeprefix("tfds:"), tfds_dir)
     if "train" not in builder.info.splits:
         raise UserError(
             f"--data {spec}: no train split; it has"

@@ -178,9 +178,9 @@ def _usable(
         if name not in parts.media:
             is_labelled = name in parts.annotations
             kind = "labels" if is_labelled else "in a bundle, but"
-            notes.note(f"{kind} without a video", name)
+            notes.add(f"{kind} without a video", name)
         elif parts.lists and name not in listed:
-            notes.note("in no bundle", name)
+            notes.add("in no bundle", name)
     kept = {
         split: [name for name in names if name in parts.media]
         for split, names in lists.items()
@@ -193,5 +193,5 @@ def _usable(
 
 def _nothing(split: str, config: Config, notes: Skipped) -> str:
     whose = f"of those in {split}.bundle" if split else "with labels"
-    reasons = "; ".join(skipped.lines(notes.report()))
+    reasons = "; ".join(skipped.format_report(notes.report()))
     return f"--data {config.data}: no video {whose} is there; {reasons}"

@@ -65,7 +65,7 @@ def read_lines(path: Path, encoding: str) -> Annotation:
         UserError: if it cannot be read.
     """
     # Thousands of lines have a few texts: each is held once.
-    lines = map(sys.intern, text_files.bare_lines(path, encoding))
+    lines = map(sys.intern, text_files.read_bare_lines(path, encoding))
     return Annotation(str(path), tuple(lines))
 
 

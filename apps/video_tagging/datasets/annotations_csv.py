@@ -12,11 +12,10 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from common.data import text_files
+from common.data import feature_arrays, tables, text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from .. import frames
 from ..config import Config
 from . import annotations, folders
 from .annotations import Annotation, Segment
@@ -50,7 +49,7 @@ def read(
     """
     found = annotations_in(path, config)
     media = folders.media(folder)
-    features = [x for x in media.values() if frames.is_features(x)]
+    features = [x for x in media.values() if feature_arrays.is_features(x)]
     is_timed = any(x.unit == "seconds" for x in found.values())
     if features and is_timed and not config.rate:
         raise UserError(
@@ -79,7 +78,7 @@ def annotations_in(path: Path, config: Config) -> dict[str, Annotation]:
     unit = _unit(path, config.encoding)
     columns = {name: name for name in COLUMNS[unit]}
     segments: dict[str, list[Segment]] = {}
-    for line, row in text_files.read_table(path, columns, config.encoding):
+    for line, row in tables.read_rows(path, columns, config.encoding):
         video = folders.bare_name(row[0])
         segment = _segment(row, unit, line, f"{path}:{line}")
         segments.setdefault(video, []).append(segment)

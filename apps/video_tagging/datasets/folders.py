@@ -51,12 +51,11 @@ def media(folder: Path) -> dict[str, Path | np.ndarray]:
     found: dict[str, Path | np.ndarray] = {
         path.stem: path
         for path in features
-        if path.suffix == feature_arrays.ENDING
-        and not path.name.startswith(".")
+        if feature_arrays.is_features(path) and not path.name.startswith(".")
     }
     for place in ("videos", "frames"):
         if not found and (folder / place).is_dir():
-            found.update(videos.find(folder / place))
+            found.update(videos.find_videos(folder / place))
     if not found:
         raise UserError(
             f"--data {folder}: no videos: expected features/NAME.npy,"
@@ -91,7 +90,9 @@ def mapping(folder: Path, encoding: str) -> list[str] | None:
         return None
     names: dict[int, str] = {}
     lines: dict[int | str, int] = {}
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         if not line.strip():
             continue
         key, name = _mapped(line, f"{path}:{number}")
@@ -177,7 +178,9 @@ def _number(folder: Path) -> str:
 def _new_names(
     path: Path, encoding: str, seen: dict[str, Path], skipped: Skipped
 ) -> Iterator[str]:
-    for number, line in enumerate(text_files.bare_lines(path, encoding), 1):
+    for number, line in enumerate(
+        text_files.read_bare_lines(path, encoding), 1
+    ):
         if not (name := bare_name(line)):
             continue
         before = seen.get(name)
@@ -185,7 +188,7 @@ def _new_names(
             seen[name] = path
             yield name
         elif before == path:
-            skipped.note("twice in a bundle", f"{path.name}:{number}")
+            skipped.add("twice in a bundle", f"{path.name}:{number}")
         else:
             raise UserError(
                 f"{path}:{number}: {name} is in {before.name} too: expected"

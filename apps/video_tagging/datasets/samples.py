@@ -27,7 +27,7 @@ def write(run: Path, dataset: data.Data) -> None:
     made = [x for x in chosen if isinstance(x.source, np.ndarray)]
     if (run / FOLDER).exists() or not made:
         return
-    with atomic.written(run / FOLDER) as partial:
+    with atomic.write(run / FOLDER) as partial:
         for example in made:
             assert isinstance(example.source, np.ndarray)
             folder = partial / example.name

@@ -66,7 +66,7 @@ def read(config: Config) -> Found:
         UserError: if there is no such data set, if it is neither of pictures
             nor of labelled videos, or if its frames need too much memory.
     """
-    found = tfds_loader.builder(
+    found = tfds_loader.prepare_builder(
         config.data.removeprefix("tfds:"), config.tfds_dir
     )
     splits, features = found.info.splits, found.info.features

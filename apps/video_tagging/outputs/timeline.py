@@ -72,7 +72,7 @@ def timeline(rows: list[Row], tags: Tags, in_seconds: bool, path: Path) -> None:
     draw(figure, rows[:MAX_VIDEOS], tags)
     unit = "seconds" if in_seconds else "frames"
     figure.axes[-1].set_xlabel(unit, fontsize=9)
-    with atomic.written(path) as partial:
+    with atomic.write(path) as partial:
         figure.savefig(partial, dpi=120)
 
 

@@ -3,7 +3,12 @@
 Read in this order:
     cell: `LSTMCell` and the equations of one step.
     layer: `LSTM`, which takes the place of `keras.layers.LSTM`.
-    options, gates, variants: peepholes, coupled gates and the like.
-    kernels: which kernel a layer takes, and why.
+    options, variants: peepholes, coupled gates and the like.
     fused, fused_loops: whole sequences as one differentiable operation.
 """
+
+from common.layers.lstm.cell import LSTMCell
+from common.layers.lstm.layer import LSTM
+from common.layers.lstm.variants import VariantLSTMCell
+
+__all__ = ["LSTM", "LSTMCell", "VariantLSTMCell"]

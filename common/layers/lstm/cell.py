@@ -1,33 +1,35 @@
 """One step of an LSTM: its equations in one function, and its cell."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import keras
+import tensorflow as tf
 
 from common import shapes
+from common.layers.types import ActivationFn, Shape, States, Tensor
 
 
 class LSTMState(NamedTuple):
-    """What an LSTM carries from one step to the next.
+    """The state of an LSTM between two steps.
 
     Attributes:
         hidden: <float>[batch, units], h, which is also the output.
         cell: <float>[batch, units], C, the long-term memory.
     """
 
-    hidden: Any
-    cell: Any
+    hidden: Tensor
+    cell: Tensor
 
 
 def lstm_step(
-    inputs: Any,
+    inputs: Tensor,
     state: LSTMState,
-    kernel: Any,
-    recurrent_kernel: Any,
-    bias: Any = None,
-    activation: Callable[[Any], Any] = keras.activations.tanh,
-    recurrent_activation: Callable[[Any], Any] = keras.activations.sigmoid,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None = None,
+    activation: ActivationFn = keras.activations.tanh,
+    recurrent_activation: ActivationFn = keras.activations.sigmoid,
 ) -> LSTMState:
     """Carries an LSTM's state over one step.
 
@@ -43,9 +45,9 @@ def lstm_step(
         kernel: <float>[features, 4 * units], W: the columns of the gates
             i (input), f (forget), g (candidate), o (output), in this order.
         recurrent_kernel: <float>[units, 4 * units], U, the same order.
-        bias: <float>[4 * units], b, the same order, or None.
-        activation: of the candidate and of the output; tanh above.
-        recurrent_activation: of the three gates; sigmoid above.
+        bias: <float>[4 * units], b, the same order, or None (default).
+        activation: of the candidate and of the output. Default tanh.
+        recurrent_activation: of the three gates. Default sigmoid.
 
     Returns:
         The state after this step, h_t and C_t.
@@ -57,38 +59,38 @@ def lstm_step(
         >>> state.cell.numpy()  # Zero weights: every gate is half open.
         array([[0.5, 0.5]], dtype=float32)
     """
-    gates = inputs @ kernel + state.hidden @ recurrent_kernel
+    pre_activations = inputs @ kernel + state.hidden @ recurrent_kernel
     if bias is not None:
-        gates = gates + bias
-    return apply_gates(gates, state.cell, activation, recurrent_activation)
+        pre_activations = pre_activations + bias
+    return apply_gates(
+        pre_activations, state.cell, activation, recurrent_activation
+    )
 
 
 def apply_gates(
-    gates: Any,
-    cell: Any,
-    activation: Callable[[Any], Any],
-    recurrent_activation: Callable[[Any], Any],
+    pre_activations: Tensor,
+    cell: Tensor,
+    activation: ActivationFn = keras.activations.tanh,
+    recurrent_activation: ActivationFn = keras.activations.sigmoid,
 ) -> LSTMState:
-    """Turns the four gates' sums into the next state.
+    """Computes the next state from the pre-activations of the four gates.
 
     Args:
-        gates: <float>[batch, 4 * units], sums before their activations, in
-            the order i, f, g, o.
+        pre_activations: <float>[batch, 4 * units], in the order i, f, g, o.
         cell: <float>[batch, units], C_{t-1}.
-        activation: of the candidate and of the output.
-        recurrent_activation: of the three gates.
+        activation: of the candidate and of the output. Default tanh.
+        recurrent_activation: of the three gates. Default sigmoid.
 
     Returns:
         The state after this step.
 
     Example:
-        >>> tanh, sigmoid = keras.activations.tanh, keras.activations.sigmoid
         >>> gates = keras.ops.array([[-9.0, 9.0, 0.0, 9.0]])  # Forget nothing,
-        >>> state = apply_gates(gates, keras.ops.ones([1, 1]), tanh, sigmoid)
+        >>> state = apply_gates(gates, keras.ops.ones([1, 1]))
         >>> print(f"{state.cell.numpy().item():.3f}")  # take nothing in.
         1.000
     """
-    i, f, g, o = keras.ops.split(gates, 4, axis=-1)
+    i, f, g, o = keras.ops.split(pre_activations, 4, axis=-1)
     i, f, o = (recurrent_activation(gate) for gate in (i, f, o))
     cell = f * cell + i * activation(g)
     hidden = o * activation(cell)
@@ -130,12 +132,13 @@ class LSTMCell(keras.layers.LSTMCell):
 
     Args:
         units: size of the hidden state and of the cell, at least 1.
-        **kwargs: every other argument of `keras.layers.LSTMCell`.
+        **kwargs: every other argument of `keras.layers.LSTMCell`, with the
+            same defaults.
 
     Call arguments:
         inputs: <float>[batch, features].
         states: two of <float>[batch, units], hidden and cell.
-        training: whether dropout is on.
+        training: whether dropout is on. Default False.
 
     Returns:
         A tuple `(output, states)`: <float>[batch, units], which is the new
@@ -161,29 +164,27 @@ class LSTMCell(keras.layers.LSTMCell):
         architectures", ICML (its bias of 1).
     """
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates the weights; see the class."""
+    def build(self, input_shape: Shape) -> None:
         shapes.check_step(input_shape, type(self).__name__)
         super().build(input_shape)
 
     def call(
-        self, inputs: Any, states: Sequence[Any], training: bool = False
-    ) -> tuple[Any, list[Any]]:
-        """Takes one step; see the class."""
+        self, inputs: Tensor, states: States, training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
         shapes.check_step(inputs, type(self).__name__, self.kernel.shape[0])
         inputs = keras.ops.cast(inputs, self.compute_dtype)  # From integers.
         state = self.step(inputs, LSTMState(*states), training)
         return state.hidden, [state.hidden, state.cell]
 
     def step(
-        self, inputs: Any, state: LSTMState, training: bool = False
+        self, inputs: Tensor, state: LSTMState, training: bool = False
     ) -> LSTMState:
         """Carries the state over one step; a variant of the LSTM overrides it.
 
         Args:
             inputs: <float>[batch, features].
             state: the state before this step.
-            training: whether dropout is on.
+            training: whether dropout is on. Default False.
 
         Returns:
             The state after this step.
@@ -200,29 +201,49 @@ class LSTMCell(keras.layers.LSTMCell):
             self.recurrent_activation,
         )
 
-    def _step_with_dropout(self, inputs: Any, state: LSTMState) -> LSTMState:
+    def _step_with_dropout(self, inputs: Tensor, state: LSTMState) -> LSTMState:
         # Keras keeps both masks until the layer has seen the whole sequence.
         masks = self.get_dropout_mask(inputs)
         recurrent_masks = self.get_recurrent_dropout_mask(state.hidden)
-        gates = masked_matmul(inputs, masks, self.kernel) + masked_matmul(
-            state.hidden, recurrent_masks, self.recurrent_kernel
-        )
+        pre_activations = masked_matmul(
+            inputs, masks, self.kernel
+        ) + masked_matmul(state.hidden, recurrent_masks, self.recurrent_kernel)
         if self.use_bias:
-            gates = gates + self.bias
+            pre_activations = pre_activations + self.bias
         return apply_gates(
-            gates, state.cell, self.activation, self.recurrent_activation
+            pre_activations,
+            state.cell,
+            self.activation,
+            self.recurrent_activation,
         )
 
 
-def masked_matmul(values: Any, masks: Any, kernel: Any) -> Any:
-    """`values @ kernel` under no mask, one mask, or one for each gate."""
+def masked_matmul(
+    x: Tensor, masks: Tensor | Sequence[Tensor] | None, kernel: Tensor
+) -> Tensor:
+    """Computes `x @ kernel` under dropout.
+
+    Args:
+        x: <float>[..., batch, features].
+        masks: factors <float>[batch, features] of x: one, a list of one for
+            each gate, that is for each block of the kernel's columns, or None.
+        kernel: <float>[features, columns].
+
+    Returns:
+        <float>[..., batch, columns].
+    """
     if masks is None:
-        return values @ kernel
+        return _matmul(x, kernel)
     if not isinstance(masks, list):
-        return (values * masks) @ kernel
-    columns = keras.ops.split(kernel, len(masks), axis=1)
+        return _matmul(x * masks, kernel)
+    blocks = keras.ops.split(kernel, len(masks), axis=1)
     products = [
-        (values * mask) @ column
-        for mask, column in zip(masks, columns, strict=True)
+        _matmul(x * mask, block)
+        for mask, block in zip(masks, blocks, strict=True)
     ]
-    return keras.ops.concatenate(products, axis=1)
+    return keras.ops.concatenate(products, axis=-1)
+
+
+def _matmul(x: Tensor, kernel: Tensor) -> Tensor:
+    # One product over all steps takes less time than one for each of them.
+    return x @ kernel if len(x.shape) == 2 else tf.tensordot(x, kernel, 1)

@@ -1,35 +1,46 @@
-"""The LSTM layer.
+"""The LSTM layer, and the choice of its kernel.
 
 `LSTM` takes the place of `keras.layers.LSTM`, with the same arguments and the
-same weights in the same order. The maths is `lstm_step`, in `lstm_cell.py`,
-where it can be read and changed; masks, states, saving and the cuDNN kernel
-are Keras's.
+same weights in the same order. The equations are those of `cell.py`, where
+they can be read and changed; masks, states, saving and the cuDNN kernel are
+Keras's.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from common import shapes
-from common.layers.lstm.cell import LSTMCell, LSTMState, lstm_step
-from common.layers.lstm.kernels import (
-    KERNELS,
-    run_fused,
-    run_with_a_step_in_each_row,
-    why_not_fused,
+from common.layers.lstm.cell import LSTMCell
+from common.layers.lstm.fused import run_fused
+from common.layers.lstm.fused_loops import GateStep
+from common.layers.lstm.options import OPTIONS, check_no_cudnn
+from common.layers.lstm.variants import VariantLSTMCell, gate_function
+from common.layers.types import (
+    Activation,
+    ActivationFn,
+    Config,
+    Constraint,
+    Initializer,
+    Regularizer,
+    Shape,
+    States,
+    Tensor,
 )
-from common.layers.lstm.options import (
-    OPTIONS,
-    pop_options,
-    without_cudnn,
-)
-from common.layers.lstm.variants import VariantLSTMCell
 
 logger = logging.getLogger("common.layers.lstm")
 
-__all__ = ["LSTM", "LSTMCell", "LSTMState", "lstm_step"]
+KERNELS = ("auto", "fused", "generic")
+# The options whose steps are not elementwise.
+NOT_FUSED = (
+    "layer_normalization",
+    "zoneout_hidden",
+    "zoneout_cell",
+    "projection_units",
+)
 
 
 @keras.saving.register_keras_serializable(package="common")
@@ -65,41 +76,51 @@ class LSTM(keras.layers.LSTM):
     takes the fused kernel in training inside a graph, where shapes are few
     and steps are many, and the generic loop for everything else. The fused
     kernel has no second gradient: for a gradient penalty pass "generic". The
-    logger `common.lstm` tells, at level INFO, which one was taken and why.
+    logger `common.layers.lstm` tells, at level INFO, which one ran and why.
 
     Args:
         units: size of the hidden state, of the cell and of the output.
-        activation: of the candidate and of the output.
-        recurrent_activation: of the gates i, f and o.
-        use_bias: whether there is a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: of W, U, b.
+        activation: of the candidate and of the output. Default "tanh".
+        recurrent_activation: of the gates i, f and o. Default "sigmoid".
+        use_bias: whether there is a bias. Default True.
+        kernel_initializer: of W. Default "glorot_uniform".
+        recurrent_initializer: of U. Default "orthogonal".
+        bias_initializer: of b. Default "zeros".
         unit_forget_bias: whether 1 is added to the forget gate's bias.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: of W, U, b.
-        activity_regularizer: of the output.
+            Default True.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: of W, U,
+            b. Default None.
+        activity_regularizer: of the output. Default None.
         kernel_constraint, recurrent_constraint, bias_constraint: of W, U, b.
-        dropout: share of the inputs dropped in training, 0 to 1.
-        recurrent_dropout: share of the hidden state dropped, 0 to 1.
-        seed: of dropout and zoneout.
+            Default None.
+        dropout: share of the inputs dropped in training. Default 0.
+        recurrent_dropout: share of the hidden state dropped. Default 0.
+        seed: of dropout and zoneout. Default None: another one each time.
         return_sequences: whether to return every step's output, or the last.
+            Default False.
         return_state: whether to return the last hidden state and cell too.
+            Default False.
         go_backwards: whether to run, and return, from the last step on.
+            Default False.
         stateful: whether a batch starts from the state of the one before.
-        unroll: whether to write the loop out as `time` steps.
-        use_cudnn: True, False or "auto".
-        kernel: "auto", "fused" or "generic". What the fused kernel cannot do
-            (see `kernels.py`) takes the generic loop all the same.
-        **kwargs: of every layer (`name`, `dtype`, `trainable`),
-            `zero_output_for_mask`, and the options of `VariantLSTMCell`:
-            `variant`, `peepholes`, `layer_normalization`, `forget_bias`,
-            `zoneout_hidden`, `zoneout_cell`, `projection_units`. With any of
-            them the cell is that one, and cuDNN is never taken.
+            Default False.
+        unroll: whether to write the loop out as `time` steps. Default False.
+        use_cudnn: True, False or "auto" (default).
+        kernel: "auto" (default), "fused" or "generic". A layer that the fused
+            kernel does not fit (see `why_not_fused`) takes the generic loop.
+        variant, peepholes, layer_normalization, forget_bias, zoneout_hidden,
+            zoneout_cell, projection_units: see `VariantLSTMCell`. With any of
+            them the cell is that one, and cuDNN is never taken. Default: the
+            plain LSTM.
+        **kwargs: of every layer (`name`, `dtype`, `trainable`), and
+            `zero_output_for_mask`, default False.
 
     Call arguments:
         sequences: <float>[batch, time, features].
         initial_state: two of <float>[batch, units], hidden and cell; with
             options, here and below, the states of `VariantLSTMCell`.
         mask: <bool>[batch, time], True where a step is real.
-        training: whether dropout is on.
+        training: whether dropout is on. Default False.
 
     Returns:
         <float>[batch, time, units] with `return_sequences`, else
@@ -120,20 +141,20 @@ class LSTM(keras.layers.LSTM):
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
+        activation: Activation = "tanh",
+        recurrent_activation: Activation = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
+        kernel_initializer: Initializer = "glorot_uniform",
+        recurrent_initializer: Initializer = "orthogonal",
+        bias_initializer: Initializer = "zeros",
         unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_regularizer: Regularizer = None,
+        recurrent_regularizer: Regularizer = None,
+        bias_regularizer: Regularizer = None,
+        activity_regularizer: Regularizer = None,
+        kernel_constraint: Constraint = None,
+        recurrent_constraint: Constraint = None,
+        bias_constraint: Constraint = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
@@ -144,11 +165,28 @@ class LSTM(keras.layers.LSTM):
         unroll: bool = False,
         use_cudnn: bool | str = "auto",
         kernel: str = "auto",
+        *,
+        variant: str | None = None,
+        peepholes: bool = False,
+        layer_normalization: bool = False,
+        forget_bias: float = 1.0,
+        zoneout_hidden: float = 0.0,
+        zoneout_cell: float = 0.0,
+        projection_units: int | None = None,
         **kwargs: Any,
     ) -> None:
-        options = pop_options(kwargs)
-        cell = self.make_cell(
-            units,
+        cell = _make_cell(
+            kwargs,
+            {
+                "variant": variant,
+                "peepholes": peepholes,
+                "layer_normalization": layer_normalization,
+                "forget_bias": forget_bias,
+                "zoneout_hidden": zoneout_hidden,
+                "zoneout_cell": zoneout_cell,
+                "projection_units": projection_units,
+            },
+            units=units,
             activation=activation,
             recurrent_activation=recurrent_activation,
             use_bias=use_bias,
@@ -165,11 +203,6 @@ class LSTM(keras.layers.LSTM):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             seed=seed,
-            implementation=kwargs.pop("implementation", 2),
-            dtype=kwargs.get("dtype"),
-            trainable=kwargs.get("trainable", True),
-            name="lstm_cell",
-            **options,
         )
         # The constructor of keras.layers.LSTM would make a cell of its own:
         # go past it, to that of keras.layers.RNN, which takes ours.
@@ -183,65 +216,54 @@ class LSTM(keras.layers.LSTM):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.use_cudnn = _checked("use_cudnn", use_cudnn, ("auto", True, False))
-        self.kernel = _checked("kernel", kernel, KERNELS)
-        if options:
-            self.use_cudnn = without_cudnn(use_cudnn, options)
+        self._set_kernel(use_cudnn, kernel)
+
+    def _set_kernel(self, use_cudnn: bool | str, kernel: str) -> None:
+        self.use_cudnn = _check_choice(
+            "use_cudnn", use_cudnn, ("auto", True, False)
+        )
+        self.kernel = _check_choice("kernel", kernel, KERNELS)
+        if isinstance(self.cell, VariantLSTMCell):
+            check_no_cudnn(use_cudnn, self.cell.options)
+            self.use_cudnn = False
         # Keras 3.16 says no, and warns, though it uses masks as before.
         self.supports_masking = True
         # XLA cannot compile cuDNN's kernel.
         self.supports_jit = not self._fits_cudnn()
 
-    def make_cell(self, units: int, **kwargs: Any) -> LSTMCell:
-        """Makes the cell; the layer of a variant overrides it.
-
-        The cuDNN kernel knows the standard equations only: a variant passes
-        `use_cudnn=False` too.
-
-        Args:
-            units: size of the hidden state.
-            **kwargs: every other argument of `LSTMCell`, and those options of
-                `VariantLSTMCell` that are not at their defaults.
-
-        Returns:
-            The cell.
-        """
-        is_variant = not OPTIONS.keys().isdisjoint(kwargs)
-        return (VariantLSTMCell if is_variant else LSTMCell)(units, **kwargs)
-
     def build(
-        self, sequences_shape: Any, initial_state_shape: Any = None
+        self,
+        sequences_shape: Shape,
+        initial_state_shape: Shape | None = None,
     ) -> None:
-        """Creates the weights; see the class."""
         shapes.check_sequence(sequences_shape, type(self).__name__)
         super().build(sequences_shape, initial_state_shape)
 
     def call(
         self,
-        sequences: Any,
-        initial_state: Any = None,
-        mask: Any = None,
+        sequences: Tensor,
+        initial_state: States | None = None,
+        mask: Tensor | None = None,
         training: bool = False,
-    ) -> Any:
-        """Computes the outputs; see the class."""
+    ) -> Tensor | tuple[Tensor, ...]:
         shapes.check_sequence(sequences, type(self).__name__)
         sequences = keras.ops.cast(sequences, self.compute_dtype)
         return super().call(sequences, initial_state, mask, training)
 
     def inner_loop(
         self,
-        sequences: Any,
-        initial_state: Any,
-        mask: Any,
-        training: Any = False,
-    ) -> tuple[Any, Any, list[Any]]:
+        sequences: Tensor,
+        initial_state: States,
+        mask: Tensor | None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Runs over the sequences with the kernel that fits.
 
         Returns:
             The last output, all outputs, and the last states, as
             `keras.layers.RNN` wants them.
         """
-        sequences = shapes.with_a_step(sequences, type(self).__name__)
+        sequences = shapes.assert_has_steps(sequences, type(self).__name__)
         reason = why_not_fused(
             self.cell,
             self.kernel,
@@ -254,18 +276,19 @@ class LSTM(keras.layers.LSTM):
         mask = tf.nest.flatten(mask)[0] if mask is not None else None
         arguments = (sequences, initial_state, mask, training)
         if reason is None:
-            return run_fused(self, *arguments)
+            return run_fused(self, _gate_step(self.cell), *arguments)
         if mask is not None and self._fits_cudnn():
-            return run_with_a_step_in_each_row(super().inner_loop, *arguments)
+            return _run_cudnn_allowing_empty_rows(
+                super().inner_loop, *arguments
+            )
         return super().inner_loop(*arguments)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns every argument, for saving."""
+    def get_config(self) -> Config:
         options = getattr(self.cell, "options", {})
         return {**super().get_config(), "kernel": self.kernel, **options}
 
     def _fits_cudnn(self) -> bool:
-        """Whether Keras may take the cuDNN kernel for this layer, here."""
+        """Returns True if Keras may take the cuDNN kernel, on this machine."""
         return bool(
             self.use_cudnn
             and self.activation is keras.activations.tanh
@@ -278,13 +301,124 @@ class LSTM(keras.layers.LSTM):
         )
 
 
+def _make_cell(
+    layer_arguments: dict[str, Any], options: dict[str, Any], **kwargs: Any
+) -> LSTMCell:
+    """Makes the cell of a layer.
+
+    Args:
+        layer_arguments: the arguments of every layer, changed in place:
+            `implementation`, which is the cell's, is taken out.
+        options: a value for each of OPTIONS.
+        **kwargs: the arguments of `LSTMCell`.
+    """
+    kwargs |= {
+        "implementation": layer_arguments.pop("implementation", 2),
+        "dtype": layer_arguments.get("dtype"),
+        "trainable": layer_arguments.get("trainable", True),
+        "name": "lstm_cell",
+    }
+    if options == OPTIONS:
+        return LSTMCell(**kwargs)
+    return VariantLSTMCell(**kwargs, **options)
+
+
+def _gate_step(cell: LSTMCell) -> GateStep:
+    """Returns the elementwise part of a cell's step."""
+    step = GateStep(
+        activation=cell.activation,
+        recurrent_activation=cell.recurrent_activation,
+    )
+    if not isinstance(cell, VariantLSTMCell):
+        return step
+    return step._replace(
+        apply=gate_function(cell.variant),
+        gates=shapes.gate_names(cell.variant),
+        peepholes=shapes.peephole_names(cell.variant),
+    )
+
+
+def why_not_fused(
+    cell: LSTMCell,
+    kernel: str,
+    *,
+    unroll: bool,
+    has_gpu: bool,
+    trains_in_graph: bool,
+) -> str | None:
+    """Returns the reason why the fused kernel does not fit, if there is one.
+
+    Args:
+        cell: the layer's cell.
+        kernel: one of KERNELS.
+        unroll: whether the layer writes its loop out.
+        has_gpu: whether TensorFlow sees a GPU. The plain cell has cuDNN there.
+        trains_in_graph: whether a graph for training is being made: there
+            shapes are few and steps are many, and compiling pays.
+
+    Returns:
+        The reason in words, or None if the kernel fits.
+
+    Example:
+        >>> facts = {"unroll": False, "trains_in_graph": True}
+        >>> why_not_fused(LSTMCell(2), "auto", has_gpu=False, **facts)
+        >>> why_not_fused(LSTMCell(2), "auto", has_gpu=True, **facts)
+        'a GPU, where Keras has its own'
+    """
+    reasons = {
+        'kernel="generic"': kernel == "generic",
+        "a cell of your own": type(cell) not in (LSTMCell, VariantLSTMCell),
+        "a GPU, where Keras has its own": has_gpu and type(cell) is LSTMCell,
+        "unroll": unroll,
+        "variant FGR": getattr(cell, "variant", None) == "FGR",
+        **{name: bool(getattr(cell, name, None)) for name in NOT_FUSED},
+        "an activation of your own": not (
+            _is_keras_activation(cell.activation)
+            and _is_keras_activation(cell.recurrent_activation)
+        ),
+        "neither float32 nor float64": cell.compute_dtype
+        not in ("float32", "float64"),
+        "not training in a graph": kernel == "auto" and not trains_in_graph,
+    }
+    return next((name for name, holds in reasons.items() if holds), None)
+
+
+def _is_keras_activation(activation: ActivationFn) -> bool:
+    """Returns True if XLA can surely compile it, the same at every step."""
+    return getattr(activation, "__module__", "").startswith("keras.")
+
+
+def _run_cudnn_allowing_empty_rows(
+    inner_loop: Callable[..., tuple[Tensor, Tensor, list[Tensor]]],
+    sequences: Tensor,
+    initial_state: States,
+    mask: Tensor,
+    training: bool,
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Runs a loop that refuses rows without a real step, as cuDNN's does.
+
+    Such a row is lent its first step; its results are zeros, and the initial
+    state, as in the other loops.
+    """
+    empty = ~tf.reduce_any(mask, axis=1, keepdims=True)
+    lent = tf.concat([mask[:, :1] | empty, mask[:, 1:]], axis=1)
+    last, outputs, states = inner_loop(sequences, initial_state, lent, training)
+    pairs = zip(initial_state, states, strict=True)
+    return (
+        tf.where(empty, 0.0, last),
+        tf.where(empty[:, :, None], 0.0, outputs),
+        [tf.where(empty, first, state) for first, state in pairs],
+    )
+
+
 def _has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def _checked(name: str, value: Any, allowed: tuple) -> Any:
-    if value not in allowed:
-        *others, last = map(repr, allowed)
+def _check_choice(name: str, value: Any, choices: tuple) -> Any:
+    """Returns the value, which must be one of the choices."""
+    if value not in choices:
+        *others, last = map(repr, choices)
         raise ValueError(
             f"{name} must be {', '.join(others)} or {last}, got {value!r}"
         )

@@ -1,20 +1,8 @@
-"""The variants and options of the LSTM: their names, and which go together."""
+"""The options of our LSTM beyond those of Keras's, and their checks."""
 
 from typing import Any
 
-# The gates that have sums of their own, in the order of their columns.
-GATES = {
-    None: "ifgo",
-    "NIG": "fgo",  # No input gate: i = 1.
-    "NFG": "igo",  # No forget gate: f = 1.
-    "NOG": "ifg",  # No output gate: o = 1.
-    "NIAF": "ifgo",  # No input activation function: g is linear.
-    "NOAF": "ifgo",  # No output activation function: h = o * C.
-    "CIFG": "igo",  # Coupled input and forget gates: f = 1 - i.
-    "NP": "ifgo",  # No peepholes.
-    "FGR": "ifgo",  # Full gate recurrence: the gates see each other.
-}
-VARIANTS = tuple(name for name in GATES if name is not None)
+from common import shapes
 
 # The arguments of VariantLSTMCell that LSTMCell has not, and their defaults.
 OPTIONS: dict[str, Any] = {
@@ -28,94 +16,29 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def gates_of(variant: str | None) -> str:
-    """Names the gates of a variant of the LSTM that have weights.
+def check_no_cudnn(use_cudnn: bool | str, options: dict[str, Any]) -> None:
+    """Checks that a layer with options was not asked for cuDNN outright.
 
     Args:
-        variant: None or one of VARIANTS.
-
-    Returns:
-        Letters of "ifgo" in this order: of the input gate, the forget gate,
-        the candidate and the output gate.
+        use_cudnn: the layer's argument: True, False or "auto".
+        options: a value for each of OPTIONS; the message names those that are
+            not at their defaults.
 
     Raises:
-        ValueError: if there is no such variant.
+        ValueError: if `use_cudnn` is True.
 
     Example:
-        >>> gates_of("CIFG")
-        'igo'
-    """
-    if variant not in GATES:
-        raise ValueError(
-            f"variant must be None or one of {', '.join(VARIANTS)}, got "
-            f"{variant!r}"
-        )
-    return GATES[variant]
-
-
-def peepholes_of(variant: str | None) -> str:
-    """Names the gates of a variant of the LSTM that peepholes can lead to.
-
-    Args:
-        variant: None or one of VARIANTS.
-
-    Returns:
-        Letters of "ifo" in this order. The candidate has no peephole.
-
-    Raises:
-        ValueError: if there is no such variant.
-
-    Example:
-        >>> peepholes_of("NIG")
-        'fo'
-    """
-    gates = gates_of(variant)
-    return "" if variant == "NP" else gates.replace("g", "")
-
-
-def pop_options(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Takes the options of `VariantLSTMCell` out of a layer's arguments.
-
-    Args:
-        arguments: keyword arguments, changed in place.
-
-    Returns:
-        The options that are not at their defaults.
-
-    Example:
-        >>> arguments = {"name": "reader", "peepholes": True, "variant": None}
-        >>> pop_options(arguments), arguments
-        ({'peepholes': True}, {'name': 'reader'})
-    """
-    given = {
-        name: arguments.pop(name, default) for name, default in OPTIONS.items()
-    }
-    return {name: x for name, x in given.items() if x != OPTIONS[name]}
-
-
-def without_cudnn(use_cudnn: bool | str, options: dict[str, Any]) -> bool:
-    """Turns cuDNN off for a layer with options.
-
-    Args:
-        use_cudnn: what the layer was asked for: True, False or "auto".
-        options: those given; the message names them.
-
-    Returns:
-        False.
-
-    Raises:
-        ValueError: if the layer was asked for cuDNN outright.
-
-    Example:
-        >>> without_cudnn("auto", {"variant": "CIFG"})
-        False
+        >>> check_no_cudnn(True, OPTIONS | {"variant": "CIFG"})
+        Traceback (most recent call last):
+        ValueError: use_cudnn must be 'auto' or False with variant, got True: \
+cuDNN knows the plain LSTM only
     """
     if use_cudnn not in ("auto", False):
+        names = [name for name, x in options.items() if x != OPTIONS[name]]
         raise ValueError(
-            f"use_cudnn must be 'auto' or False with {', '.join(options)}, got "
+            f"use_cudnn must be 'auto' or False with {', '.join(names)}, got "
             f"{use_cudnn!r}: cuDNN knows the plain LSTM only"
         )
-    return False
 
 
 def check_options(
@@ -129,14 +52,14 @@ def check_options(
         unit_forget_bias: the cell's argument.
 
     Raises:
-        ValueError: at the first that is wrong.
+        ValueError: at the first that is out of range or does not fit.
 
     Example:
         >>> check_options(OPTIONS | {"projection_units": 0}, True, True)
         Traceback (most recent call last):
         ValueError: projection_units must be None or a positive integer, got 0
     """
-    gates = gates_of(options["variant"])
+    gates = shapes.gate_names(options["variant"])
     if options["variant"] == "NP" and options["peepholes"]:
         raise ValueError(
             "variant 'NP' means no peepholes, got peepholes=True: leave out "
@@ -163,7 +86,7 @@ def _check_forget_bias(
     use_bias: bool,
     unit_forget_bias: bool,
 ) -> None:
-    """Checks that there is a bias for it to be added to."""
+    """Checks that `forget_bias` has a bias to be added to."""
     reason = None
     if not has_gate:
         reason = f"variant {options['variant']!r} has no forget gate of its own"

@@ -1,43 +1,193 @@
 """The variants of the LSTM: gates left out or coupled, peepholes, and more.
 
-The elementwise part of a step is `variant_gates`, a pure function; what wraps
-around it is in the cell: layer normalization, projection, zoneout.
+The elementwise part of a step is `apply_variant_gates`, a pure function. The
+rest is in the cell: layer normalization, projection, zoneout.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from common import shapes
-from common.layers.lstm.cell import LSTMCell, masked_matmul
-from common.layers.lstm.gates import (
-    VariantState,
-    between_gates,
-    normalized,
-    open_gates,
-    squashed,
-    variant_gates,
-    zoneout,
-)
-from common.layers.lstm.options import (
-    GATES,
-    OPTIONS,
-    VARIANTS,
-    check_options,
-    gates_of,
-    peepholes_of,
-)
+from common.layers.lstm.cell import LSTMCell, LSTMState, masked_matmul
+from common.layers.lstm.options import OPTIONS, check_options
+from common.layers.types import ActivationFn, Config, Shape, States, Tensor
 
-__all__ = [
-    "GATES",
-    "VARIANTS",
-    "VariantLSTMCell",
-    "gates_of",
-    "peepholes_of",
-    "variant_gates",
-]
+# Of the authors' own code for layer normalization.
+EPSILON = 1e-5
+
+
+class VariantState(NamedTuple):
+    """The state of a variant of the LSTM between two steps.
+
+    Attributes:
+        hidden: <float>[batch, projection_units or units], also the output.
+        cell: <float>[batch, units].
+        gates: <float>[batch, 3 * units], the activations of i, f, o with
+            variant FGR; None with all others.
+    """
+
+    hidden: Tensor
+    cell: Tensor
+    gates: Tensor | None = None
+
+
+def apply_variant_gates(
+    pre_activations: Tensor,
+    cell: Tensor,
+    activation: ActivationFn = keras.activations.tanh,
+    recurrent_activation: ActivationFn = keras.activations.sigmoid,
+    peephole_kernel: Tensor | None = None,
+    variant: str | None = None,
+) -> LSTMState:
+    """Computes the next state from the pre-activations of a variant's gates.
+
+    A pure function, elementwise: see `VariantLSTMCell` for the equations.
+    The products with gates of the step before (FGR) are in pre_activations.
+
+    Args:
+        pre_activations: <float>[batch, num_gates * units], in the order i, f,
+            g, o without the gates that the variant lacks.
+        cell: <float>[batch, units], C_{t-1}.
+        activation: of the candidate and of the output. Default tanh.
+        recurrent_activation: of the gates. Default sigmoid.
+        peephole_kernel: <float>[num_peepholes, units], in the order i, f, o
+            without the gates that the variant lacks; or None (default).
+        variant: one of `shapes.VARIANTS`, or None (default).
+
+    Returns:
+        The state after this step, before projection and zoneout.
+
+    Raises:
+        ValueError: if there is no such variant.
+
+    Example:
+        >>> z = keras.ops.array([[-9.0, 5.0, 9.0]])  # Take nothing in, and
+        >>> one = keras.ops.ones([1, 1])  # with CIFG forget nothing.
+        >>> print(f"{apply_variant_gates(z, one, variant='CIFG').cell.numpy()}")
+        [[1.]]
+    """
+    *_, o, cell = compute_gates(
+        pre_activations,
+        cell,
+        activation,
+        recurrent_activation,
+        peephole_kernel,
+        variant,
+    )
+    return LSTMState(o * output_activation(cell, variant, activation), cell)
+
+
+@functools.cache
+def gate_function(variant: str | None) -> Callable[..., LSTMState]:
+    """Returns `apply_variant_gates` of one variant, always the same object."""
+    return functools.partial(apply_variant_gates, variant=variant)
+
+
+def compute_gates(
+    pre_activations: Tensor,
+    cell: Tensor,
+    activation: ActivationFn,
+    recurrent_activation: ActivationFn,
+    peephole_kernel: Tensor | None,
+    variant: str | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Computes the gates and the new cell; see `apply_variant_gates`.
+
+    Returns:
+        A tuple `(i, f, o, cell)`: <float>[batch, units] each, the activations
+        of the gates, 1.0 for a gate that the variant lacks; and C_t.
+    """
+    names = shapes.gate_names(variant)
+    parts = keras.ops.split(pre_activations, len(names), axis=-1)
+    by_gate = dict(zip(names, parts, strict=True))
+    peepholes = _peepholes_by_gate(peephole_kernel, variant)
+
+    def gate(name: str, cell: Tensor) -> Tensor:
+        if name not in by_gate:
+            return 1.0
+        z = by_gate[name]
+        if name in peepholes:
+            z = z + peepholes[name] * cell
+        return recurrent_activation(z)
+
+    i = gate("i", cell)
+    f = 1.0 - i if variant == "CIFG" else gate("f", cell)
+    g = by_gate["g"] if variant == "NIAF" else activation(by_gate["g"])
+    cell = f * cell + i * g
+    return i, f, gate("o", cell), cell
+
+
+def _peepholes_by_gate(
+    peephole_kernel: Tensor | None, variant: str | None
+) -> dict[str, Tensor]:
+    if peephole_kernel is None:
+        return {}
+    rows = keras.ops.unstack(peephole_kernel)
+    return dict(zip(shapes.peephole_names(variant), rows, strict=True))
+
+
+def output_activation(
+    cell: Tensor, variant: str | None, activation: ActivationFn
+) -> Tensor:
+    """Applies the output's activation to the cell, if the variant has one."""
+    return cell if variant == "NOAF" else activation(cell)
+
+
+def gate_recurrence(gates: Tensor, gate_kernel: Tensor) -> Tensor:
+    """Computes the term of full gate recurrence in the pre-activations.
+
+    Args:
+        gates: <float>[batch, 3 * units], i, f, o of the step before.
+        gate_kernel: <float>[3 * units, 3 * units], from and to i, f, o.
+
+    Returns:
+        <float>[batch, 4 * units], for i, f, g, o: zeros for the candidate g.
+    """
+    i, f, o = keras.ops.split(gates @ gate_kernel, 3, axis=-1)
+    return keras.ops.concatenate([i, f, keras.ops.zeros_like(i), o], axis=-1)
+
+
+def normalize_rows(
+    x: Tensor, gain: Tensor, offset: Tensor | None = None
+) -> Tensor:
+    """Normalizes each row to mean 0 and variance 1, then scales and shifts."""
+    return keras.ops.layer_normalization(x, gain, offset, epsilon=EPSILON)
+
+
+def zoneout(
+    new: Tensor,
+    old: Tensor,
+    rate: float,
+    seed: keras.random.SeedGenerator | None = None,
+) -> Tensor:
+    """Keeps old values at a rate.
+
+    Args:
+        new: <float>[batch, units], computed by a step.
+        old: <float>[batch, units], those before the step.
+        rate: the probability of the old value, 0 to 1.
+        seed: of the draws in training; None (default) in inference.
+
+    Returns:
+        <float>[batch, units]. In training each entry is the old one or the
+        new one; in inference it is the average of that.
+
+    Example:
+        >>> zoneout(keras.ops.array([4.0]), keras.ops.array([8.0]), 0.25)
+        <tf.Tensor: shape=(1,), dtype=float32, numpy=array([5.], ...)>
+    """
+    if not rate:
+        return new
+    if seed is None:
+        return rate * old + (1 - rate) * new
+    # Not in half precision: a rate like 0.05 would be met less exactly.
+    shape = keras.ops.shape(new)
+    draws = keras.random.uniform(shape, dtype="float32", seed=seed)
+    return keras.ops.where(draws < rate, old, new)
 
 
 @keras.saving.register_keras_serializable(package="common")
@@ -53,7 +203,7 @@ class VariantLSTMCell(LSTMCell):
         o_t = sigmoid(x_t W_o + h_{t-1} U_o + p_o * C_t + b_o)
         h_t = o_t * tanh(C_t)
 
-    Each variant changes one line and has no weights for what is gone:
+    Each variant changes one line and lacks the weights that it leaves out:
 
         NIG    no input gate           i_t = 1          gates f, g, o
         NFG    no forget gate          f_t = 1          gates i, g, o
@@ -62,13 +212,13 @@ class VariantLSTMCell(LSTMCell):
         NOAF   no output activation    h_t = o_t * C_t
         CIFG   coupled input, forget   f_t = 1 - i_t    gates i, g, o
         NP     no peepholes            p = 0            as None
-        FGR    full gate recurrence    [i, f, o]_{t-1} R in the sums of i, f, o
+        FGR    full gate recurrence    [i, f, o]_{t-1} R in those of i, f, o
 
-    NFG is the cell of 1997. FGR's state carries the three open gates too,
+    NFG is the cell of 1997. FGR's state holds the three gates' activations too,
     zeros at first. The options, which all combine:
 
         layer_normalization (Ba et al., eqs. 20 to 22):
-            sums = LN(x_t W) * input_gain + LN(h_{t-1} U) * recurrent_gain + b
+            z = LN(x_t W) * input_gain + LN(h_{t-1} U) * recurrent_gain + b
             h_t = o_t * tanh(LN(C_t) * cell_gain + cell_offset)
         projection_units (Sak et al.):
             h_t = (o_t * tanh(C_t)) P
@@ -77,10 +227,10 @@ class VariantLSTMCell(LSTMCell):
             inference: h_t = z h_{t-1} + (1 - z) h_t, the expectation; also C
 
     LN subtracts the mean and divides by the standard deviation, over all
-    sums of a step at once, and over the cell. Of the paper's three offsets,
-    those of the two products would be added to each other and to b: they are
-    b. That of the cell stands inside tanh, and stays. The cell that is
-    carried on, and that peepholes see, is C_t itself. FGR's product belongs
+    pre-activations of a step at once, and over the cell. Of the paper's three
+    offsets, those of the two products would be added to each other and to b:
+    they are b. That of the cell stands inside tanh, and stays. The cell that
+    is carried on, and that peepholes see, is C_t itself. FGR's product belongs
     to h_{t-1} U, inside its LN. h_t is computed from C_t before zoneout.
 
     Weights, those that there are, in the order of `get_weights()`:
@@ -101,21 +251,23 @@ class VariantLSTMCell(LSTMCell):
 
     Args:
         units: size of the cell, at least 1.
-        variant: None or one of the names above.
-        peepholes: whether gates see the cell.
-        layer_normalization: whether sums and cell are normalized.
+        variant: one of the names above, or None (default).
+        peepholes: whether gates see the cell. Default False.
+        layer_normalization: whether the pre-activations and the cell are
+            normalized. Default False.
         forget_bias: where the forget gate's bias starts, with `use_bias` and
-            `unit_forget_bias`.
-        zoneout_hidden: probability to keep a hidden value, 0 to 1.
-        zoneout_cell: probability to keep a value of the cell, 0 to 1.
-        projection_units: size of the hidden state, or None for `units`.
-        **kwargs: every other argument of `keras.layers.LSTMCell`.
+            `unit_forget_bias`. Default 1.
+        zoneout_hidden: probability to keep a hidden value. Default 0.
+        zoneout_cell: probability to keep a value of the cell. Default 0.
+        projection_units: size of the hidden state. Default None: `units`.
+        **kwargs: every other argument of `keras.layers.LSTMCell`, with the
+            same defaults.
 
     Call arguments:
         inputs: <float>[batch, features].
         states: two of <float>[batch, units], hidden (or [batch,
             projection_units]) and cell; with FGR [batch, 3 * units] too.
-        training: whether dropout and zoneout draw.
+        training: whether dropout and zoneout draw. Default False.
 
     Returns:
         A tuple `(output, states)`: the new hidden state, and a list of all.
@@ -168,29 +320,27 @@ class VariantLSTMCell(LSTMCell):
         if variant == "FGR":
             self.state_size.append(3 * units)
         if self.implementation == 1:
-            self.dropout_mask_count = len(gates_of(variant))
+            self.dropout_mask_count = len(shapes.gate_names(variant))
 
     @property
     def options(self) -> dict[str, Any]:
-        """Returns the arguments that `LSTMCell` has not."""
+        """The arguments that `LSTMCell` has not, by name."""
         return {name: getattr(self, name) for name in OPTIONS}
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns every argument, for saving."""
+    def get_config(self) -> Config:
         return {**super().get_config(), **self.options}
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates the weights; see the class."""
+    def build(self, input_shape: Shape) -> None:
         shapes.check_step(input_shape, type(self).__name__)
-        columns = len(gates_of(self.variant)) * self.units
+        columns = len(shapes.gate_names(self.variant)) * self.units
         self.kernel = self._add("kernel", (input_shape[-1], columns), "kernel")
         self.recurrent_kernel = self._add(
             "recurrent_kernel", (self.output_size, columns), "recurrent"
         )
         self.bias = None
         if self.use_bias:
-            self.bias = self._add("bias", (columns,), "bias", self._first_bias)
-        self._add_between_gates()
+            self.bias = self._add("bias", (columns,), "bias", self._init_bias)
+        self._add_gate_kernels()
         if self.layer_normalization:
             self._add_normalization(columns)
         if self.projection_units:
@@ -199,8 +349,12 @@ class VariantLSTMCell(LSTMCell):
             )
 
     def _add(
-        self, name: str, shape: tuple, role: str, initializer: Any = None
-    ) -> Any:
+        self,
+        name: str,
+        shape: Shape,
+        role: str,
+        initializer: Callable[..., Tensor] | None = None,
+    ) -> keras.Variable:
         """Adds a weight with the arguments `<role>_initializer` and so on."""
         return self.add_weight(
             shape,
@@ -210,17 +364,18 @@ class VariantLSTMCell(LSTMCell):
             name=name,
         )
 
-    def _first_bias(self, shape: tuple, dtype: Any = None) -> Any:
+    def _init_bias(self, shape: Shape, dtype: str | None = None) -> Tensor:
         bias = self.bias_initializer(shape, dtype=dtype)
         if not self.unit_forget_bias:
             return bias
-        extra = [self.forget_bias * (g == "f") for g in gates_of(self.variant)]
+        gates = shapes.gate_names(self.variant)
+        extra = [self.forget_bias * (gate == "f") for gate in gates]
         return bias + keras.ops.cast(np.repeat(extra, self.units), dtype)
 
-    def _add_between_gates(self) -> None:
+    def _add_gate_kernels(self) -> None:
         self.peephole_kernel = None
         if self.peepholes:
-            num_peepholes = len(peepholes_of(self.variant))
+            num_peepholes = len(shapes.peephole_names(self.variant))
             # Orthogonality is for matrices. Small values: a new cell is close
             # to one without peepholes, whose gates the cell does not saturate.
             self.peephole_kernel = self.add_weight(
@@ -244,34 +399,25 @@ class VariantLSTMCell(LSTMCell):
             setattr(self, name, self.add_weight((size,), value, name=name))
 
     def call(
-        self, inputs: Any, states: Sequence[Any], training: bool = False
-    ) -> tuple[Any, list[Any]]:
-        """Takes one step; see the class."""
+        self, inputs: Tensor, states: States, training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
         shapes.check_step(inputs, type(self).__name__, self.kernel.shape[0])
         inputs = keras.ops.cast(inputs, self.compute_dtype)  # From integers.
         state = self.step(inputs, VariantState(*states), training)
         return state.hidden, [part for part in state if part is not None]
 
-    def step(self, inputs: Any, state: Any, training: bool = False) -> Any:
-        """Carries the state over one step.
-
-        Args:
-            inputs: <float>[batch, features].
-            state: the `VariantState` before this step.
-            training: whether dropout and zoneout draw.
-
-        Returns:
-            The `VariantState` after this step.
-        """
-        i, f, o, cell = open_gates(
-            self._sums(inputs, state, training),
+    def step(  # type: ignore[override]  # Its state may hold gates too.
+        self, inputs: Tensor, state: VariantState, training: bool = False
+    ) -> VariantState:
+        i, f, o, cell = compute_gates(
+            self._pre_activations(inputs, state, training),
             state.cell,
-            self.peephole_kernel,
-            self.variant,
             self.activation,
             self.recurrent_activation,
+            self.peephole_kernel,
+            self.variant,
         )
-        hidden = o * self._squashed(cell)
+        hidden = o * self._output_activation(cell)
         if self.projection_units:
             hidden = hidden @ self.projection_kernel
         gates = None
@@ -284,7 +430,9 @@ class VariantLSTMCell(LSTMCell):
             gates,
         )
 
-    def _sums(self, inputs: Any, state: VariantState, training: bool) -> Any:
+    def _pre_activations(
+        self, inputs: Tensor, state: VariantState, training: bool
+    ) -> Tensor:
         masks = recurrent_masks = None
         if training:
             # Keras keeps both until the layer has seen the whole sequence.
@@ -294,14 +442,14 @@ class VariantLSTMCell(LSTMCell):
         old = masked_matmul(
             state.hidden, recurrent_masks, self.recurrent_kernel
         )
-        if self.variant == "FGR":
-            old = old + between_gates(state.gates, self.gate_kernel)
+        if state.gates is not None:
+            old = old + gate_recurrence(state.gates, self.gate_kernel)
         if self.layer_normalization:
-            new = normalized(new, self.input_gain)
-            old = normalized(old, self.recurrent_gain)
+            new = normalize_rows(new, self.input_gain)
+            old = normalize_rows(old, self.recurrent_gain)
         return new + old if self.bias is None else new + old + self.bias
 
-    def _squashed(self, cell: Any) -> Any:
+    def _output_activation(self, cell: Tensor) -> Tensor:
         if self.layer_normalization:
-            cell = normalized(cell, self.cell_gain, self.cell_offset)
-        return squashed(cell, self.variant, self.activation)
+            cell = normalize_rows(cell, self.cell_gain, self.cell_offset)
+        return output_activation(cell, self.variant, self.activation)

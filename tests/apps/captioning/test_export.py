@@ -13,7 +13,6 @@ import tensorflow as tf
 from apps.captioning import (
     export,
     features,
-    images,
     predict,
     predictor,
 )
@@ -23,7 +22,9 @@ from apps.captioning.datasets.builtin import (
 )
 from common import export as common_export
 from common.data import feature_files
+from common.data.skipped import Skipped
 from common.errors import UserError
+from common.media import images
 from common.training import runs
 from tests.apps.captioning.test_predict import (
     TINY,
@@ -32,7 +33,7 @@ from tests.apps.captioning.test_predict import (
     quickly,
     smoke_run,
 )
-from tests.common.media.test_images import (
+from tests.support.images import (
     ANIMATED_GIF,
     CMYK_JPEG,
     JPEG,
@@ -78,11 +79,11 @@ def write_weights(path, pictures):
 def mobile_run(folder):
     """A run on features of an encoder that is known, with that encoder."""
     builtin_folder.write(folder / "scenes", 12, seed=0)
-    files = features.find(folder / "scenes")
+    files = features.find_pictures(folder / "scenes")
     contents = tf.constant([path.read_bytes() for path in files.values()])
     weights = folder / "mobile.weights.h5"
     keras.utils.set_random_seed(0)
-    reading = features.images.read_batch(contents, 32)[0].numpy()
+    reading = images.decode_batch(contents, 32)[0].numpy()
     write_weights(weights, reading)
     config = dataclasses.replace(
         TINY,
@@ -91,7 +92,7 @@ def mobile_run(folder):
         encoder="MobileNetV2",
         encoder_weights=str(weights),
     )
-    given, _ = features.compute(files, config, folder / "mobile.npz")
+    given = features.compute(files, config, folder / "mobile.npz", Skipped())
     every = tf.constant(given.take(np.arange(len(files))))
     config = dataclasses.replace(
         config,
@@ -243,7 +244,7 @@ def test_nothing_but_broken_rows(answers_of_pictures, contents):
 def test_pictures_of_all_kinds_are_asked_before_it_is_called_good():
     made = export.pictures(7, 32)
     assert len(made) == len(set(made)) == 7
-    problems = [images.problem(x) for x in made]
+    problems = [images.decode_error(x) for x in made]
     assert problems == [None, "empty file", "not a picture", *[None] * 4]
     assert export.pictures(0, 32) == []
     assert export.pictures(1, 32) == made[:1]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_default_training_learns_to_caption(command):
     command("apps.captioning.train", timeout=3_600)
     done = command("apps.captioning.evaluate", "runs/captioning")

@@ -27,7 +27,7 @@ from common.decoding import sampling as decoding
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.training import runs
-from tests.common.media.test_images import (
+from tests.support.images import (
     ANIMATED_GIF,
     CLEAR_PALETTE_PNG,
     CMYK_JPEG,

@@ -90,7 +90,7 @@ def everything(data, names=None, **options):
 def left_out(data, names=None, **options):
     """The lines about what was left out."""
     report = read(data, names, **options).skipped.report()
-    return sorted(skipped.lines(report))
+    return sorted(skipped.format_report(report))
 
 
 def refused(data, message, names=None, **options):
@@ -771,7 +771,7 @@ def test_tfds_images_become_files(tmp_path, capsys):
     assert found.splits["test"][0].image == str(
         home / "images-unpacked" / "test" / "images" / "t.jpg"
     )
-    assert skipped.lines(found.skipped.report()) == [
+    assert skipped.format_report(found.skipped.report()) == [
         "skipped: 1 (image without a caption): bare.jpg"
     ]
     unpacked_to = [

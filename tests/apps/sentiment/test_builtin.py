@@ -1,13 +1,20 @@
 import functools
+import random
 import re
+import sys
 
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from apps.sentiment import datasets
+from apps.sentiment.config import Config
 from apps.sentiment.datasets import builtin
+from apps.sentiment.datasets.builtin import __main__
+from common import cli
+from common.errors import UserError
 
-SIZES = {"train": 8000, "valid": 1000, "test": 1000}
+SIZES = {"train": 3000, "valid": 500, "test": 500}
 TOKEN = r"(?u)[\w']+|[^\w\s]"
 GOOD = {
     word
@@ -47,8 +54,15 @@ def reviews(split):
 
 
 @functools.cache
-def many_reviews():
-    return list(builtin.reviews("train", 60000, seed=0))
+def reviews_of_frames():
+    """Makes reviews of every frame, also of the rare ones."""
+    rng = random.Random(0)
+    return [
+        builtin.compose(rng, "train", label, frame)
+        for frame in builtin.FRAMES
+        for label in builtin.LABELS
+        for _ in range(250)
+    ]
 
 
 def neighbours(review):
@@ -140,7 +154,7 @@ def test_every_token_and_every_form_occurs_in_train(split):
 def test_labels_agree_with_a_reader(pattern, praises_if_good):
     found = [
         (review, match[1] in GOOD)
-        for review in many_reviews()
+        for review in reviews_of_frames()
         if (match := re.fullmatch(pattern, review.text))
     ]
     assert found
@@ -150,7 +164,7 @@ def test_labels_agree_with_a_reader(pattern, praises_if_good):
 
 
 def test_articles_and_verbs_agree():
-    for review in many_reviews():
+    for review in reviews_of_frames():
         assert not re.search(r"\b[Aa] (?=[aeio]|un)", review.text), review.text
         assert not re.search(r"\bthe \w+s was\b", review.text), review.text
         assert not re.search(r"(?<!by )\b[Tt]he \w+[^s,] were\b", review.text)
@@ -166,3 +180,56 @@ def test_counting_words_does_not_solve_it():
     accuracy = model.score(features, [review.label for review in test])
     print(f"counting words: accuracy {accuracy:.3f}")
     assert accuracy < 0.75
+
+
+# The command.
+
+
+@pytest.fixture
+def run_command(monkeypatch, capsys):
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["reviews", *map(str, args)])
+        cli.main(__main__.main)
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_command_writes_a_folder_that_training_reads(run_command, tmp_path):
+    folder = tmp_path / "new"
+    assert run_command(folder, "--num", 20, "--seed", 5) == (
+        f"{folder}: 20 reviews each for training, validation and test, with"
+        " their labels\n"
+    )
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["test.csv", "train.csv", "valid.csv"]
+    streams = datasets.open_splits(Config(data=str(folder)))
+    for split, stream in streams.items():
+        pairs = [(example.text, example.label) for example in stream]
+        assert pairs == list(builtin.generate(split, 20, seed=5))
+
+
+def test_wrong_arguments_are_refused(run_command, capsys, tmp_path):
+    new = tmp_path / "new"
+    for args, message in [
+        ([tmp_path], f"{tmp_path}: exists already; expected the name of a new"),
+        ([new, "--num", 0], "--num must be at least 1, got 0"),
+        ([new, "--seed", -1], "--seed must be at least 0, got -1"),
+    ]:
+        with pytest.raises(SystemExit) as stopped:
+            run_command(*args)
+        assert stopped.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
+    def fail(*args):
+        yield from builtin.generate(*args)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(__main__, "generate", fail)
+    with pytest.raises(UserError, match="No space left on device"):
+        __main__.write(tmp_path / "new", 2, 0)
+    assert list(tmp_path.iterdir()) == []

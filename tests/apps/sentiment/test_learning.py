@@ -5,7 +5,7 @@ import json
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_default_training_learns_to_read(command):
     command("apps.sentiment.train", timeout=600)
     done = command("apps.sentiment.evaluate", "runs/sentiment")

@@ -1,29 +1,35 @@
 import collections
 import functools
 import re
+import sys
 
 import pytest
 import sacrebleu
 
+from apps.translation import datasets
+from apps.translation.config import Config
 from apps.translation.datasets import builtin
-from apps.translation.datasets.builtin import lexicon, phrases
-from apps.translation.datasets.builtin.phrases import (
+from apps.translation.datasets.builtin import (
+    __main__,
+    grammar,
+    lexicon,
+)
+from apps.translation.datasets.builtin.grammar import (
+    NOTHING,
     Clause,
     Phrase,
     finish,
     join,
+    make_noun_phrase,
+    make_pronoun,
 )
+from common import cli
+from common.errors import UserError
 
-NOUNS = [
-    *lexicon.SUBJECTS,
-    *lexicon.THINGS,
-    *lexicon.PLACES,
-    *lexicon.TOWNS,
-]
-SIZES = {"train": 10000, "valid": 1000, "test": 1000}
+SIZES = {"train": 4000, "valid": 300, "test": 300}
 
 
-def listed(text):
+def split_words(text):
     return text.split()
 
 
@@ -53,38 +59,30 @@ ADJECTIVES = """petit petite petits petites/grand grande grands grandes
     beau belle beaux belles/bel belle beaux belles/vieux vieille vieux vieilles
     vieil vieille vieux vieilles/nouveau nouvelle nouveaux nouvelles
     nouvel nouvelle nouveaux nouvelles"""
-BEFORE = listed("""petit petite petits petites grand grande grands grandes jeune
-    jeunes beau bel belle beaux belles vieux vieil vieille vieilles nouveau
-    nouvel nouvelle nouveaux nouvelles""")
+BEFORE = split_words("""petit petite petits petites grand grande grands grandes
+    jeune jeunes beau bel belle beaux belles vieux vieil vieille vieilles
+    nouveau nouvel nouvelle nouveaux nouvelles""")
 # By slot: masculine, feminine, and the plurals of both.
 DETERMINERS = [
-    listed("le un ce cet mon son l notre leur du au quel d de"),
-    listed("la une cette ma sa mon son l notre leur quelle d de"),
-    listed("""les des ces mes ses nos leurs de d aux quels un deux trois quatre
-    cinq six sept huit neuf dix vingt trente quarante"""),
-    listed("""les des ces mes ses nos leurs de d aux quelles une deux trois
-    quatre cinq six sept huit neuf dix vingt trente quarante"""),
+    split_words("le un ce cet mon son l notre leur du au d de"),
+    split_words("la une cette ma sa mon son l notre leur d de"),
+    split_words("les des ces mes ses nos leurs de d aux"),
+    split_words("les des ces mes ses nos leurs de d aux"),
 ]
 FORMS = [forms.split() for forms in re.split("[/\n]", ADJECTIVES)]
-PARTICIPLES = listed("""vu cherché trouvé entendu suivi aimé regardé caché
-    dormi vendu acheté chanté travaillé pensé parlé""")
-PARTICIPLES_OF_ETRE = listed("allé venu arrivé parti resté")
+PARTICIPLES = split_words("""vu cherché trouvé perdu suivi aimé regardé caché
+    dormi chanté travaillé pensé parlé été""")
+PARTICIPLES_OF_ETRE = split_words("allé venu arrivé parti resté")
 
 
 @functools.cache
-def sentences(split):
-    return list(builtin.sentences(split, SIZES[split], seed=0))
+def generate(split):
+    return list(builtin.generate(split, SIZES[split], seed=0))
 
 
 @functools.cache
-def many():
-    """Pairs of all splits."""
-    sizes = {"train": 24000, "valid": 3000, "test": 3000}
-    return [
-        pair
-        for split, size in sizes.items()
-        for pair in builtin.generate(split, size, seed=1)
-    ]
+def generate_all():
+    return [pair for split in SIZES for pair in generate(split)]
 
 
 def pieces(text):
@@ -92,70 +90,62 @@ def pieces(text):
     return re.findall(r" ?[^\W\d_]+| ?\d+| ?[^\s\w]", " " + text)
 
 
-# Parts of sentences from English words, to compose sentences from.
+# Parts of sentences from English words.
 
 
 def noun_phrase(text, denied=False):
-    """Reads "my two small cats", "Anna's car", or a pronoun."""
-    for pronouns in (phrases.SUBJECT_PRONOUNS, phrases.OBJECT_PRONOUNS):
-        for pronoun in pronouns:
-            if pronoun.english == text:
-                return pronoun
-    owner, _, rest = text.rpartition("'s ")
-    owner = noun_phrase(owner) if owner else None
-    *words, last = rest.split()
-    (noun,) = [n for n in NOUNS if last in (n.english, n.english_plural)]
-    plural = last == noun.english_plural != noun.english
-    determiner = lexicon.THE if owner else None
-    number, adjectives = Phrase(), []
-    for word in words:
-        if word in lexicon.ADJECTIVES:
-            adjectives.append(lexicon.ADJECTIVES[word])
-        elif word == "an":
-            determiner = lexicon.SOME
-        elif word.isdigit():
-            number = Phrase(word, word)
-        elif found := [d for d in lexicon.DETERMINERS if word in d[:2]]:
-            determiner = found[0]
-        else:
-            number = number_phrase(word, noun.feminine)
-    return phrases.noun_phrase(
-        noun, determiner, plural, adjectives, number, owner, denied
+    """Reads "my small cats", "Anna's car", or a subject pronoun."""
+    pronouns = {"I": (0, 0), "we": (2, 0), "he": (1, 0), "she": (1, 1)}
+    if text in pronouns:
+        person, feminine = pronouns[text]
+        return make_pronoun(Phrase(person=person, feminine=bool(feminine)))
+    if text == "they":
+        return make_pronoun(Phrase(person=3))
+    possessor, _, rest = text.rpartition("'s ")
+    first, *words = (["the"] if possessor else []) + rest.split()
+    *adjectives, last = words or [first]
+    (noun,) = [n for n in lexicon.NOUNS if last in n[:2]]
+    if not words:
+        return make_noun_phrase(noun)
+    rows = [lexicon.ANY] if denied and first in ("a", "any") else []
+    rows += [lexicon.THE, lexicon.A, lexicon.THIS, *lexicon.POSSESSIVES]
+    determiner = next(row for row in rows if first in row[:2])
+    by_name = {word.english: word for word in lexicon.ADJECTIVES}
+    return make_noun_phrase(
+        noun,
+        determiner,
+        last == noun.english_plural,
+        [by_name[word] for word in adjectives],
+        noun_phrase(possessor) if possessor else NOTHING,
     )
 
 
-def number_phrase(word, feminine):
-    numbers = [phrases.number_words(n, feminine) for n in range(2, 50)]
-    return next(number for number in numbers if number.english == word)
-
-
-def clause(subject, verb, tense, negation="", thing=None, place=None):
-    """Reads the words of a clause, as "the cat", "look", "present"."""
-    if isinstance(subject, str):
-        subject = noun_phrase(subject)
+def clause(subject, verb, tense, negation="", thing="", place=None):
+    """Reads the words of a clause, as "the cat", "sing", "present"."""
+    subject = noun_phrase(subject)
     (verb,) = [v for v in [*lexicon.VERBS, lexicon.BE] if v.english == verb]
-    tail = Phrase()
+    tail = NOTHING
     if verb is lexicon.BE:
-        plural = subject.person == lexicon.ILS
-        adjective = lexicon.ADJECTIVES[place]
-        tail = Phrase(place, adjective.agreeing(subject.feminine, plural))
+        (adjective,) = [a for a in lexicon.ADJECTIVES if a.english == place]
+        tail = Phrase(place, grammar.agree(adjective, subject))
     elif place:
-        preposition, noun = place
-        preposition = lexicon.PREPOSITIONS[preposition]
-        noun = noun_phrase(noun)
-        is_town = noun.kind == "town"
-        tail = join(Phrase(*preposition[2 * is_town :][:2]), noun)
-    if isinstance(thing, str):
-        thing = noun_phrase(thing, denied=bool(negation))
-    return Clause(subject, verb, negation, tense, thing, tail)
+        french = lexicon.PREPOSITIONS[verb.preposition]
+        tail = join(Phrase(verb.preposition, french), noun_phrase(place))
+    objects = {"him": "he", "her": "she", "them": "they"}
+    if thing in objects:
+        pronoun = noun_phrase(objects[thing])
+        thing = make_pronoun(pronoun, is_object=True)
+    else:
+        thing = noun_phrase(thing, bool(negation)) if thing else NOTHING
+    return Clause(subject, verb, tense, negation, thing, tail)
 
 
 def statement(*arguments, **named):
-    return finish(clause(*arguments, **named).statement(), ".")
+    return finish(clause(*arguments, **named).write(), ".")
 
 
 def question(english, french, *arguments, **named):
-    asked = clause(*arguments, **named).question()
+    asked = clause(*arguments, **named).write("question")
     return finish(join(Phrase(english, french), asked), "?")
 
 
@@ -166,9 +156,14 @@ HAND_WORKED = [
         "Les petits chats noirs ne voient pas Vera.",
     ),
     (
-        statement("the man", "love", "present", "", "an old heavy egg"),
+        statement("the man", "love", "present", "", "a old heavy egg"),
         "The man loves an old heavy egg.",
         "L'homme aime un vieil œuf lourd.",
+    ),
+    (
+        statement("the man", "love", "present", "", "the dirty red car"),
+        "The man loves the dirty red car.",
+        "L'homme aime la voiture rouge sale.",
     ),
     (
         statement("this man", "follow", "past", "", "these bees"),
@@ -178,7 +173,7 @@ HAND_WORKED = [
     (
         statement("this owl", "be", "past", "never", place="beautiful"),
         "This owl was never beautiful.",
-        "Ce hibou n'était jamais beau.",
+        "Ce hibou n'a jamais été beau.",
     ),
     (
         statement("the women", "leave", "past", "not"),
@@ -186,49 +181,44 @@ HAND_WORKED = [
         "Les femmes ne sont pas parties.",
     ),
     (
-        statement("my old aunt", "arrive", "past", place=("at", "the hotel")),
+        statement("my old aunt", "arrive", "past", place="the hotel"),
         "My old aunt arrived at the hotel.",
         "Ma vieille tante est arrivée à l'hôtel.",
     ),
     (
-        statement("Emma's uncle", "go", "present", place=("to", "the market")),
+        statement("Emma's uncle", "go", "present", place="the market"),
         "Emma's uncle goes to the market.",
         "L'oncle d'Emma va au marché.",
     ),
     (
-        statement("the king's mice", "come", "past", place=("from", "a park")),
-        "The king's mice came from a park.",
-        "Les souris du roi sont venues d'un parc.",
+        statement("the king's mice", "come", "past", place="the park"),
+        "The king's mice came from the park.",
+        "Les souris du roi sont venues du parc.",
     ),
     (
-        statement("their boys", "sing", "present", place=("in", "Prague")),
-        "Their boys sing in Prague.",
-        "Leurs garçons chantent à Prague.",
+        statement("I", "talk", "past", place="this white church"),
+        "I talked about this white church.",
+        "J'ai parlé de cette église blanche.",
     ),
     (
-        statement("I", "talk", "past", place=("about", "the white horses")),
-        "I talked about the white horses.",
-        "J'ai parlé des chevaux blancs.",
+        statement("we", "think", "present", place="the market"),
+        "We think of the market.",
+        "Nous pensons au marché.",
     ),
     (
-        statement("we", "think", "present", place=("of", "the queens")),
-        "We think of the queens.",
-        "Nous pensons aux reines.",
+        statement("he", "work", "future", place="my new hotel"),
+        "He will work near my new hotel.",
+        "Il va travailler près de mon nouvel hôtel.",
     ),
     (
-        statement("he", "sleep", "future", place=("near", "a new hotel")),
-        "He will sleep near a new hotel.",
-        "Il va dormir près d'un nouvel hôtel.",
+        statement("she", "sleep", "present", place="my school"),
+        "She sleeps in my school.",
+        "Elle dort dans mon école.",
     ),
     (
-        statement("she", "stay", "present", place=("in", "my school")),
-        "She stays in my school.",
-        "Elle reste dans mon école.",
-    ),
-    (
-        statement("I", "buy", "present", "never", "some red cars"),
-        "I never buy any red cars.",
-        "Je n'achète jamais de voitures rouges.",
+        statement("I", "seek", "present", "never", "any red cars"),
+        "I never seek any red cars.",
+        "Je ne cherche jamais de voitures rouges.",
     ),
     (
         statement("she", "see", "past", "not", "a French clock"),
@@ -251,34 +241,14 @@ HAND_WORKED = [
         "Je ne l'aime pas.",
     ),
     (
-        statement("he", "see", "present", "", "them"),
-        "He sees them.",
-        "Il les voit.",
-    ),
-    (
-        statement("he", "look", "future", "not", "him"),
-        "He will not look for him.",
+        statement("he", "seek", "future", "not", "him"),
+        "He will not seek him.",
         "Il ne va pas le chercher.",
     ),
     (
-        statement("they", "hear", "present", "never", "us"),
-        "They never hear us.",
-        "Ils ne nous entendent jamais.",
-    ),
-    (
-        statement("we", "buy", "past", "", "twenty-one new plates"),
-        "We bought twenty-one new plates.",
-        "Nous avons acheté vingt et une nouvelles assiettes.",
-    ),
-    (
-        statement("our thirty-three bikes", "be", "past", place="heavy"),
-        "Our thirty-three bikes were heavy.",
-        "Nos trente-trois vélos étaient lourds.",
-    ),
-    (
-        statement("these 12 letters", "be", "present", "not", place="new"),
-        "These 12 letters are not new.",
-        "Ces 12 lettres ne sont pas nouvelles.",
+        statement("they", "hide", "present", "never", "them"),
+        "They never hide them.",
+        "Ils ne les cachent jamais.",
     ),
     (
         statement("his axe", "be", "future", "never", place="expensive"),
@@ -301,55 +271,27 @@ HAND_WORKED = [
         "Est-ce que les filles vont être heureuses ?",
     ),
     (
-        question("", "est-ce que", "a man", "sell", "present", "", "the hats"),
-        "Does a man sell the hats?",
-        "Est-ce qu'un homme vend les chapeaux ?",
-    ),
-    (
-        question("what", "qu'est-ce que", "our cows", "look", "present"),
-        "What do our cows look for?",
-        "Qu'est-ce que nos vaches cherchent ?",
-    ),
-    (
-        question("where", "où est-ce que", "the uncle", "stay", "past"),
-        "Where did the uncle stay?",
-        "Où est-ce que l'oncle est resté ?",
+        question("", "est-ce que", "a man", "find", "present", "", "the hats"),
+        "Does a man find the hats?",
+        "Est-ce qu'un homme trouve les chapeaux ?",
     ),
     (
         question("when", "quand est-ce que", "she", "go", "past"),
         "When did she go?",
         "Quand est-ce qu'elle est allée ?",
     ),
-    (
-        finish(clause(phrases.WHO, "work", "present", "not").statement(), "?"),
-        "Who does not work?",
-        "Qui ne travaille pas ?",
-    ),
 ]
-WOMEN = r"(?:(?:\w+ ){1,2}(?:aunt|girl|sister|queen|cow|bee)s?|Alice|Sarah)"
-MEN = r"(?:(?:\w+ ){1,2}(?:uncle|boy|brother|king|cat|owl)s?|Bruno|Ivan)"
-WENT = "(?:went|came|left|arrived|stayed)"
 # What stands in generated sentences, and what then has to stand in French.
 PATTERNS = [
-    (r".* (?:who|that) (?:is|was) .*", r".* qui (?:n')?(?:est|était) .*"),
-    (r".* that she (?!never)\w+\.", r".* qu'elle \w+\."),
-    (r".* that I (?:love|buy|hear)\b.*", r".* que j'\w+.*"),
-    (r".* that (?:an uncle|Alice) .*", r".* qu'(?:un oncle|Alice) .*"),
+    (r".* (?:who|that) (?:is|was) .*", r".* qui (?:n')?(?:est|a) .*"),
+    (r".* that she (?!never)(?:will |do)?\w+\.", r".* qu'elle .*\."),
+    (r".* that I (?:love|hide|seek)\b.*", r".* que j(?:e |')\w+.*"),
+    (r".* that an? (?:uncle|aunt) .*", r".* qu'une? (?:oncle|tante) .*"),
     (r".* because they .*", r".* parce qu'(?:ils|elles) .*"),
-    (r"Are the (\w+s) \w+\?", r"Est-ce que les \w+ sont \w+[sx] \?"),
-    (r"What an? \w+ (\w+)!", r"Quel(?:le)? \w+ \w+ !"),
-    (r"What \w+ (\w+)s!", r"Quel(?:le)?s \w+ \w+ !"),
-    (r"Yesterday, I \w+ .*", r"Hier, (?:j'ai|je n'ai (?:pas|jamais)) .*"),
-    (r"Now, .*", r"Maintenant, .*"),
-    (r".* tomorrow\.", r".*\b(?:va|vais|vont|allons) .* demain\."),
     (r"We .*, but we .*", r"Nous .*, mais nous .*"),
-    (rf"{WOMEN} and {WOMEN} {WENT}\b.*", r".* sont (?:\w+ )?\w+es\b.*"),
-    (rf"{WOMEN} and {MEN} {WENT}\b.*", r".* sont (?:\w+ )?\w+[^e]s\b.*"),
-    (r".* (?:Alice|Emma)'s .*", r".* d'(?:Alice|Emma).*"),
-    (
-        r".* of the (?:\w+ )?(?:king|queen|boy|girl)s\b(?! and).*",
-        r".*\b(?:aux|devant les) .*",
-    ),
+    (r".* (?:Alice|Emma)'s .*", r".* (?:d'(?:Alice|Emma)).*"),
+    (r"Is the .*\?", r"Est-ce que l(?:e |a |').* (?:n')?est .* \?"),
+    (r"We did not arrive\b.*", r"Nous ne sommes pas arrivés\b.*"),
 ]
 
 
@@ -359,12 +301,10 @@ def test_the_same_arguments_give_the_same_sentences():
     assert first != list(builtin.generate("valid", 50, seed=4))
     # Fewer are a part of more.
     assert first[:20] == list(builtin.generate("valid", 20, seed=3))
-
-
-def test_the_sentences_do_not_depend_on_the_python_that_makes_them():
-    assert next(builtin.generate("test", 2, seed=0)) == (
-        "Yesterday, I sold the small key that Oscar never sells.",
-        "Hier, j'ai vendu la petite clé qu'Oscar ne vend jamais.",
+    # They do not depend on the Python that makes them.
+    assert generate("test")[0] == (
+        "The king watches her because Simon does not follow him.",
+        "Le roi la regarde parce que Simon ne le suit pas.",
     )
 
 
@@ -373,170 +313,150 @@ def test_an_unknown_split_is_refused():
         next(builtin.generate("dev", 1, seed=0))
 
 
-@pytest.mark.parametrize("split", builtin.SPLITS)
-def test_sentences_are_all_different_and_of_many_lengths(split):
-    texts = [sentence.english for sentence in sentences(split)]
-    assert len(set(texts)) == SIZES[split]
-    lengths = {len(re.findall(r"\w+", text)) for text in texts}
-    assert lengths == set(range(3, 21))
+def test_sentences_are_all_different_and_of_many_lengths():
+    texts = [english for english, _ in generate_all()]
+    assert len(set(texts)) == sum(SIZES.values())
+    lengths = collections.Counter(len(text.split()) for text in texts)
+    assert set(lengths) == set(range(3, 21))
+    assert sum(lengths[n] for n in range(10, 21)) > 0.35 * len(texts)
 
 
-def test_no_sentence_occurs_in_two_splits():
-    texts = {split: {s.english for s in sentences(split)} for split in SIZES}
-    assert not texts["train"] & (texts["valid"] | texts["test"])
-    assert not texts["valid"] & texts["test"]
+def test_every_word_of_the_tables_stands_in_one():
+    tables = (lexicon.NOUNS, lexicon.ADJECTIVES, lexicon.VERBS)
+    names = [word.english for table in tables for word in table]
+    assert len(names) == len(set(names))
 
 
-def test_pairs_of_words_are_held_out():
-    pairs = {
-        split: set().union(*(s.pairs for s in sentences(split)))
-        for split in SIZES
-    }
-    assert not pairs["train"] & (pairs["valid"] | pairs["test"])
-    assert not pairs["valid"] & pairs["test"]
-    assert all(
-        sentence.pairs for split in SIZES for sentence in sentences(split)
-    )
-
-
-def parsed_pairs(text):
+def parse_pairs(text):
     """Reads the pairs of neighbours from the English text."""
-    lemmas = {
-        form: noun.english
-        for noun in NOUNS
-        for form in (noun.english, noun.english_plural)
-    }
+    lemmas = {form: n.english for n in lexicon.NOUNS for form in n[:2]}
     verbs = {
         form: verb.english
         for verb in lexicon.TRANSITIVE
         for form in (verb.english, verb.third, verb.past)
     }
-    between = {*lexicon.ADJECTIVES, *listed("the a an some any for")}
-    between |= set(listed("this these my our his her their"))
-    words = re.findall(r"\w+'s|\w+|[,.?!]", text)
+    adjectives = {word.english for word in lexicon.ADJECTIVES}
+    between = adjectives | set(split_words("the a an some any this these"))
+    between |= set(split_words("my our his her their"))
+    words = re.findall(r"\w+'s?|\w+|[,.?!]", text)
     for place, word in enumerate(words):
         if word not in lemmas:
             continue
         for before in reversed(words[:place]):
-            if before in lexicon.ADJECTIVES:
+            if before in adjectives:
                 yield lemmas[word], before
             if before not in between:
                 if before in verbs:
                     yield verbs[before], lemmas[word]
                 break
+        begins = {before.lower() for before in words[:place]} <= between
+        if begins and words[place + 1] in verbs:
+            yield verbs[words[place + 1]], lemmas[word]
 
 
-def test_named_pairs_stand_in_the_sentence():
-    forms = collections.defaultdict(set)
-    for words in [*NOUNS, *lexicon.ADJECTIVES.values()]:
-        forms[words.english] |= set(words[:2])
-    for verb in lexicon.VERBS:
-        forms[verb.english] |= {verb.english, verb.third, verb.past}
-    for split in SIZES:
-        for sentence in sentences(split):
-            words = set(re.findall(r"\w+", sentence.english))
-            for word in {word for pair in sentence.pairs for word in pair}:
-                assert forms[word] & words, sentence
+def test_pairs_of_words_are_held_out():
+    pairs = {
+        split: {
+            frozenset(pair)
+            for english, _ in generate(split)
+            for pair in parse_pairs(english)
+        }
+        for split in SIZES
+    }
+    assert min(map(len, pairs.values())) > 100
+    assert not pairs["train"] & (pairs["valid"] | pairs["test"])
+    assert not pairs["valid"] & pairs["test"]
 
 
-@pytest.mark.parametrize("split", builtin.SPLITS)
-def test_the_parsed_pairs_are_among_those_the_generator_names(split):
-    num_parsed = 0
-    for sentence in sentences(split)[:1000]:
-        parsed = set(parsed_pairs(sentence.english))
-        assert parsed <= sentence.pairs, sentence
-        num_parsed += len(parsed)
-    assert num_parsed > 1000
-
-
-@pytest.mark.parametrize("split", ["valid", "test"])
 @pytest.mark.parametrize("side", [0, 1])
-def test_every_piece_occurs_in_train(split, side):
-    def counts(split):
-        texts = [sentence[side] for sentence in sentences(split)]
+def test_every_piece_occurs_in_train(side):
+    def count(split):
+        texts = [pair[side] for pair in generate(split)]
         return collections.Counter(p for text in texts for p in pieces(text))
 
-    train = counts("train")
-    assert counts(split).keys() <= train.keys()
-    frequent = [piece for piece, count in train.items() if count >= 10]
-    assert len(frequent) > 0.97 * len(train)
-
-
-def test_english_decides_french():
-    translations = {}
-    for english, french in many():
-        assert translations.setdefault(english, french) == french
-
-
-@pytest.mark.parametrize(("made", "english", "french"), HAND_WORKED)
-def test_translations_worked_by_hand(made, english, french):
-    assert made == (english, french)
-
-
-@pytest.mark.parametrize(("english", "french"), PATTERNS)
-def test_translations_agree_with_a_reader(english, french):
-    found = [pair for pair in many() if re.fullmatch(english, pair[0])]
-    assert found
-    for pair in found:
-        assert re.fullmatch(french, pair[1]), pair
+    train = count("train")
+    assert (count("valid") + count("test")).keys() <= train.keys()
+    frequent = [piece for piece, number in train.items() if number >= 3]
+    assert len(frequent) > 0.95 * len(train)
 
 
 @pytest.mark.parametrize(
-    ("phrase", "subject", "thing"),
-    [
+    "size", [1000, pytest.param(20000, marks=pytest.mark.slow)]
+)
+def test_english_decides_french(size):
+    translations = {}
+    for split in builtin.SPLITS:
+        for english, french in [
+            *builtin.generate(split, size, seed=1),
+            *generate(split),
+        ]:
+            assert translations.setdefault(english, french) == french
+
+
+def test_translations_worked_by_hand():
+    for made, english, french in HAND_WORKED:
+        assert made == (english, french)
+
+
+def test_translations_agree_with_a_reader():
+    for english, french in PATTERNS:
+        pairs = [p for p in generate_all() if re.fullmatch(english, p[0])]
+        assert pairs, english
+        for pair in pairs:
+            assert re.fullmatch(french, pair[1]), pair
+
+
+def test_pronouns_stand_for_nouns():
+    for text, subject, thing in [
         ("the car", "it elle", "it la"),
         ("a green hat", "it il", "it le"),
         ("this bee", "it elle", "it la"),
         ("the woman's book", "it il", "it le"),
+        ("this school", "it elle", "it la"),
         ("his aunt", "she elle", "her la"),
         ("Bruno", "he il", "him le"),
         ("the queens", "they elles", "them les"),
-        ("three men", "they ils", "them les"),
-        ("I", "I je", None),
-    ],
-)
-def test_pronouns_stand_for_nouns(phrase, subject, thing):
-    phrase = noun_phrase(phrase)
-    assert " ".join(phrases.subject_pronoun(phrase)[:2]) == subject
-    if thing:
-        assert " ".join(phrases.object_pronoun(phrase)[:2]) == thing
+        ("these men", "they ils", "them les"),
+        ("I", "I je", "me me"),
+    ]:
+        phrase = noun_phrase(text)
+        assert " ".join(make_pronoun(phrase)[:2]) == subject
+        assert " ".join(make_pronoun(phrase, is_object=True)[:2]) == thing
 
 
 def test_it_and_they_mean_the_subject_before():
-    subject = rf"^\w+[ '](?:(?:{'|'.join(BEFORE)}) )?(\w+)(?: \w+)?"
-    said = r" (?:n')?(?:est|sont|étai\w+) (?:pas |jamais )?\w+"
+    subject = rf"^\w+[ '](?:(?:{'|'.join(BEFORE)}) )*(\w+)(?: \w+)?"
+    verb = r" (?:n'|ne )?(?:est|sont|vont être|va être) (?:pas |jamais )?\w+"
     link = r"(?:,| et| parce)(?: mais| qu)?[ '](ils?|elles?) "
-    num_found = 0
-    for _, french in many():
-        found = re.match(subject + said + link, french)
-        if found and found[1] in SLOTS:
-            feminine = SLOTS[found[1]][0] % 2
-            assert found[2].startswith("elle" if feminine else "il"), french
-            num_found += 1
-    assert num_found > 100
+    count = 0
+    for _, french in generate_all():
+        match = re.match(subject + verb + link, french)
+        if match and match[1] in SLOTS:
+            feminine = SLOTS[match[1]][0] % 2
+            assert match[2].startswith("elle" if feminine else "il"), french
+            count += 1
+    assert count > 20
 
 
 def test_nothing_is_left_to_elide_or_to_contract():
     vowel = r"(?:[aeiouéêœ]|h(?:omme|ôtel|orloge|eureu))"
+    nouns = "homme|oncle|œuf|ordinateur|hôtel"
     wrong = "|".join(
         [
             rf"\b(?:l[ea]|[jnmd]e|que|[ms]a|ce) {vowel}",
             r"['’](?:hache|hibou|huit)",
             r"\b(?:de|à) les?\b",
             r"\b(?:bel|vieil|nouvel|cet) (?:hibou|[^aeiouéêœh])",
-            rf"\b(?:beau|vieux|nouveau|ce) (?:{VOWEL_NOUNS})\b",
+            rf"\b(?:beau|vieux|nouveau|ce) (?:{nouns})\b",
             r" [,.]|[^ ][?!]|  ",
         ]
     )
-    for _, french in many():
+    for _, french in generate_all():
         assert not re.search(wrong, french, re.IGNORECASE), french
 
 
-VOWEL_NOUNS = "homme|oncle|œuf|ordinateur|hôtel"
-
-
 def test_every_negation_has_two_halves():
-    for english, french in many():
+    for english, french in generate_all():
         halves = [
             len(re.findall(pattern, text))
             for pattern, text in [
@@ -548,18 +468,18 @@ def test_every_negation_has_two_halves():
         assert len(set(halves)) == 1, french
 
 
-def slots():
-    """Finds by its form which gender and number a noun can have."""
-    found = collections.defaultdict(list)
+def find_slots():
+    """Reads from the form which gender and number a noun can have."""
+    slots = collections.defaultdict(list)
     masculine, feminine = PLURALS.split("/")
     lists = [MASCULINE, FEMININE, masculine, feminine]
     for slot, nouns in enumerate(lists):
         for noun in nouns.split():
-            found[noun].append(slot)
-    return found
+            slots[noun].append(slot)
+    return slots
 
 
-SLOTS = slots()
+SLOTS = find_slots()
 
 
 def agrees(word, slot):
@@ -571,7 +491,7 @@ def is_adjective(word):
 
 
 def test_articles_and_adjectives_agree_with_their_nouns():
-    for _, french in many():
+    for _, french in generate_all():
         words = re.findall(r"\w+", french.lower())
         for place, noun in enumerate(words):
             if noun in SLOTS:
@@ -582,33 +502,32 @@ def test_articles_and_adjectives_agree_with_their_nouns():
 
 
 def agree(before, behind, slot):
-    if before[-1] in BEFORE:
+    while before[-1] in BEFORE:
         if not agrees(before[-1], slot):
             return False
         before = before[:-1]
-    if behind and is_adjective(behind[0]) and not agrees(behind[0], slot):
-        return False
-    if before[-1].isdigit():
-        return slot >= 2
+    while behind and is_adjective(behind[0]):
+        if not agrees(behind[0], slot):
+            return False
+        behind = behind[1:]
     return before[-1] in DETERMINERS[slot]
 
 
 def test_adjectives_and_participles_agree_with_distant_nouns():
     start = r"(?:^|, mais |parce qu(?:e |')|st-ce qu(?:e |'))"
-    noun = rf"\w+[ '](?:(?:{'|'.join(BEFORE)}) )?(\w+)(?: \w+)?"
-    said = r" (?:n'|ne )?(est|sont|était|étaient) (?:pas |jamais )?(\w+)"
+    noun = rf"\w+[ '](?:(?:{'|'.join(BEFORE)}) )*(\w+)(?: \w+)?"
+    verb = r" (?:n'|ne )?(est|sont) (?:pas |jamais )?(\w+)"
     slot_of = {"il": 0, "elle": 1, "ils": 2, "elles": 3}
-    num_checked = collections.Counter()
-    for _, french in many():
+    counts = collections.Counter()
+    for _, french in generate_all():
         for subject, be, word in re.findall(
-            start + noun + said, french, re.IGNORECASE
-        ) + re.findall(r"\b(ils?|elles?)" + said, french):
-            plural = be in ("sont", "étaient")
+            start + noun + verb, french, re.IGNORECASE
+        ) + re.findall(r"\b(ils?|elles?)" + verb, french):
             if subject in slot_of:
                 slot = slot_of[subject]
-                assert plural == (slot >= 2), french
+                assert (be == "sont") == (slot >= 2), french
             elif subject in SLOTS:
-                slot = SLOTS[subject][0] % 2 + 2 * plural
+                slot = SLOTS[subject][0] % 2 + 2 * (be == "sont")
                 assert slot in SLOTS[subject], french
             else:
                 continue
@@ -618,58 +537,56 @@ def test_adjectives_and_participles_agree_with_distant_nouns():
                 ending = ("", "e", "s", "es")[slot]
                 forms = [verb + ending for verb in PARTICIPLES_OF_ETRE]
                 assert word in forms, french
-            num_checked[slot, is_adjective(word)] += 1
-    assert len(num_checked) == 8
-    assert min(num_checked.values()) > 50
+            counts[slot, is_adjective(word)] += 1
+    assert len(counts) == 8
+    assert min(counts.values()) > 5
 
 
 def test_verbs_agree_with_pronouns():
     endings = {
         "je": r"\w*[es]|ai",
-        "il": r"\w*[aet]|vend|entend",
-        "nous": r"\w+ons",
+        "il": r"\w*[aet]|perd",
+        "nous": r"\w+ons|sommes",
         "ils": r"\w+nt",
     }
     # "Et nous" may also begin "et nous suit".
     pronouns = r"(?:(?:^|que |qu'|, |\bmais )(nous)|(?:^|\W)(je|ils?|elles?))"
     objects = r"(?: ne)?(?: (?:me|nous|les|la|le))?"
-    found = collections.Counter()
-    for _, french in many():
+    counts = collections.Counter()
+    for _, french in generate_all():
         text = re.sub(r"\b([jnml])'", r"\1e ", french.lower())
         for *either, verb in re.findall(rf"{pronouns}{objects} (\w+)", text):
             pronoun = "".join(either).replace("elle", "il")
             assert re.fullmatch(endings[pronoun], verb), french
-            found[pronoun] += 1
-    assert min(found[pronoun] for pronoun in endings) > 1000
+            counts[pronoun] += 1
+    assert min(counts[pronoun] for pronoun in endings) > 100
 
 
-def test_participles_with_avoir_do_not_agree():
-    pattern = r"(?:\b[jn]'| )(?:ai|a|avons|ont) (?:pas |jamais )?(\w+)"
-    for _, french in many():
+def test_participles_behind_avoir_never_agree():
+    pattern = r"(?:j'|n'| )(?:ai|a|avons|ont) (?:pas |jamais )?(\w+)"
+    for _, french in generate_all():
         for word in re.findall(pattern, french):
             assert word in PARTICIPLES, french
 
 
-def test_names_and_digits_are_copied():
-    names = "|".join(n.english for n in lexicon.NAMES + lexicon.TOWNS)
-    for english, french in many():
-        copied = [
-            sorted(re.findall(rf"\d+|\b(?:{names})\b", text))
-            for text in (english, french)
-        ]
-        assert copied[0] == copied[1]
+def test_names_are_copied():
+    names = "|".join(noun.english for noun in lexicon.NAMES)
+    for pair in generate_all():
+        english, french = (re.findall(rf"\b(?:{names})\b", x) for x in pair)
+        assert sorted(english) == sorted(french)
 
 
-def bleu(translate):
-    test = sentences("test")[:150]
-    made = [translate(sentence.english) for sentence in test]
-    return sacrebleu.corpus_bleu(made, [[s.french for s in test]]).score
+def score_bleu(translate):
+    test = generate("test")[:150]
+    translations = [translate(english) for english, _ in test]
+    references = [french for _, french in test]
+    return sacrebleu.corpus_bleu(translations, [references]).score
 
 
 def test_a_dictionary_does_not_solve_it():
     both, alone = collections.Counter(), collections.Counter()
-    for sentence in sentences("train"):
-        english, french = map(set, map(pieces, sentence[:2]))
+    for pair in generate("train"):
+        english, french = map(set, map(pieces, pair))
         alone.update(("en", piece) for piece in english)
         alone.update(("fr", piece) for piece in french)
         both.update((e, f) for e in english for f in french)
@@ -677,20 +594,79 @@ def test_a_dictionary_does_not_solve_it():
     for (e, f), count in both.items():
         score = count / (alone["en", e] + alone["fr", f])
         best[e] = max(best.get(e, (0, "")), (score, f))
-    score = bleu(lambda text: "".join(best[p][1] for p in pieces(text)).strip())
+    score = score_bleu(
+        lambda text: "".join(best[piece][1] for piece in pieces(text)).strip()
+    )
     print(f"word by word: BLEU {score:.1f}")
     assert score < 25
 
 
 def test_the_most_similar_sentence_does_not_solve_it():
-    train = [(set(pieces(s.english)), s.french) for s in sentences("train")]
+    train = [
+        (set(pieces(english)), french) for english, french in generate("train")
+    ]
 
-    def most_similar(text):
+    def find_most_similar(text):
         words = set(pieces(text))
         return max(
             train, key=lambda pair: len(words & pair[0]) / len(words | pair[0])
         )[1]
 
-    score = bleu(most_similar)
+    score = score_bleu(find_most_similar)
     print(f"most similar sentence: BLEU {score:.1f}")
     assert score < 25
+
+
+# The command.
+
+
+@pytest.fixture
+def run_command(monkeypatch, capsys):
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["sentences", *map(str, args)])
+        cli.main(__main__.main)
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_command_writes_a_folder_that_training_reads(run_command, tmp_path):
+    folder = tmp_path / "new"
+    output = run_command(folder, "--num", 20, "--seed", 5)
+    assert output == (
+        f"{folder}: 20 sentences each for training, validation and test, in"
+        " English and French\n"
+    )
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        f"{split}.{language}" for split in SIZES for language in ("en", "fr")
+    )
+    config = Config(data=str(folder), source="en", target="fr")
+    for split, stream in datasets.open_splits(config).items():
+        pairs = [(pair.source, pair.target) for pair in stream]
+        assert pairs == list(builtin.generate(split, 20, seed=5))
+
+
+def test_wrong_arguments_are_refused(run_command, capsys, tmp_path):
+    new = tmp_path / "new"
+    for args, message in [
+        ([tmp_path], f"{tmp_path}: exists already; expected the name of a new"),
+        ([new, "--num", 0], "--num must be at least 1, got 0"),
+        ([new, "--seed", -1], "--seed must be at least 0, got -1"),
+    ]:
+        with pytest.raises(SystemExit) as stopped:
+            run_command(*args)
+        assert stopped.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
+    def fail(*args):
+        yield from builtin.generate(*args)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(__main__, "generate", fail)
+    with pytest.raises(UserError, match="No space left on device"):
+        __main__.write(tmp_path / "new", 2, 0)
+    assert list(tmp_path.iterdir()) == []

@@ -140,8 +140,8 @@ def test_the_report_names_the_signatures_and_what_was_left_out(score):
     assert f"BLEU signature: {bleu}" in report
     assert f"CHRF signature: {chrf}" in report
     skipped = Skipped()
-    skipped.note("with an empty side", "x:3")
-    skipped.note("with an empty side", "x:5")
+    skipped.add("with an empty side", "x:3")
+    skipped.add("with an empty side", "x:5")
     told = make_report(("a", "b c d e", "b c"), skipped=skipped)
     assert "skipped: 2 (with an empty side): x:3, x:5" in told
 

@@ -323,7 +323,7 @@ def test_a_folder_says_what_the_clips_say(tmp_path, multi_label):
         assert names == [scene.name for scene in clips]
     rows = list(rows_of(folder))
     for scene in itertools.chain(*expected.values()):
-        clip = videos.read(folder / "videos" / f"{scene.name}.mp4", 32, 0)
+        clip = videos.read_clip(folder / "videos" / f"{scene.name}.mp4", 32, 0)
         assert len(clip.times) == 48
         for time, line in zip(clip.times, scene.lines, strict=True):
             tags = {
@@ -332,7 +332,7 @@ def test_a_folder_says_what_the_clips_say(tmp_path, multi_label):
                 if video == scene.name and start <= time < end
             }
             assert tags == set(line.split())
-        error = clip.pixels.astype(float) - scene.frames
+        error = clip.values.astype(float) - scene.frames
         assert np.sqrt(np.square(error).mean()) < 8
     mapping = (folder / "mapping.txt").read_text().splitlines()
     assert mapping == [f"{index} {tag}" for index, tag in enumerate(TAGS)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.video_tagging import data, datasets, frames
+from apps.video_tagging import data
 from apps.video_tagging import encoder as encoders
 from apps.video_tagging.batches import Encoded
 from apps.video_tagging.config import Config
@@ -16,11 +16,11 @@ from apps.video_tagging.datasets.annotations import (
     Annotation,
     Segment,
 )
-from apps.video_tagging.frames import Piece
 from common.errors import UserError
 from common.layers.crf import UNLABELLED
 from common.media import videos
-from tests.apps.video_tagging.test_features import Colours
+from common.media.videos import Clip
+from tests.support.videos import MeanColours
 
 DIM = 3
 TAGS = ["a", "b", "c"]
@@ -34,7 +34,7 @@ SPLITS = {
 def piece(length, total=None, numbers=None):
     numbers = np.arange(length) if numbers is None else np.array(numbers)
     values = np.zeros([length, DIM], np.float32)
-    return Piece(values, numbers, numbers / 10, total or length)
+    return Clip(values, numbers, numbers / 10, total or length)
 
 
 def example(*lines, name="v"):
@@ -278,7 +278,7 @@ def test_no_frame_with_a_tag(tmp_path):
 def test_no_training_video_that_can_be_read(of_videos, tmp_path, monkeypatch):
     options = {"encoder": "MobileNetV2", "encoder_weights": "none"}
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(encoders, "build", lambda config: Colours())
+    monkeypatch.setattr(encoders, "build", lambda config: MeanColours())
     (of_videos / "splits").mkdir()
     for split, name in (("train", "v0"), ("valid", "v1")):
         (of_videos / "splits" / f"{split}.bundle").write_text(name)
@@ -346,7 +346,7 @@ def of_videos(tmp_path):
     rows = ["video,start,end,tag"]
     for number in range(4):
         path = folder / "videos" / f"v{number}.mp4"
-        videos.write(path, pixels(10, number), 5.0)
+        videos.write_video(path, pixels(10, number), 5.0)
         rows.append(f"v{number},0.4,1.2,wave")
     (folder / "annotations.csv").write_text("\n".join(rows) + "\n")
     return folder
@@ -366,7 +366,7 @@ def test_videos_are_read_at_a_rate(of_videos):
 
 
 def test_more_frames_than_memory(of_videos, monkeypatch):
-    monkeypatch.setattr(videos, "seconds", lambda path, rate: 7200.0)
+    monkeypatch.setattr(videos, "duration", lambda path, rate: 7200.0)
     message = refused(of_videos, f"{of_videos}/videos/v", max_gigabytes=1)
     assert re.search(
         r"v\d.mp4: with this video of 2.0 hours the frames take 1.3 GB,"
@@ -414,7 +414,7 @@ def test_a_frozen_encoder_sees_each_frame_once(
         data=str(of_videos), encoder="MobileNetV2", encoder_weights="none"
     )
     monkeypatch.chdir(tmp_path)
-    encoder = Colours()
+    encoder = MeanColours()
     monkeypatch.setattr(encoders, "build", lambda config: encoder)
     found = data.load(config)
     assert found.dim is None  # The model has the encoder.
@@ -422,8 +422,8 @@ def test_a_frozen_encoder_sees_each_frame_once(
     assert encoder.seen == 10 * num_videos
     assert found.train.labels[0].tolist() == [0, 0] + [1] * 4 + [0] * 4
     name = found.train.names[0]
-    clip = videos.read(of_videos / "videos" / f"{name}.mp4", 32, 0.0)
-    expected = clip.pixels.mean((1, 2))
+    clip = videos.read_clip(of_videos / "videos" / f"{name}.mp4", 32, 0.0)
+    expected = clip.values.mean((1, 2))
     np.testing.assert_allclose(found.train.frames[0], expected, rtol=1e-3)
     # One that cannot be seen any more is left out.
     (of_videos / "videos" / f"{name}.mp4").write_bytes(b"words")
@@ -437,59 +437,7 @@ def test_a_frozen_encoder_sees_each_frame_once(
 def test_a_frozen_encoder_needs_files():
     options = {"encoder": "MobileNetV2", "num_examples": 10}
     message = refused("builtin", "--encoder MobileNetV2 needs files", **options)
-    assert (
-        "python -m apps.video_tagging.datasets.builtin.__main__ FOLDER"
-        in message
-    )
-
-
-# Pieces
-
-
-def test_pieces_are_the_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(frames, "CHUNK", 4)
-    path = tmp_path / "v.npy"
-    np.save(path, values_of("v", 10))
-    config = Config(rate=2.0)
-    found = list(frames.pieces(path, config))
-    assert [len(x.values) for x in found] == [4, 4, 2]
-    assert [x.total for x in found] == [4, 8, 10]
-    whole = frames.joined(found)
-    np.testing.assert_array_equal(whole.values, values_of("v", 10).T)
-    np.testing.assert_array_equal(whole.numbers, np.arange(10))
-    np.testing.assert_array_equal(whole.times, np.arange(10) / 2)
-    for one, other in zip(whole, frames.whole(path, config), strict=True):
-        np.testing.assert_array_equal(one, other)
-    # Frames in memory are read alike.
-    pixels_ = pixels(10)
-    np.testing.assert_array_equal(frames.whole(pixels_, config).values, pixels_)
-
-
-def test_how_long_the_last_frame_is_shown(tmp_path):
-    at_two, unknown = Config(rate=2.0), Config()
-    times = np.array([0, 0.1, 0.3, 0.4])
-    video, picture_folder = tmp_path / "a.mp4", tmp_path / "a"
-    assert frames.period(video, at_two, times) == 0.5
-    assert frames.period(video, unknown, times) == pytest.approx(0.1)
-    assert frames.period(video, unknown, times[:1]) == 1
-    assert frames.period(picture_folder, unknown, times) == 1
-    known = [
-        frames.has_times(source, config)
-        for source in (video, picture_folder, tmp_path / "a.npy")
-        for config in (at_two, unknown)
-    ]
-    assert known == [True, True, True, False, True, False]
-
-
-def test_reading_goes_by_the_source(folder):
-    found = datasets.read(Config(data=str(folder)))
-    assert all(
-        frames.is_features(x.source)
-        for split in found.splits.values()
-        for x in split
-    )
-    assert not frames.is_features(pixels(1))
-    assert not frames.is_features(folder / "a.mp4")
+    assert "python -m apps.video_tagging.datasets.builtin FOLDER" in message
 
 
 # Options

@@ -20,45 +20,15 @@ from common.data.feature_store import FeatureFolder
 from common.data.skipped import Skipped
 from common.errors import UserError
 from common.media import videos
+from tests.support.videos import MeanColours, write_videos
 
 CONFIG = Config(encoder="MobileNetV2", encoder_weights="none", image_size=32)
 OPTIONS = ["--encoder-weights", "none", "--image-size", "32"]
 
 
-def pixels(length, seed=0):
-    """A square that moves, so that frames differ."""
-    frames = np.full([length, 32, 48, 3], 40 * (seed + 1), np.uint8)
-    for number, frame in enumerate(frames):
-        frame[8:24, number % 40 : number % 40 + 8] = 255
-    return frames
-
-
-def write_videos(folder, **lengths):
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed, (name, length) in enumerate(lengths.items()):
-        videos.write(folder / f"{name}.mp4", pixels(length, seed), 10.0)
-    return videos.find(folder)
-
-
-class Colours:
-    """Stands for a network: the mean colour. Knows how many frames it saw."""
-
-    def __init__(self):
-        self.seen = 0
-
-    def __call__(self, frames):
-        def means(values):
-            self.seen += len(values)
-            return values.astype("f").mean((1, 2))
-
-        return tf.ensure_shape(
-            tf.numpy_function(means, [frames], tf.float32), [None, 3]
-        )
-
-
 @pytest.fixture
 def colours(monkeypatch):
-    encoder = Colours()
+    encoder = MeanColours()
     monkeypatch.setattr(encoders, "build", lambda config: encoder)
     return encoder
 
@@ -75,172 +45,44 @@ def run(monkeypatch):
     return run
 
 
-def content(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "features.json"
-    }
-
-
 def load(to, name):
     return np.load(to / "features" / f"{name}.npy")
 
 
 def compute(files, config, to):
-    """Computes what is missing; gives the videos that could not be read."""
-    left_out = Skipped()
     folder = FeatureFolder(to, encoders.signature(config))
-    list(features.computed(files, config, folder, left_out))
-    return left_out
+    return list(features.compute(files, config, folder, Skipped()))
 
 
 # Computing
 
 
-def test_features_are_those_of_encoder_and_frames(tmp_path):
-    files = write_videos(tmp_path / "v", a=40, b=7)
-    left_out = compute(files, CONFIG, tmp_path / "f")
-    assert not left_out.counts
+def test_features_are_those_of_encoder_and_frames(tmp_path, monkeypatch):
+    def small_encoder(config):
+        """Stands for a network of keras.applications."""
+        return keras.Sequential(
+            [
+                keras.layers.Rescaling(1 / 255),
+                keras.layers.Conv2D(5, 8, strides=8),
+                keras.layers.GlobalAveragePooling2D(),
+            ]
+        )
+
+    monkeypatch.setattr(encoders, "build", small_encoder)
+    files = write_videos(tmp_path / "v", a=9, b=4)
+    config = Config(**vars(CONFIG) | {"rate": 5.0})
+    assert compute(files, config, tmp_path / "f") == ["a", "b"]
     keras.utils.set_random_seed(CONFIG.seed)
     encoder = encoders.build(CONFIG)
     for name, path in files.items():
-        clip = videos.read(path, 32, 0.0)
-        found = load(tmp_path / "f", name)
-        assert (found.dtype, found.shape) == (np.float16, (1280, clip.total))
-        expected = encoder(tf.constant(clip.pixels)).numpy().T
-        np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-3)
-
-
-def test_frames_are_kept_at_the_rate(tmp_path, colours):
-    files = write_videos(tmp_path / "v", a=40)
-    config = Config(**vars(CONFIG) | {"rate": 5.0})
-    compute(files, config, tmp_path / "f")
-    folder = FeatureFolder(tmp_path / "f", encoders.signature(config))
-    times = folder.times("a")
-    np.testing.assert_array_equal(times.numbers, np.arange(0, 40, 2))
-    np.testing.assert_allclose(times.times, np.arange(20) / 5)
-    assert (times.total, colours.seen) == (40, 20)
-    assert load(tmp_path / "f", "a").shape == (3, 20)
-
-
-def test_only_what_is_missing_or_changed_is_computed(
-    tmp_path, capsys, colours, monkeypatch
-):
-    folder, to = tmp_path / "v", tmp_path / "f"
-    compute(write_videos(folder, a=9, b=8), CONFIG, to)
-    before = content(to)
-    videos.write(folder / "b.mp4", pixels(12), 10.0)
-    files = write_videos(folder / "new", c=5) | videos.find(folder)
-    colours.seen = 0
-    compute(files, CONFIG, to)
-    assert "1 videos reused, 2 to compute" in capsys.readouterr().out
-    assert colours.seen == 17
-    after = content(to)
-    assert after["features/a.npy"] == before["features/a.npy"]
-    assert load(to, "b").shape == (3, 12)
-    # With nothing to do, no network is built.
-    monkeypatch.setattr(encoders, "build", None)
-    compute(files, CONFIG, to)
-    assert content(to) == after
-
-
-@pytest.mark.parametrize("frames", [3, 9, 16, 22])
-def test_a_video_goes_on_where_a_kill_stopped_it(
-    tmp_path, colours, monkeypatch, frames
-):
-    monkeypatch.setattr(features, "PART_FRAMES", 8)
-    files = write_videos(tmp_path / "v", a=23)
-    whole, to = tmp_path / "whole", tmp_path / "f"
-
-    def compute(to):
-        folder = FeatureFolder(to, encoders.signature(CONFIG))
-        list(features.computed(files, CONFIG, folder, Skipped(), 4))
-
-    compute(whole)
-    stream = videos.stream
-
-    def stopped(*args):
-        for clip in stream(*args):
-            if clip.total > frames:
-                raise KeyboardInterrupt
-            yield clip
-
-    with monkeypatch.context() as patch:
-        patch.setattr(videos, "stream", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            compute(to)
-    assert not (to / "features" / "a.npy").exists()
-    colours.seen = 0
-    compute(to)
-    assert colours.seen == 23 - frames // 8 * 8
-    assert content(to) == content(whole)
-
-
-def test_a_kill_before_the_parts_are_joined(tmp_path, colours, monkeypatch):
-    files = write_videos(tmp_path / "v", a=9)
-    compute(files, CONFIG, tmp_path / "whole")
-
-    def stop(*args):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FeatureFolder, "finish", stop)
-        with pytest.raises(KeyboardInterrupt):
-            compute(files, CONFIG, tmp_path / "f")
-    colours.seen = 0
-    compute(files, CONFIG, tmp_path / "f")
-    assert colours.seen == 0
-    assert content(tmp_path / "f") == content(tmp_path / "whole")
-
-
-def test_parts_of_a_video_that_changed_are_not_used(
-    tmp_path, colours, monkeypatch
-):
-    monkeypatch.setattr(features, "PART_FRAMES", 8)
-    files = write_videos(tmp_path / "v", a=9)
-    folder = FeatureFolder(tmp_path / "f", encoders.signature(CONFIG))
-    folder.start("a", "of another file")
-    folder.add_part("a", np.zeros([8, 3], np.float16))
-    compute(files, CONFIG, tmp_path / "f")
-    assert colours.seen == 9
-    assert load(tmp_path / "f", "a").all()
-
-
-def test_folders_of_pictures_have_features(tmp_path, colours):
-    source = tmp_path / "v" / "a"
-    source.mkdir(parents=True)
-    for number, frame in enumerate(pixels(11)):
-        picture = tf.io.encode_png(frame).numpy()
-        (source / f"{number}.png").write_bytes(picture)
-    files = videos.find(tmp_path / "v")
-    compute(files, CONFIG, tmp_path / "f")
-    assert load(tmp_path / "f", "a").shape == (3, 11)
-    (source / "10.png").unlink()
-    compute(files, CONFIG, tmp_path / "f")
-    assert load(tmp_path / "f", "a").shape == (3, 10)
-
-
-# What cannot be computed
-
-
-def test_a_broken_video_is_told_and_the_others_go_on(tmp_path, colours):
-    files = write_videos(tmp_path / "v", a=5, b=6, c=7)
-    compute(files, CONFIG, tmp_path / "f")
-    files["b"].write_bytes(b"words")
-    left_out = compute(files, CONFIG, tmp_path / "f")
-    assert list(left_out.places.values()) == [["b"]]
-    # What it had before is no longer true.
-    assert not (tmp_path / "f" / "features" / "b.npy").exists()
-    assert load(tmp_path / "f", "c").shape == (3, 7)
-
-
-def test_no_video_that_works(tmp_path, colours):
-    files = write_videos(tmp_path / "v", a=5)
-    files["a"].write_bytes(b"words")
-    message = "none of 1 videos can be read, such as .*a.mp4: "
-    with pytest.raises(UserError, match=message):
-        compute(files, CONFIG, tmp_path / "f")
+        clip = videos.read_clip(path, 32, 5.0)
+        computed = load(tmp_path / "f", name)
+        assert (computed.dtype, computed.shape) == (
+            np.float16,
+            (5, len(clip.values)),
+        )
+        expected = encoder(tf.constant(clip.values)).numpy().T
+        np.testing.assert_allclose(computed, expected, rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -260,27 +102,16 @@ def test_cnn_has_no_features_before_training(tmp_path):
         compute({}, Config(), tmp_path / "f")
 
 
-def test_damaged_files_are_named(tmp_path):
-    (tmp_path / "features.json").write_text("{")
-    with pytest.raises(UserError, match="features.json: expected what"):
-        FeatureFolder(tmp_path, {})
-    (tmp_path / "features.json").unlink()
-    (tmp_path / "times").mkdir()
-    (tmp_path / "times" / "a.npz").write_bytes(b"words")
-    with pytest.raises(UserError, match="a.npz: damaged"):
-        FeatureFolder(tmp_path, {}).times("a")
-
-
-def test_each_data_set_and_encoder_has_a_cache_of_its_own(tmp_path):
+def test_runs_of_one_data_set_and_encoder_share_features(tmp_path):
     options = {"encoder": "MobileNetV2", "encoder_weights": "none"}
-    folders = {
-        features.cache_folder(Config(data=data, seed=seed, **options))
+    paths = [
+        features.open_cache(Config(data=data, seed=seed, **options)).path
         for data in (str(tmp_path / "a b"), "c")
-        for seed in (0, 1)
-    }
-    assert len(folders) == 4
-    assert {path.parent.name for path in folders} == {"features"}
-    assert sum(x.name.startswith("a-b-MobileNetV2-") for x in folders) == 2
+        for seed in (0, 1, 1)
+    ]
+    assert paths[1] == paths[2]
+    assert len(set(paths)) == 4
+    assert paths[0].name.startswith("a-b-MobileNetV2-")
 
 
 # The command
@@ -427,9 +258,9 @@ def test_a_model_of_a_frozen_encoder_tags_videos(tmp_path, monkeypatch):
     tagger = predictor.load("run")
     assert tagger.sees_frames
     path = tmp_path / "shapes" / "videos" / "test-00000.mp4"
-    clip = videos.read(path, 32, 0.0)
-    of_frames = tagger.of_chunks([clip.pixels[:30], clip.pixels[30:]])
-    seen = tagger.encode(tf.constant(clip.pixels[None])).numpy()[0]
+    clip = videos.read_clip(path, 32, 0.0)
+    of_frames = tagger.of_chunks([clip.values[:30], clip.values[30:]])
+    seen = tagger.encode(tf.constant(clip.values[None])).numpy()[0]
     assert seen.shape[1] == tagger.dim == 1280
     of_features = tagger.of_chunks([seen])
     np.testing.assert_allclose(of_frames[1], of_features[1], atol=1e-5)

@@ -68,7 +68,7 @@ def test_the_recurrence_sees_what_one_frame_does_not_show(
     assert without < 65
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_default_training_learns_to_tag(command):
     command("apps.video_tagging.train", timeout=3_600)
     done = command("apps.video_tagging.evaluate", "runs/video_tagging")
@@ -77,7 +77,7 @@ def test_the_default_training_learns_to_tag(command):
     assert scores["accuracy"] >= 95
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_one_frame_by_itself_does_not_show_what_it_does(command):
     # It stays where it is after an epoch, however many follow.
     command(

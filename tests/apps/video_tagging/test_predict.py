@@ -148,15 +148,15 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     pixels = small_scenes(6)
     for name, some in (("first", pixels[:190]), ("second", pixels[190:])):
-        videos.write(folder / f"{name}.mp4", some, builtin.RATE)
+        videos.write_video(folder / f"{name}.mp4", some, builtin.RATE)
     return folder
 
 
 def expected_lines(run, path):
     """What should be printed of a video, from the model in one piece."""
     model = pipeline.load(trained.find(run))
-    clip = videos.read(path, 16, 0.0)
-    found = model(clip.pixels[None], np.array([clip.total]))
+    clip = videos.read_clip(path, 16, 0.0)
+    found = model(clip.values[None], np.array([clip.total]))
     tags = found.tags.numpy()[0]
     starts = [0, *(np.flatnonzero(np.diff(tags)) + 1)]
     assert len(starts) > 4
@@ -212,7 +212,8 @@ def test_videos_come_in_their_order(ask, run, clips, tmp_path):
 def test_a_long_video_comes_in_pieces(ask, run, clips, monkeypatch):
     path = clips / "first.mp4"
     lines, _ = ask(run, path)
-    monkeypatch.setattr(predict.frames, "CHUNK", 50)
+    short = functools.partial(videos.stream_clips, clip_frames=50)
+    monkeypatch.setattr(videos, "stream_clips", short)
     assert ask(run, path)[0] == lines
 
 

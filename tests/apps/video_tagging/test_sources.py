@@ -82,7 +82,7 @@ def annotation_of(data, name="a", **options):
 
 def left_out(data, **options):
     """The lines about what was left out."""
-    return skipped.lines(read(data, **options).skipped.report())
+    return skipped.format_report(read(data, **options).skipped.report())
 
 
 def refused(data, message, **options):

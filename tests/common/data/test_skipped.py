@@ -1,30 +1,30 @@
 """What a loader left out, counted and named."""
 
-from common.data.skipped import NUM_PLACES, Skipped, lines
+from common.data.skipped import NUM_PLACES, Skipped, format_report
 
 
-def noted(reason, *places):
+def make_skipped(reason, *places):
     skipped = Skipped()
     for place in places:
-        skipped.note(reason, place)
+        skipped.add(reason, place)
     return skipped
 
 
 def test_the_first_places_are_named_and_all_are_counted():
     places = [f"a.txt:{k}" for k in range(NUM_PLACES + 2)]
-    report = noted("empty", *places).report()
+    report = make_skipped("empty", *places).report()
     assert report == {
         "empty": {"count": NUM_PLACES + 2, "first": places[:NUM_PLACES]}
     }
-    assert lines(report) == [
+    assert format_report(report) == [
         f"skipped: 7 (empty): {', '.join(places[:NUM_PLACES])}, ..."
     ]
 
 
 def test_one_takes_up_what_another_noted():
-    skipped = noted("empty", "a:1", "a:2")
-    skipped.add(noted("empty", *[f"b:{k}" for k in range(4)]))
-    skipped.add(noted("broken", "c.jpg"))
+    skipped = make_skipped("empty", "a:1", "a:2")
+    skipped.update(make_skipped("empty", *[f"b:{k}" for k in range(4)]))
+    skipped.update(make_skipped("broken", "c.jpg"))
     assert skipped.report() == {
         "empty": {"count": 6, "first": ["a:1", "a:2", "b:0", "b:1", "b:2"]},
         "broken": {"count": 1, "first": ["c.jpg"]},
@@ -32,4 +32,4 @@ def test_one_takes_up_what_another_noted():
 
 
 def test_nothing_left_out_says_nothing():
-    assert lines(Skipped().report()) == []
+    assert format_report(Skipped().report()) == []

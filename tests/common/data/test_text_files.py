@@ -1,5 +1,8 @@
+"""Lines of text files and of standard input, strict and lenient."""
+
 import gzip
-import json
+import io
+import types
 import zipfile
 
 import pytest
@@ -7,162 +10,15 @@ import pytest
 from common.data import text_files
 from common.errors import UserError
 
-COLUMNS = {"--text-column": "text", "--label-column": "label"}
+COUNTED = "".join(f"line {n}\n" for n in range(5000)).encode()
 
 
-def table(path, encoding="utf-8"):
-    return list(text_files.read_table(path, COLUMNS, encoding))
-
-
-def write(tmp_path, name, content):
-    path = tmp_path / name
+def write(path, content):
+    """Writes bytes or text, packed as the file's name says."""
     data = content if isinstance(content, bytes) else content.encode()
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    packed = path.suffix.lower() == ".gz"
+    path.write_bytes(gzip.compress(data) if packed else data)
     return path
-
-
-@pytest.mark.parametrize("gz", ["", ".gz"])
-def test_csv_columns_in_any_order_with_quotes_and_line_breaks(tmp_path, gz):
-    path = write(
-        tmp_path,
-        f"a.csv{gz}",
-        'id,label,text\n1,good,"a ""fine"", long\nfilm"\n\n2,bad,dull\n',
-    )
-    assert table(path) == [
-        (3, ('a "fine", long\nfilm', "good")),
-        (5, ("dull", "bad")),
-    ]
-
-
-def test_tsv_keeps_bare_quotes_and_undoes_full_ones(tmp_path):
-    path = write(
-        tmp_path, "a.tsv", 'text\tlabel\n"so " bad\t0\n"it ""was"" good"\t1\n'
-    )
-    assert table(path) == [(2, ('"so " bad', "0")), (3, ('it "was" good', "1"))]
-
-
-def test_jsonl_takes_numbers_and_null(tmp_path):
-    rows = [
-        {"label": 1, "text": "good", "more": 0},
-        {"text": None, "label": True},
-    ]
-    path = write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)) + "\n\n")
-    assert table(path) == [(1, ("good", "1")), (2, ("", "true"))]
-
-
-def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
-    path = write(tmp_path, "a.csv", "\ufefftext,label\nfine,1\n")
-    assert table(path) == [(2, ("fine", "1"))]
-
-
-def test_a_text_longer_than_the_csv_modules_limit(tmp_path):
-    text = "word " * 100_000
-    path = write(tmp_path, "a.csv", f"text,label\n{text},1\n")
-    assert table(path) == [(2, (text, "1"))]
-
-
-def test_other_encodings_by_name(tmp_path):
-    path = write(tmp_path, "a.csv", "text,label\ncafé,1\n".encode("latin-1"))
-    assert table(path, "latin-1") == [(2, ("café", "1"))]
-    path = write(tmp_path, "b.csv", "text,label\ncafé,1\n".encode("utf-16"))
-    assert table(path, "utf-16") == [(2, ("café", "1"))]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "text"),
-    [
-        ("a.csv", "", "a.csv: empty, expected a header with text and label"),
-        ("a.tsv", "", "a.tsv: empty, expected a header"),
-        ("a.jsonl", "", "a.jsonl: empty, expected rows with text and label"),
-        ("a.csv", "text,label\n", "a.csv: empty, expected rows"),
-        (
-            "a.csv",
-            "review,label\nx,1\n",
-            "a.csv:1: no column 'text'; it has review, label: name the right"
-            " one with --text-column",
-        ),
-        (
-            "a.jsonl",
-            '{"text": "x", "label": 1}\n{"text": "x"}\n',
-            "a.jsonl:2: no column 'label'; it has text: name the right one with"
-            " --label-column",
-        ),
-        ("a.csv", "text,label\nx,1\ny\n", "a.csv:3: expected 2 fields (text, "),
-        ("a.tsv", "text\tlabel\nx\t1\ty\n", "a.tsv:2: expected 2 fields"),
-        ("a.csv", 'text,label\n"x,1\n', "a.csv:2: unexpected end of data"),
-        ("a.jsonl", '{"text": }\n', "a.jsonl:1: not JSON"),
-        ("a.jsonl", "[1]\n", "a.jsonl:1: expected an object"),
-        (
-            "a.csv",
-            b"text,label\nok,1\ncaf\xe9,1\n",
-            "a.csv:3: byte 0xe9 is not utf-8; pass the file's --encoding",
-        ),
-        (
-            "a.csv.gz",
-            b"text,label\nok,1\ncaf\xe9,1\n",
-            "a.csv.gz:3: byte 0xe9 is not utf-8",
-        ),
-        ("a.xml", "text", "a.xml: expected one of .csv, .tsv, .jsonl"),
-    ],
-)
-def test_bad_files_are_named_with_line_and_remedy(
-    tmp_path, name, content, text
-):
-    path = write(tmp_path, name, content)
-    with pytest.raises(UserError) as caught:
-        table(path)
-    assert text in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("keep", [5, 15, 40, -4])
-def test_a_broken_gzip_is_called_one(tmp_path, keep):
-    content = "text,label\n" + "".join(f"film {n},1\n" for n in range(500))
-    path = tmp_path / "a.csv.gz"
-    path.write_bytes(gzip.compress(content.encode())[:keep])
-    with pytest.raises(UserError, match="a.csv.gz: broken gzip file"):
-        table(path)
-
-
-def test_bytes_damaged_inside_a_gzip(tmp_path):
-    content = "text,label\n" + "".join(f"film {n},1\n" for n in range(5000))
-    packed = bytearray(gzip.compress(content.encode()))
-    packed[len(packed) // 2] ^= 0xFF
-    (tmp_path / "a.csv.gz").write_bytes(packed)
-    with pytest.raises(UserError, match="a.csv.gz"):
-        table(tmp_path / "a.csv.gz")
-
-
-def test_a_missing_file_and_an_unknown_encoding(tmp_path):
-    with pytest.raises(UserError, match="gone.csv: No such file"):
-        table(tmp_path / "gone.csv")
-    path = write(tmp_path, "a.csv", "text,label\n")
-    with pytest.raises(UserError, match="--encoding: unknown encoding: utf-9"):
-        table(path, "utf-9")
-
-
-def test_find_table_takes_any_ending(tmp_path):
-    assert text_files.find_table(tmp_path, "train") is None
-    path = write(tmp_path, "train.tsv.gz", "text\tlabel\n")
-    assert text_files.find_table(tmp_path, "train") == path
-    assert text_files.find(tmp_path, "train", (".de",)) is None
-    path = write(tmp_path, "train.de.gz", "gut")
-    assert text_files.find(tmp_path, "train", (".en", ".de")) == path
-
-
-@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.zip"])
-def test_bare_lines_end_at_line_ends_alone(tmp_path, name):
-    odd = " a\u2028b\x0bc\x85d\x1ce\rf "
-    content = f"\ufeff{odd}\r\n\n{odd}\r\r\n{odd}\r"
-    if name == "a.zip":
-        path = write_zip(tmp_path, {"a.txt": content})
-    else:
-        path = write(tmp_path, name, content)
-    lines = list(text_files.bare_lines(path))
-    assert lines == [odd, "", odd + "\r", odd + "\r"]
-
-
-# Zip files
 
 
 def write_zip(tmp_path, texts):
@@ -173,60 +29,199 @@ def write_zip(tmp_path, texts):
     return path
 
 
-def unreadable(path):
+def damage_middle(path):
+    packed = bytearray(path.read_bytes())
+    packed[len(packed) // 2] ^= 0xFF
+    path.write_bytes(packed)
+
+
+def read_error(path, read=text_files.read_lines, encoding="utf-8"):
+    """Returns the error of reading a file, which is one line."""
     with pytest.raises(UserError) as caught:
-        list(text_files.read_lines(path))
+        list(read(path, encoding))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def test_the_one_text_file_of_a_zip_is_read(tmp_path):
-    texts = {"a/B.TXT": "one\ntwo", "a/_about.txt": "", "__MACOSX/a.txt": ""}
-    path = write_zip(
-        tmp_path, texts | {"a/.b.tsv": "", "c.md": "", "d.txt/": ""}
-    )
-    assert list(text_files.read_lines(path)) == ["one\n", "two"]
+def test_find_takes_the_first_ending_that_is_there(tmp_path):
+    assert text_files.find(tmp_path, "train", (".de",)) is None
+    path = write(tmp_path / "train.de.gz", "gut")
+    assert text_files.find(tmp_path, "train", (".en", ".de")) == path
 
 
-def test_a_zip_needs_one_text_file(tmp_path):
-    expected = "a.zip: expected one .tsv or .txt file in it, got"
-    assert f"{expected} nothing: unpack" in unreadable(write_zip(tmp_path, {}))
-    path = write_zip(tmp_path, {"a.md": "", "b.csv": ""})
-    assert f"{expected} a.md, b.csv: unpack it and" in unreadable(path)
-    path = write_zip(tmp_path, {"a.txt": "", "b.tsv": "", "c.md": ""})
-    assert f"{expected} a.txt, b.tsv: unpack it and" in unreadable(path)
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.zip"])
+def test_bare_lines_end_at_line_ends_alone(tmp_path, name):
+    odd = " a\u2028b\x0bc\x85d\x1ce\rf "
+    content = f"\ufeff{odd}\r\n\n{odd}\r\r\n{odd}\r"
+    if name == "a.zip":
+        path = write_zip(tmp_path, {"a.txt": content})
+    else:
+        path = write(tmp_path / name, content)
+    lines = list(text_files.read_bare_lines(path))
+    assert lines == [odd, "", odd + "\r", odd + "\r"]
 
 
-def test_bytes_in_a_zip_that_are_not_text(tmp_path):
-    path = write_zip(tmp_path, {"a.txt": b"ok\ncaf\xe9\n"})
-    assert "a.zip:2: byte 0xe9 is not utf-8" in unreadable(path)
+def test_broken_gzips_are_called_so(tmp_path):
+    path = tmp_path / "a.txt.gz"
+    for read in (text_files.read_lines, text_files.read_lines_leniently):
+        for keep in (5, 15, 40, -4):
+            path.write_bytes(gzip.compress(COUNTED)[:keep])
+            assert "a.txt.gz: broken gzip file (" in read_error(path, read)
+        path.write_bytes(b"plain text\n")
+        assert "a.txt.gz: broken gzip file (" in read_error(path, read)
+        damage_middle(write(path, COUNTED))
+        assert "a.txt.gz: broken gzip file (" in read_error(path, read)
 
 
-@pytest.mark.parametrize("keep", [0, 9, 400, -4])
-def test_a_cut_off_zip_is_called_broken(tmp_path, keep):
-    path = write_zip(tmp_path, {"a.txt": str(list(range(999)))})
-    path.write_bytes(path.read_bytes()[:keep])
-    assert "a.zip: broken zip file (File is not" in unreadable(path)
+def test_files_that_cannot_be_opened(tmp_path):
+    for read in (text_files.read_lines, text_files.read_lines_leniently):
+        for name in ("gone.txt", "gone.txt.gz"):
+            for encoding in ("utf-8", "utf-16"):
+                path = tmp_path / name
+                message = f"{path}: No such file or directory"
+                assert read_error(path, read, encoding) == message
+        message = f"{tmp_path}: Is a directory"
+        assert read_error(tmp_path, read) == message
 
 
-def test_bytes_damaged_inside_a_zip(tmp_path):
-    path = write_zip(tmp_path, {"a.txt": str(list(range(999)))})
-    packed = bytearray(path.read_bytes())
-    packed[len(packed) // 2] ^= 0xFF
-    path.write_bytes(packed)
-    assert "a.zip: broken zip file" in unreadable(path)
+class TestZip:
+    """The one text file in a zip file."""
+
+    def test_the_one_text_file_is_read(self, tmp_path):
+        texts = {"a/B.TXT": "one\ntwo", "a/_about.txt": "", "c.md": ""}
+        others = {"a/.b.tsv": "", "__MACOSX/a.txt": "", "d.txt/": ""}
+        path = write_zip(tmp_path, texts | others)
+        assert list(text_files.read_lines(path)) == ["one\n", "two"]
+        assert list(text_files.read_lines_leniently(path)) == ["one", "two"]
+
+    def test_there_must_be_one_text_file(self, tmp_path):
+        for texts, listed in (
+            ({}, "nothing: unpack"),
+            ({"a.md": "", "b.csv": ""}, "a.md, b.csv: unpack it and"),
+            (
+                {"a.txt": "", "b.tsv": "", "c.md": ""},
+                "a.txt, b.tsv: unpack it and",
+            ),
+        ):
+            assert (
+                f"a.zip: expected one .tsv or .txt file in it, got {listed}"
+            ) in read_error(write_zip(tmp_path, texts))
+
+    def test_bytes_that_are_not_text(self, tmp_path, capsys):
+        path = write_zip(tmp_path, {"a.txt": b"ok\ncaf\xe9\n"})
+        assert "a.zip:2: byte 0xe9 is not utf-8" in read_error(path)
+        assert list(text_files.read_lines_leniently(path)) == ["ok", ""]
+        assert "a.zip:2: byte 0xe9 is not" in capsys.readouterr().err
+
+    def test_broken_ones_are_called_so(self, tmp_path):
+        for read in (text_files.read_lines, text_files.read_lines_leniently):
+            for keep in (0, 9, 400, -4):
+                path = write_zip(tmp_path, {"a.txt": str(list(range(999)))})
+                path.write_bytes(path.read_bytes()[:keep])
+                message = "a.zip: broken zip file (File is not"
+                assert message in read_error(path, read)
+            path = write_zip(tmp_path, {"a.txt": str(list(range(999)))})
+            damage_middle(path)
+            assert "a.zip: broken zip file" in read_error(path, read)
+
+    def test_one_for_another_program(self, tmp_path):
+        for offset, value, message in (
+            (8, 1, "is encrypted"),
+            (10, 9, "compression method is not supported"),
+        ):
+            path = write_zip(tmp_path, {"a.txt": "text"})
+            packed = bytearray(path.read_bytes())
+            entry = packed.index(b"PK\x01\x02")  # The directory's entry.
+            packed[entry + offset] = value
+            path.write_bytes(packed)
+            error = read_error(path)
+            assert message in error
+            assert error.endswith(
+                "; unpack it and pass the path of the file in it"
+            )
 
 
-@pytest.mark.parametrize(
-    ("offset", "value", "message"),
-    [(8, 1, "is encrypted"), (10, 9, "compression method is not supported")],
-)
-def test_a_zip_for_another_program(tmp_path, offset, value, message):
-    path = write_zip(tmp_path, {"a.txt": "text"})
-    packed = bytearray(path.read_bytes())
-    entry = packed.index(b"PK\x01\x02")  # The directory tells of the file.
-    packed[entry + offset] = value
-    path.write_bytes(packed)
-    error = unreadable(path)
-    assert message in error
-    assert error.endswith("; unpack it and pass the path of the file in it")
+@pytest.fixture(params=["a.txt", "a.txt.gz", "A.TXT.GZ", "stdin"])
+def read(request, tmp_path, monkeypatch):
+    """Reads bytes as lines, from wherever bytes come; knows its own name."""
+
+    def lines(content, encoding="utf-8"):
+        if request.param == "stdin":
+            stdin = types.SimpleNamespace(buffer=io.BytesIO(content))
+            monkeypatch.setattr("sys.stdin", stdin)
+            path = None
+        else:
+            path = write(tmp_path / request.param, content)
+        lines.name = str(path or "standard input")
+        return list(text_files.read_lines_leniently(path, encoding))
+
+    return lines
+
+
+class TestLenient:
+    """Lines that keep their numbers, whatever is broken between them."""
+
+    def test_lines_come_in_order_without_their_ends(self, read, capsys):
+        odd = [f"a{c}b" for c in "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"]
+        for lines in (
+            [],
+            ["one", "", " two ", "café 日本", "last"],
+            odd,  # Nothing else ends a line.
+        ):
+            for end in ("\n", "\r\n"):
+                assert read(end.join(lines).encode()) == lines
+                content = "".join(line + end for line in lines)
+                assert read(content.encode()) == lines
+        assert capsys.readouterr().err == ""
+
+    def test_a_broken_line_is_told_and_empty(self, read, capsys):
+        content = b"good\nca\xe9f\n\xc3\xa9t\xc3\xa9\n\xff\nend \xc3"
+        assert read(content) == ["good", "", "été", "", ""]
+        told = capsys.readouterr().err.splitlines()
+        assert told == [
+            f"{read.name}:{number}: byte 0x{byte} is not utf-8; nothing is"
+            " answered to this line"
+            for number, byte in [(2, "e9"), (4, "ff"), (5, "c3")]
+        ]
+
+    def test_in_another_encoding_other_bytes_are_broken(self, read, capsys):
+        content = b"caf\xe9\na\x81b\nend\n"
+        assert read(content, "cp1252") == ["café", "", "end"]
+        told = capsys.readouterr().err
+        expected = f"{read.name}:2: byte 0x81 is not cp1252; nothing"
+        assert told.startswith(expected)
+        assert read(content, "latin-1") == ["café", "a\x81b", "end"]
+
+    def test_a_byte_order_mark_is_no_part_of_the_first_line(self, read):
+        assert read("\ufeffone\ntwo\n".encode()) == ["one", "two"]
+        assert read("\ufeff\n\ufefftwo\n".encode()) == ["", "\ufefftwo"]
+
+    def test_encodings_with_other_line_ends_are_read_whole(self, read):
+        content = "one\r\n\ncafé \u0a0a ok\nlast".encode("utf-16")
+        assert read(content, "utf-16") == ["one", "", "café \u0a0a ok", "last"]
+        assert read("one\ntwo\n".encode("cp037"), "cp037") == ["one", "two"]
+
+    def test_there_the_first_broken_line_is_an_error(self, read):
+        content = "one\ntwo\n".encode("utf-16") + b"\x00"
+        with pytest.raises(UserError) as caught:
+            read(content, "utf-16")
+        assert str(caught.value).startswith(f"{read.name}:")
+        assert "is not utf-16; pass " in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_an_unknown_encoding(self, read):
+        for encoding in ("utf-9", "rot13"):
+            with pytest.raises(UserError) as caught:
+                read(b"one\n", encoding)
+            assert str(caught.value).startswith("--encoding: ")
+            assert encoding in str(caught.value)
+            assert "\n" not in str(caught.value)
+
+    def test_lines_are_read_one_by_one(self, monkeypatch):
+        """Whoever types sees the answer to a line before the next one."""
+        stream = io.BytesIO(b"one\ntwo\n")
+        monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=stream))
+        lines = text_files.read_lines_leniently(None)
+        assert next(lines) == "one"
+        assert stream.tell() == len(b"one\n")
+        assert next(lines) == "two"

@@ -1,5 +1,7 @@
 """Decoding against a model that can be worked out by hand, and by counting."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,8 +24,8 @@ def markov(seed=0, sharpness=1.0):
     return step, tf.nn.log_softmax(table).numpy()
 
 
-def run(function, *arguments, **options):
-    """In a graph, where the apps run it."""
+def run_in_graph(function, *arguments, **options):
+    """Runs a function where the apps run it."""
     return tf.function(lambda: function(*arguments, **options))()
 
 
@@ -43,19 +45,37 @@ def by_hand(log_probs, limits):
         ids.append(last)
 
 
-@pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("min_length", [0, 3])
-def test_greedy_takes_the_likeliest(seed, min_length):
-    step, log_probs = markov(seed)
+def test_greedy_takes_the_likeliest(min_length):
     limits = LIMITS._replace(min_length=min_length)
-    decoded = run(sampling.greedy, step, tf.zeros([2]), 2, limits)
-    ids, score = by_hand(log_probs, limits)
-    assert decoded.ids.shape == (2, 6)
-    for row, length in zip(decoded.ids.numpy(), decoded.lengths, strict=True):
-        assert row[:length].tolist() == ids
-        assert (row[length:] == END).all()
-    if decoded.lengths[0] < limits.max_length:
-        np.testing.assert_allclose(decoded.scores, [score] * 2, rtol=1e-5)
+    for seed in range(6):
+        step, log_probs = markov(seed)
+        decoded = sampling.greedy(step, tf.zeros([2]), 2, limits)
+        ids, score = by_hand(log_probs, limits)
+        assert decoded.ids.shape == (2, 6)
+        for row, length in zip(
+            decoded.ids.numpy(), decoded.lengths, strict=True
+        ):
+            assert row[:length].tolist() == ids
+            assert (row[length:] == END).all()
+        if decoded.lengths[0] < limits.max_length:
+            np.testing.assert_allclose(decoded.scores, [score] * 2, rtol=1e-5)
+
+
+def test_a_graph_decodes_as_eager_code_does():
+    step, _ = markov()
+    state = tf.zeros([9])
+    options = {"temperature": 0.8, "top_k": 4, "top_p": 0.9}
+    lengths = LIMITS._replace(max_length=tf.constant([*range(1, 10)]))
+    for function, arguments in (
+        (sampling.greedy, [LIMITS]),
+        (sampling.sample, [LIMITS, (1, 2)]),
+        (functools.partial(sampling.sample, **options), [lengths, (1, 2)]),
+    ):
+        decoded = run_in_graph(function, step, state, 9, *arguments)
+        expected = function(step, state, 9, *arguments)
+        for a, b in zip(decoded, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
 def test_it_stops_when_all_rows_have_ended():
@@ -70,7 +90,7 @@ def test_it_stops_when_all_rows_have_ended():
         return end_now * ending + (1 - end_now) * going, state + 1
 
     limits = LIMITS._replace(max_length=100)
-    decoded = run(sampling.greedy, step, tf.zeros([2]), 2, limits)
+    decoded = run_in_graph(sampling.greedy, step, tf.zeros([2]), 2, limits)
     assert decoded.lengths.numpy().tolist() == [0, 2]
     assert calls.numpy() == 3
 
@@ -78,7 +98,7 @@ def test_it_stops_when_all_rows_have_ended():
 def test_a_start_that_is_the_end_does_not_stop_it():
     step, log_probs = markov()
     limits = Limits(END, END, max_length=4)
-    decoded = run(sampling.greedy, step, tf.zeros([1]), 1, limits)
+    decoded = sampling.greedy(step, tf.zeros([1]), 1, limits)
     assert decoded.ids[0, 0] == log_probs[END].argmax()
 
 
@@ -88,7 +108,7 @@ def test_no_rows(max_length):
     limits = LIMITS._replace(max_length=max_length)
     for function in (sampling.greedy, sampling.sample):
         seed = [(1, 2)] if function is sampling.sample else []
-        decoded = run(function, step, tf.zeros([0]), 0, limits, *seed)
+        decoded = run_in_graph(function, step, tf.zeros([0]), 0, limits, *seed)
         # At least one step, whatever the rows would have allowed.
         steps = max_length if isinstance(max_length, int) else 1
         assert decoded.ids.shape == (0, steps)
@@ -121,25 +141,25 @@ def assert_same_rows(decoded, expected):
     np.testing.assert_allclose(decoded.scores, expected.scores, rtol=1e-5)
 
 
-def row_of(decoded, row):
+def select_row(decoded, row):
     return sampling.Decoded(*[x[row : row + 1] for x in decoded])
 
 
-@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("min_length", [0, 1])
-def test_greedy_with_a_length_for_each_row_is_each_row_alone(seed, min_length):
-    step, rows, _ = endless(seed)
+def test_greedy_with_a_length_for_each_row_is_each_row_alone(min_length):
     limits = LIMITS._replace(
         max_length=tf.constant(LENGTHS), min_length=min_length
     )
-    decoded = run(sampling.greedy, step, rows, len(LENGTHS), limits)
-    assert decoded.ids.shape == (5, max(LENGTHS))
-    assert (decoded.lengths == LENGTHS).numpy().any()
-    for row, length in enumerate(LENGTHS):
-        alone = limits._replace(max_length=length)
-        state = rows[row : row + 1]
-        expected = sampling.greedy(step, state, 1, alone)
-        assert_same_rows(row_of(decoded, row), expected)
+    for seed in range(2):
+        step, rows, _ = endless(seed)
+        decoded = sampling.greedy(step, rows, len(LENGTHS), limits)
+        assert decoded.ids.shape == (5, max(LENGTHS))
+        assert (decoded.lengths == LENGTHS).numpy().any()
+        for row, length in enumerate(LENGTHS):
+            alone = limits._replace(max_length=length)
+            state = rows[row : row + 1]
+            expected = sampling.greedy(step, state, 1, alone)
+            assert_same_rows(select_row(decoded, row), expected)
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.8}], ids=str)
@@ -148,18 +168,18 @@ def test_samples_with_a_length_for_each_row_keep_to_it(options):
     step, rows, _ = endless()
     seed = (3, 4)
     limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
-    drawn = run(sampling.sample, step, rows, 5, limits, seed, **options)
+    drawn = sampling.sample(step, rows, 5, limits, seed, **options)
     assert (drawn.lengths == LENGTHS).numpy().any()
     for row, length in enumerate(LENGTHS):
         alike = limits._replace(max_length=length)
         expected = sampling.sample(step, rows, 5, alike, seed, **options)
-        assert_same_rows(row_of(drawn, row), row_of(expected, row))
+        assert_same_rows(select_row(drawn, row), select_row(expected, row))
 
 
 def test_scores_of_samples_are_of_the_ids_and_an_end_that_came_by_itself():
     step, rows, log_probs = endless(seed=1)
     limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
-    drawn = run(sampling.sample, step, rows, 5, limits, (5, 6))
+    drawn = sampling.sample(step, rows, 5, limits, (5, 6))
     for row, length in enumerate(drawn.lengths.numpy()):
         assert length <= LENGTHS[row]
         path = [START, *drawn.ids[row, :length].numpy(), END]
@@ -179,7 +199,7 @@ def test_lengths_may_be_known_to_the_graph_alone():
         return sampling.greedy(step, rows, tf.shape(rows)[0], limits)
 
     limits = LIMITS._replace(max_length=tf.constant(LENGTHS))
-    expected = run(sampling.greedy, step, rows, 5, limits)
+    expected = sampling.greedy(step, rows, 5, limits)
     assert_same_rows(graph(rows, tf.constant(LENGTHS)), expected)
     none = tf.zeros([0], tf.int32)
     assert graph(none, none).ids.shape == (0, 1)
@@ -189,9 +209,7 @@ def first_ids(num=4000, **options):
     """The shares of the first ids drawn, and the model's probabilities."""
     step, log_probs = markov(seed=2)
     seed = options.pop("seed", (3, 4))
-    drawn = run(
-        sampling.sample, step, tf.zeros([num]), num, LIMITS, seed, **options
-    )
+    drawn = sampling.sample(step, tf.zeros([num]), num, LIMITS, seed, **options)
     shares = np.bincount(drawn.ids[:, 0], minlength=VOCAB) / num
     return shares, np.exp(log_probs[START]), drawn
 
@@ -220,8 +238,8 @@ def test_top_p_draws_from_the_fewest_that_reach_p(p):
 def test_top_1_is_greedy():
     step, _ = markov(seed=4)
     state = tf.zeros([3])
-    expected = run(sampling.greedy, step, state, 3, LIMITS)
-    drawn = run(sampling.sample, step, state, 3, LIMITS, (1, 2), top_k=1)
+    expected = sampling.greedy(step, state, 3, LIMITS)
+    drawn = sampling.sample(step, state, 3, LIMITS, (1, 2), top_k=1)
     for a, b in zip(drawn, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -230,7 +248,7 @@ def test_each_step_draws_anew():
     def step(ids, state):
         return tf.tile([[0.0, -99.0, 0.0, 0.0, 0.0]], [4000, 1]), state
 
-    drawn = run(sampling.sample, step, (), 4000, LIMITS, (3, 4)).ids.numpy()
+    drawn = sampling.sample(step, (), 4000, LIMITS, (3, 4)).ids.numpy()
     for step_number in range(1, 6):
         same = np.mean(drawn[:, step_number] == drawn[:, step_number - 1])
         assert same == pytest.approx(1 / 4, abs=0.03)
@@ -244,15 +262,12 @@ def test_the_seed_decides():
     assert np.any(first.ids != other.ids)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_wrong_options_are_told():
+    step, _ = markov()
+    for options, message in (
         ({"temperature": 0}, "temperature must be above 0, got 0"),
         ({"top_k": -1}, "top_k must be at least 0, got -1"),
         ({"top_p": 1.5}, "top_p must be above 0 and at most 1, got 1.5"),
-    ],
-)
-def test_wrong_options_are_told(options, message):
-    step, _ = markov()
-    with pytest.raises(ValueError, match=message):
-        sampling.sample(step, tf.zeros([1]), 1, LIMITS, (1, 2), **options)
+    ):
+        with pytest.raises(ValueError, match=message):
+            sampling.sample(step, tf.zeros([1]), 1, LIMITS, (1, 2), **options)

@@ -46,7 +46,7 @@ def example(sizes, seed=0):
     )
 
 
-def look(layer, queries, values, mask):
+def attend(layer, queries, values, mask):
     return layer(queries, layer.memory(values, mask))
 
 
@@ -65,15 +65,15 @@ def numpy_attention(layer, queries, values, mask):
     """Contexts and weights in float64; padding is left out altogether."""
     weights = {w.name: w.numpy().astype("float64") for w in layer.weights}
     contexts = np.zeros([*queries.shape[:2], values.shape[2]])
-    looks = np.zeros([*queries.shape[:2], values.shape[1]])
+    weights_by_query = np.zeros([*queries.shape[:2], values.shape[1]])
     for row, k in np.ndindex(queries.shape[:2]):
         real = np.flatnonzero(mask[row])
         query = queries[row, k].astype("float64")
         scores = [numpy_score(weights, query, values[row, n]) for n in real]
         powers = np.exp(scores)
-        looks[row, k, real] = powers / powers.sum()
-        contexts[row, k] = looks[row, k] @ values[row]
-    return contexts, looks
+        weights_by_query[row, k, real] = powers / powers.sum()
+        contexts[row, k] = weights_by_query[row, k] @ values[row]
+    return contexts, weights_by_query
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -81,15 +81,15 @@ def test_each_score_is_its_equation(score, sizes, seed):
     layer = make(score, *sizes[3:])
     inputs = example(sizes, seed)
     expected = numpy_attention(layer, *inputs)
-    assert_close(look(layer, *inputs), expected, atol=1e-5)
+    assert_close(attend(layer, *inputs), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
 def test_the_same_in_a_graph(score, mode):
     layer = make(score, 5, 5)
     inputs = example((2, 3, 4, 5, 5))
-    found = MODES[mode](lambda *given: look(layer, *given))(*inputs)
-    assert_close(found, numpy_attention(layer, *inputs), atol=1e-5)
+    actual = MODES[mode](lambda *inputs: attend(layer, *inputs))(*inputs)
+    assert_close(actual, numpy_attention(layer, *inputs), atol=1e-5)
 
 
 def test_the_scores_have_the_weights_they_need():
@@ -108,7 +108,7 @@ def test_weights_sum_to_one_and_are_nothing_on_padding(score, sizes):
     layer = make(score, *sizes[3:])
     # Far-off scores too: they must not reach below those of padding.
     for factor in (1.0, 1000.0):
-        _, weights = look(layer, factor * queries, factor * values, mask)
+        _, weights = attend(layer, factor * queries, factor * values, mask)
         assert weights.dtype == tf.float32
         np.testing.assert_allclose(tf.reduce_sum(weights, -1), 1, rtol=1e-5)
         padding = np.broadcast_to(~mask[:, np.newaxis], weights.shape)
@@ -120,7 +120,7 @@ def results_and_gradients(layer, queries, values, mask):
     inputs = [tf.constant(queries), tf.constant(values)]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        context, weights = look(layer, *inputs, mask)
+        context, weights = attend(layer, *inputs, mask)
         loss = tf.reduce_sum(context * noise(*context.shape, seed=9))
     variables = [v.value for v in layer.trainable_variables]
     return context, weights, tape.gradient(loss, [*inputs, *variables])
@@ -129,18 +129,18 @@ def results_and_gradients(layer, queries, values, mask):
 def test_padding_changes_no_context_and_no_gradient(score):
     queries, values, mask = example((3, 2, 4, 5, 5))
     layer = make(score, 5, 5)
-    context, weights, of_short = results_and_gradients(
+    context, weights, short_grads = results_and_gradients(
         layer, queries, values, mask
     )
     padded = np.where(mask[:, :, np.newaxis], values, 77)
     padded = np.concatenate([padded, 1e3 * noise(3, 6, 5, seed=5)], axis=1)
     more = np.pad(mask, [[0, 0], [0, 6]])
-    *results, of_long = results_and_gradients(layer, queries, padded, more)
-    no_look = np.zeros([3, 2, 6])
-    assert_close(results, [context, np.concatenate([weights, no_look], 2)])
-    of_queries, of_values, *of_weights = of_long
-    assert not of_values.numpy()[~more].any()
-    assert_close([of_queries, of_values[:, :4], *of_weights], of_short)
+    *results, long_grads = results_and_gradients(layer, queries, padded, more)
+    no_weight = np.zeros([3, 2, 6])
+    assert_close(results, [context, np.concatenate([weights, no_weight], 2)])
+    d_queries, d_values, *d_weights = long_grads
+    assert not d_values.numpy()[~more].any()
+    assert_close([d_queries, d_values[:, :4], *d_weights], short_grads)
 
 
 @pytest.mark.parametrize("factor", [0.0, 1.0, 1e4])
@@ -165,9 +165,9 @@ def test_all_weights_learn(score):
 def test_queries_do_not_see_each_other(score):
     queries, values, mask = example((3, 4, 5, 6, 6))
     layer = make(score, 6, 6)
-    together = look(layer, queries, values, mask)
+    together = attend(layer, queries, values, mask)
     for k in range(4):
-        alone = look(layer, queries[:, k : k + 1], values, mask)
+        alone = attend(layer, queries[:, k : k + 1], values, mask)
         assert_close(alone, [x[:, k : k + 1] for x in together])
 
 
@@ -184,7 +184,7 @@ def test_sizes_that_the_graph_does_not_know(score):
     floats = tf.TensorSpec([None, None, 5])
     signature = [floats, floats, tf.TensorSpec([None, None], tf.bool)]
     graph = tf.function(
-        lambda *given: look(layer, *given), input_signature=signature
+        lambda *inputs: attend(layer, *inputs), input_signature=signature
     )
     for sizes in ((2, 3, 4, 5, 5), (1, 1, 1, 5, 5)):
         inputs = example(sizes)
@@ -192,7 +192,7 @@ def test_sizes_that_the_graph_does_not_know(score):
 
 
 def test_no_rows(score):
-    context, weights = look(
+    context, weights = attend(
         make(score, 5, 5), *(x[:0] for x in example((1, 3, 4, 5, 5)))
     )
     assert context.shape == (0, 3, 5)
@@ -204,7 +204,7 @@ def test_weights_are_float32_whatever_the_values_are(score, dtype):
     inputs = example((3, 2, 4, 5, 5))
     layer = make(score, 5, 5, dtype=dtype)
     queries, values = (tf.cast(x, layer.compute_dtype) for x in inputs[:2])
-    context, weights = look(layer, queries, values, inputs[2])
+    context, weights = attend(layer, queries, values, inputs[2])
     assert context.dtype == layer.compute_dtype
     assert weights.dtype == tf.float32
     expected = numpy_attention(layer, *inputs)
@@ -213,13 +213,13 @@ def test_weights_are_float32_whatever_the_values_are(score, dtype):
 
 
 def test_a_layer_made_of_its_config_is_the_same(score):
-    layer = make(score, 6, 6, name="look")
+    layer = make(score, 6, 6, name="attention")
     config = keras.saving.serialize_keras_object(layer)
     again = keras.saving.deserialize_keras_object(config)
     assert again.get_config() == layer.get_config()
     again.set_weights(layer.get_weights())
     inputs = example((2, 3, 4, 6, 6))
-    assert_close(look(again, *inputs), look(layer, *inputs))
+    assert_close(attend(again, *inputs), attend(layer, *inputs))
 
 
 def test_the_config_holds_every_argument():

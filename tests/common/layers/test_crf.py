@@ -153,9 +153,9 @@ def loss_and_gradients(layer, tags, logits, mask, weigh=None):
 def test_the_loss_is_that_of_all_paths(sizes, change, seed):
     layer = make(sizes[2])
     tags, logits, mask = example(sizes, seed)
-    found = layer.negative_log_likelihood(change(tags), logits, mask)
+    actual = layer.negative_log_likelihood(change(tags), logits, mask)
     expected = enumerated_losses(layer, change(tags), logits, mask)
-    assert_close(found, expected, **ROUNDED)
+    assert_close(actual, expected, **ROUNDED)
 
 
 def test_the_marginals_are_those_of_all_paths(sizes):
@@ -169,13 +169,13 @@ def test_the_marginals_are_those_of_all_paths(sizes):
 def test_the_decoded_path_is_the_best_of_all(sizes):
     layer = make(sizes[2])
     _, logits, mask = example(sizes)
-    found = layer.decode(logits, mask).numpy()
+    actual = layer.decode(logits, mask).numpy()
     for n, row in enumerate(rows(logits, mask)):
         paths, scores = all_paths(row, weights_of(layer))
         np.testing.assert_array_equal(
-            found[n, : len(row)], paths[scores.argmax()]
+            actual[n, : len(row)], paths[scores.argmax()]
         )
-    assert not found[~mask].any()
+    assert not actual[~mask].any()
 
 
 def test_the_weights_start_as_the_softmax():
@@ -252,7 +252,7 @@ def test_gradients_are_those_of_all_paths(change):
     tags, logits, mask = example((3, 3, 4))
     tags = change(tags)
     weigh = noise(3, seed=7)
-    _, of_logits, *of_weights = loss_and_gradients(layer, tags, logits, mask)
+    _, d_logits, *d_weights = loss_and_gradients(layer, tags, logits, mask)
     logits, weights = logits.astype("float64"), weights_of(layer)
 
     def total():
@@ -263,18 +263,18 @@ def test_gradients_are_those_of_all_paths(change):
         return weigh @ losses
 
     expected = [by_differences(total, x) for x in (logits, *weights)]
-    assert_close([of_logits, *of_weights], expected, **ROUNDED)
+    assert_close([d_logits, *d_weights], expected, **ROUNDED)
 
 
 def test_long_gradients_are_marginals_less_the_tags():
     layer = make(7)
     tags, logits, mask = example((2, 3 * STEPS, 7))
-    _, of_logits, *_ = loss_and_gradients(layer, tags, logits, mask, [1, 1])
+    _, d_logits, *_ = loss_and_gradients(layer, tags, logits, mask, [1, 1])
     for n, row in enumerate(rows(logits, mask)):
         expected = numpy_marginals(row, *weights_of(layer))
         expected -= np.eye(7)[tags[n, : len(row)]]
-        assert_close(of_logits[n, : len(row)], expected, atol=1e-4)
-    assert not of_logits.numpy()[~mask].any()
+        assert_close(d_logits[n, : len(row)], expected, atol=1e-4)
+    assert not d_logits.numpy()[~mask].any()
 
 
 @pytest.mark.parametrize("change", [np.asarray, unlabelled])
@@ -289,9 +289,9 @@ def test_padding_changes_nothing(change):
     tags = np.pad(tags, more, constant_values=99)
     padded = np.pad(logits, [*more, [0, 0]])
     tags[is_padding], padded[is_padding] = 99, np.nan
-    found = loss_and_gradients(layer, tags, padded, ~is_padding)
-    assert not found[1].numpy()[is_padding].any()
-    assert_close([found[0], found[1][:, :5], *found[2:]], expected)
+    actual = loss_and_gradients(layer, tags, padded, ~is_padding)
+    assert not actual[1].numpy()[is_padding].any()
+    assert_close([actual[0], actual[1][:, :5], *actual[2:]], expected)
     for method in (layer.marginals, layer.decode):
         long = method(padded, ~is_padding).numpy()
         assert not long[is_padding].any()
@@ -301,13 +301,13 @@ def test_padding_changes_nothing(change):
 def test_a_row_of_padding_counts_nothing():
     layer = make(4)
     tags, logits, mask = example((3, 5, 4))
-    of_two = loss_and_gradients(layer, tags, logits, mask, [1, 1, 0])
+    expected = loss_and_gradients(layer, tags, logits, mask, [1, 1, 0])
     mask[2] = False
     logits[2] = np.nan
-    found = loss_and_gradients(layer, tags, logits, mask, [1, 1, 1])
-    assert found[0][2] == 0
-    assert not found[1][2].numpy().any()
-    assert_close([found[0][:2], *found[1:]], [of_two[0][:2], *of_two[1:]])
+    actual = loss_and_gradients(layer, tags, logits, mask, [1, 1, 1])
+    assert actual[0][2] == 0
+    assert not actual[1][2].numpy().any()
+    assert_close([actual[0][:2], *actual[1:]], [expected[0][:2], *expected[1:]])
     assert not layer.marginals(logits, mask)[2].numpy().any()
     assert not layer.decode(logits, mask)[2].numpy().any()
 
@@ -322,17 +322,17 @@ def test_nothing_but_padding_has_no_gradient():
 def test_without_any_label_the_loss_is_nothing():
     layer = make(4)
     tags, logits, mask = example((3, 5, 4))
-    found = loss_and_gradients(layer, 0 * tags + UNLABELLED, logits, mask)
-    for x in found:
+    actual = loss_and_gradients(layer, 0 * tags + UNLABELLED, logits, mask)
+    for x in actual:
         np.testing.assert_allclose(x, 0, atol=1e-6)
 
 
 def test_no_rows():
     layer = make(4)
     tags, logits, mask = (x[:0] for x in example((1, 5, 4)))
-    losses, *of_all = loss_and_gradients(layer, tags, logits, mask)
+    losses, *grads = loss_and_gradients(layer, tags, logits, mask)
     assert losses.shape == (0,)
-    assert not any(x.numpy().any() for x in of_all)
+    assert not any(x.numpy().any() for x in grads)
     assert layer.decode(logits, mask).shape == (0, 5)
     assert layer.marginals(logits, mask).shape == (0, 5, 4)
 
@@ -342,10 +342,10 @@ def test_far_off_scores_stay_finite(scale):
     layer = make(4)
     layer.set_weights([scale * w for w in layer.get_weights()])
     tags, logits, mask = example((3, 6, 4), scale=scale)
-    found = loss_and_gradients(layer, unlabelled(tags), logits, mask)
+    actual = loss_and_gradients(layer, unlabelled(tags), logits, mask)
     expected = enumerated_losses(layer, unlabelled(tags), logits, mask)
-    assert_close(found[0], expected, rtol=1e-4, atol=0.01)
-    assert all(np.isfinite(x).all() for x in found)
+    assert_close(actual[0], expected, rtol=1e-4, atol=0.01)
+    assert all(np.isfinite(x).all() for x in actual)
     sums = tf.reduce_sum(layer.marginals(logits, mask), axis=2)
     assert_close(sums, mask.astype("float32"))
 
@@ -355,10 +355,10 @@ def test_of_equal_paths_the_one_that_ends_lower_is_decoded():
     layer.set_weights([w.round() for w in layer.get_weights()])
     _, logits, mask = example((9, 12, 3))
     logits = logits.round() // 2
-    found = layer.decode(logits, mask).numpy()
+    actual = layer.decode(logits, mask).numpy()
     for n, row in enumerate(rows(logits, mask)):
         expected = numpy_viterbi(row, *weights_of(layer))
-        np.testing.assert_array_equal(found[n, : len(row)], expected)
+        np.testing.assert_array_equal(actual[n, : len(row)], expected)
 
 
 def test_a_forbidden_transition_is_not_taken():
@@ -412,9 +412,9 @@ def test_layers_of_different_sizes_do_not_mix():
         layer = make(sizes[2])
         for batch in (1, 2):
             _, logits, mask = (x[:batch] for x in example(sizes))
-            found = layer.marginals(logits, mask)
+            actual = layer.marginals(logits, mask)
             expected = enumerated_marginals(layer, logits, mask)
-            assert_close(found, expected, atol=1e-5)
+            assert_close(actual, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
@@ -422,19 +422,17 @@ def test_all_is_float32_whatever_the_logits_are(dtype):
     layer = make(4, dtype=dtype)
     tags, logits, mask = example((3, 5, 4))
     logits = tf.cast(logits, layer.compute_dtype)
-    losses, of_logits, *of_weights = loss_and_gradients(
-        layer, tags, logits, mask
-    )
-    assert of_logits.dtype == layer.compute_dtype
+    losses, d_logits, *d_weights = loss_and_gradients(layer, tags, logits, mask)
+    assert d_logits.dtype == layer.compute_dtype
     exact = tf.cast(logits, tf.float32).numpy()
-    expected, _, *expected_of_weights = loss_and_gradients(
+    expected, _, *expected_d_weights = loss_and_gradients(
         make(4), tags, exact, mask
     )
-    assert_close([losses, *of_weights], [expected, *expected_of_weights])
+    assert_close([losses, *d_weights], [expected, *expected_d_weights])
     fine = noise(3, 5, 4)
-    found = layer(fine, mask=mask)
-    assert found.dtype == tf.float32
-    assert_close(found, make(4).marginals(fine, mask))
+    actual = layer(fine, mask=mask)
+    assert actual.dtype == tf.float32
+    assert_close(actual, make(4).marginals(fine, mask))
 
 
 def test_marginals_are_the_gradient_of_the_log_partition():
@@ -451,10 +449,10 @@ def test_marginals_are_the_gradient_of_the_log_partition():
         _, all_scores = all_paths(row, weights_of(layer))
         np.testing.assert_allclose(totals[n], log_sum(all_scores), rtol=1e-5)
     assert totals[2] == 0
-    of_scores, of_start = tape.gradient(totals, [scores, start])
+    d_scores, d_start = tape.gradient(totals, [scores, start])
     expected = layer.marginals(logits, mask)
-    assert_close(tf.transpose(of_scores, [1, 0, 2]), expected, atol=1e-5)
-    assert_close(of_start, tf.reduce_sum(expected[:, 0], axis=0), atol=1e-5)
+    assert_close(tf.transpose(d_scores, [1, 0, 2]), expected, atol=1e-5)
+    assert_close(d_start, tf.reduce_sum(expected[:, 0], axis=0), atol=1e-5)
 
 
 def test_a_second_gradient_is_refused():
@@ -478,10 +476,10 @@ def test_it_learns_which_tag_follows_which():
     optimizer = keras.optimizers.SGD(1.0)
     layer.build()
     for _ in range(10):
-        _, _, *of_weights = loss_and_gradients(
+        _, _, *d_weights = loss_and_gradients(
             layer, tags, logits, mask, [0.03] * 3
         )
-        optimizer.apply(of_weights, layer.trainable_variables)
+        optimizer.apply(d_weights, layer.trainable_variables)
     np.testing.assert_array_equal(layer.decode(logits, mask), tags)
 
 

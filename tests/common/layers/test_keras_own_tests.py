@@ -96,6 +96,7 @@ def test_auto(run, module, case):
     run(module, case, LSTM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "case"), parameters(*LAYER_FILES))
 def test_fused(run, module, case):
     run(module, case, FusedLSTM)

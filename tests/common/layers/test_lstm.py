@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from common import LSTM, LSTMCell, shapes
+from common.layers.lstm.options import OPTIONS
 from tests.support.recurrent import (
     MODES,
     assert_close,
@@ -89,9 +90,10 @@ def test_layer_equals_keras_with_gradients(options, masked):
     assert_close(ours(batch()), theirs(batch()))
 
 
+@pytest.mark.parametrize("mode", ["graph", "xla"])
 def test_gradients_are_the_same_in_every_mode(mode):
     layer = with_noise(LSTM(UNITS, return_sequences=True))
-    run = mode(lambda x: gradients(layer, x, mask=mask()))
+    run = MODES[mode](lambda x: gradients(layer, x, mask=mask()))
     assert_close(run(batch()), gradients(layer, batch(), mask=mask()))
 
 
@@ -191,18 +193,18 @@ def test_lengths_from_none_to_all(lengths):
     y, h, c = layer(batch(), initial_state=state(), mask=mask)
     weights = layer.get_weights()
     _, *expected = numpy_lstm(batch(), *state(), *weights, lengths)
-    # A row without steps has said nothing: its state stays, its output is 0.
-    said = np.array(lengths)[:, np.newaxis] > 0
-    assert_close([y, h, c], [expected[0] * said, *expected])
+    # Of a row without steps the state stays, and the output is 0.
+    has_steps = np.array(lengths)[:, np.newaxis] > 0
+    assert_close([y, h, c], [expected[0] * has_steps, *expected])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_mixed_precision_computes_low_and_stores_high(dtype):
     layer = with_noise(LSTM(UNITS, return_state=True, dtype=f"mixed_{dtype}"))
-    results, slopes = gradients(layer, batch(), mask=mask())
+    results, grads = gradients(layer, batch(), mask=mask())
     assert {result.dtype.name for result in results} == {dtype}
     assert {weight.dtype for weight in layer.weights} == {"float32"}
-    assert {slope.dtype.name for slope in slopes} == {"float32"}
+    assert {grad.dtype.name for grad in grads} == {"float32"}
     exact = with_noise(LSTM(UNITS, return_state=True))(batch(), mask=mask())
     # 8 bits of mantissa (bfloat16) leave 2 to 3 digits.
     results = [tf.cast(result, "float32") for result in results]
@@ -233,12 +235,20 @@ def test_constructor_and_config_are_keras():
         cls(UNITS, dropout=0.1, name="reader", return_state=True, seed=1)
         for cls in (LSTM, keras.layers.LSTM)
     )
-    *parameters, kernel, kwargs = inspect.signature(LSTM).parameters.values()
-    assert (kernel.name, kernel.default) == ("kernel", "auto")
-    keras_parameters = inspect.signature(keras.layers.LSTM).parameters.values()
-    assert [(p.name, p.default, p.kind) for p in (*parameters, kwargs)] == [
-        (p.name, p.default, p.kind) for p in keras_parameters
+    parameters, keras_parameters = (
+        [
+            (p.name, p.default, p.kind)
+            for p in inspect.signature(cls).parameters.values()
+        ]
+        for cls in (LSTM, keras.layers.LSTM)
+    )
+    *of_keras, kwargs = keras_parameters
+    options = [
+        (name, default, inspect.Parameter.KEYWORD_ONLY)
+        for name, default in OPTIONS.items()
     ]
+    kernel = ("kernel", "auto", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    assert parameters == [*of_keras, kernel, *options, kwargs]
     assert ours.get_config() == theirs.get_config() | {"kernel": "auto"}
     assert LSTM.from_config(ours.get_config()).get_config() == ours.get_config()
 

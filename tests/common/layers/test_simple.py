@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from common import ElmanCell, JordanCell, LSTMCell, shapes
-from common.layers.lstm.layer import LSTMState, lstm_step
+from common.layers.lstm.cell import LSTMState, lstm_step
 from tests.support.recurrent import (
     MODES,
     assert_close,
@@ -55,7 +55,7 @@ def states_of(cell):
     ]
 
 
-def whole(cell, **options):
+def make_layer(cell, **options):
     """A layer around the cell that returns all it can."""
     return keras.layers.RNN(
         cell, return_sequences=True, return_state=True, **options
@@ -106,7 +106,7 @@ def test_lstm_step_is_the_equations(mode):
     ids=["elman", "jordan"],
 )
 def test_layer_is_the_equations_at_every_real_step(cell, reference, mode):
-    layer, states = with_noise(whole(cell)), states_of(cell)
+    layer, states = with_noise(make_layer(cell)), states_of(cell)
     y, last = mode(layer)(batch(), initial_state=states, mask=mask())
     y = y * tf.cast(mask(), y.dtype)[:, :, tf.newaxis]
     expected = reference(batch(), *states, *layer.get_weights(), LENGTHS)
@@ -137,7 +137,7 @@ def test_jordan_output_is_linear_unless_told():
 )
 def test_cell_equals_keras_both_ways(cls, options):
     ours, theirs = cls(UNITS, **options), TWINS[cls](UNITS, **options)
-    layer, twin = with_noise(whole(ours)), whole(theirs)
+    layer, twin = with_noise(make_layer(ours)), make_layer(theirs)
     twin.build((BATCH, TIME, FEATURES))
     twin.set_weights(layer.get_weights())
     kwargs = {"initial_state": states_of(ours), "mask": mask()}
@@ -150,8 +150,8 @@ def test_cell_equals_keras_both_ways(cls, options):
 
 @pytest.mark.parametrize("cls", TWINS)
 def test_stacked_cells_equal_keras(cls):
-    ours = with_noise(whole([cls(UNITS), cls(2)]))
-    theirs = with_noise(whole([TWINS[cls](UNITS), TWINS[cls](2)]))
+    ours = with_noise(make_layer([cls(UNITS), cls(2)]))
+    theirs = with_noise(make_layer([TWINS[cls](UNITS), TWINS[cls](2)]))
     assert_close(ours(batch(), mask=mask()), theirs(batch(), mask=mask()))
 
 
@@ -160,22 +160,22 @@ def test_one_seed_gives_keras_weights_and_dropout(cls):
     results = []
     for maker in (cls, TWINS[cls]):
         keras.utils.set_random_seed(7)
-        layer = whole(maker(UNITS, dropout=0.4, recurrent_dropout=0.3))
+        layer = make_layer(maker(UNITS, dropout=0.4, recurrent_dropout=0.3))
         results.append(layer(batch(), training=True))
     assert_close(results[0], results[1])
 
 
 @pytest.mark.parametrize("kind", ["dropout", "recurrent_dropout"])
 def test_dropout_is_random_in_training_only(make_cell, kind):
-    plain = with_noise(whole(make_cell()))
-    dropped = with_noise(whole(make_cell(**{kind: 0.5})))
+    plain = with_noise(make_layer(make_cell()))
+    dropped = with_noise(make_layer(make_cell(**{kind: 0.5})))
     assert_close(dropped(batch()), plain(batch()))
     first, second = (dropped(batch(), training=True)[0] for _ in range(2))
     assert not np.allclose(first, second)
 
 
 def test_padding_changes_nothing(make_cell):
-    layer = with_noise(whole(make_cell(), zero_output_for_mask=True))
+    layer = with_noise(make_layer(make_cell(), zero_output_for_mask=True))
     padding = 9 * noise(BATCH, 4, FEATURES, seed=5)
     long = np.concatenate([batch(), padding], axis=1)
 
@@ -186,25 +186,25 @@ def test_padding_changes_nothing(make_cell):
             y, *states = layer(x, mask=mask)
             loss = tf.add_n([tf.reduce_sum((s + 1) ** 3) for s in states])
             loss += tf.reduce_sum(tf.sin(y))
-        slopes = tape.gradient(loss, [x, *(w.value for w in layer.weights)])
-        assert np.all(slopes[0][~mask] == 0)
-        return [y[:, :TIME], *states, slopes[0][:, :TIME], *slopes[1:]]
+        grads = tape.gradient(loss, [x, *(w.value for w in layer.weights)])
+        assert np.all(grads[0][~mask] == 0)
+        return [y[:, :TIME], *states, grads[0][:, :TIME], *grads[1:]]
 
     assert_close(run(long, mask(TIME + 4)), run(batch(), mask()))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_mixed_precision_computes_low_and_stores_high(make_cell, dtype):
-    layer = with_noise(whole(make_cell(dtype=f"mixed_{dtype}")))
-    results, slopes = gradients(layer, batch())
+    layer = with_noise(make_layer(make_cell(dtype=f"mixed_{dtype}")))
+    results, grads = gradients(layer, batch())
     assert {value.dtype.name for value in results} == {"float32"}
-    assert {slope.dtype.name for slope in slopes} == {"float32"}
+    assert {grad.dtype.name for grad in grads} == {"float32"}
     states = layer.cell.get_initial_state(batch_size=BATCH)
     output, states = layer.cell(batch()[:, 0], states)
     assert {value.dtype.name for value in [output, *states]} == {dtype}
     assert {weight.dtype for weight in layer.weights} == {"float32"}
     # 8 bits of mantissa (bfloat16) leave 2 to 3 digits.
-    exact = with_noise(whole(make_cell()))(batch())
+    exact = with_noise(make_layer(make_cell()))(batch())
     assert_close(results, exact, rtol=2e-2, atol=1e-1)
 
 

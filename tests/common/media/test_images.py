@@ -1,6 +1,4 @@
-import base64
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -8,71 +6,25 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.captioning import images
-from apps.captioning.datasets import Example
 from common.data.skipped import Skipped
-
-# Kinds that TensorFlow cannot write, made once with Pillow: 4 x 2 pixels of
-# RED; the second frame of the animation, and the last column of the palettes,
-# are BLUE. RED is transparent in the second palette.
-CMYK_JPEG = base64.b64decode(
-    "/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwADAgIDAgIDAwMDBAMDBAUIBQUEBAUKBwcGCAwKDAwL"
-    "CgsLDQ4SEA0OEQ4LCxAWEBETFBUVFQwPFxgWFBgSFBUU/8AAFAgAAgAEBEMRAE0RAFkRAEsR"
-    "AP/EABUAAQEAAAAAAAAAAAAAAAAAAAgJ/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAA4EQwBN"
-    "AFkASwAAPwBgJ9CUqm//2Q=="
+from common.media import images
+from tests.support.images import (
+    ANIMATED_GIF,
+    BLUE,
+    CLEAR_PALETTE_PNG,
+    CMYK_JPEG,
+    JPEG,
+    NOISE,
+    PALETTE_PNG,
+    PNG,
+    RED,
+    bmp,
+    grey_png,
 )
-ANIMATED_GIF = base64.b64decode(
-    "R0lGODdhBAACAIEAAMgePAAAAAAAAAAAACwAAAAABAACAAAIBwABCBwoMCAAIfkEAQAAAQAs"
-    "AAAAAAQAAgCBChT6AAAAAAAAAAAACAcAAQgcKDAgADs="
-)
-PALETTE_PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAQAAAACAQMAAABFZu8gAAAABlBMVEXIHjwKFPpDoAJtAAAA"
-    "DElEQVR4nGMQYGIAAAA4ABNP44cVAAAAAElFTkSuQmCC"
-)
-CLEAR_PALETTE_PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAQAAAACAQMAAABFZu8gAAAABlBMVEXIHjwKFPpDoAJtAAAA"
-    "AXRSTlMAQObYZgAAAAxJREFUeJxjEGBiAAAAOAATT+OHFQAAAABJRU5ErkJggg=="
-)
-RED = [200, 30, 60]
-BLUE = [10, 20, 250]
-NOISE = np.random.default_rng(0).integers(0, 256, [20, 30, 3], np.uint8)
-JPEG = tf.io.encode_jpeg(NOISE).numpy()
-PNG = tf.io.encode_png(NOISE).numpy()
-
-
-def bmp(rows):
-    """A BMP of 24 bits, as its format says: from the bottom, blue first."""
-    height, width, _ = rows.shape
-    body = b"".join(
-        row[:, ::-1].tobytes().ljust((3 * width + 3) // 4 * 4, b"\0")
-        for row in rows[::-1]
-    )
-    head = struct.pack("<2sIII", b"BM", 54 + len(body), 0, 54)
-    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, *[0] * 6)
-    return head + info + body
-
-
-def grey_png(height, width):
-    """A PNG of black pixels, of any size."""
-
-    def chunk(kind, data):
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    packer = zlib.compressobj(1)
-    row = bytes(width + 1)
-    body = b"".join([packer.compress(row) for _ in range(height)])
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", body + packer.flush())
-        + chunk(b"IEND", b"")
-    )
 
 
 def exact(content, size):
-    return images.pixels(tf.constant(content), size).numpy()
+    return images.decode_image(tf.constant(content), size).numpy()
 
 
 def one_colour(content, size=4):
@@ -90,7 +42,7 @@ def resized(pixels, size):
 
 @pytest.mark.parametrize("content", [PNG, bmp(NOISE)], ids=["png", "bmp"])
 def test_lossless_formats_give_the_pixels_back(content):
-    found = images._decoded(tf.constant(content))
+    found = images._decode(tf.constant(content))
     np.testing.assert_array_equal(found, NOISE)
     np.testing.assert_allclose(exact(content, 12), resized(NOISE, 12))
 
@@ -122,15 +74,15 @@ def test_greyscale_becomes_three_equal_channels(encode):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_png_of_16_bits(channels):
     deep = NOISE[..., :channels].astype(np.uint16) * 257
-    found = images._decoded(tf.constant(tf.io.encode_png(deep).numpy()))
+    found = images._decode(tf.constant(tf.io.encode_png(deep).numpy()))
     expected = np.broadcast_to(NOISE[..., :channels], NOISE.shape)
     np.testing.assert_allclose(found, expected, atol=1)
 
 
 def test_palettes():
-    found = images._decoded(tf.constant(PALETTE_PNG))
+    found = images._decode(tf.constant(PALETTE_PNG))
     np.testing.assert_array_equal(found[0], [RED, RED, RED, BLUE])
-    found = images._decoded(tf.constant(CLEAR_PALETTE_PNG))
+    found = images._decode(tf.constant(CLEAR_PALETTE_PNG))
     np.testing.assert_array_equal(found[0], [[255] * 3] * 3 + [BLUE])
 
 
@@ -145,7 +97,7 @@ def test_transparent_pixels_stand_before_white(alpha, expected):
 
 def test_transparent_greyscale():
     picture = np.array([[[100, 255], [100, 0]]], np.uint8)
-    found = images._decoded(tf.constant(tf.io.encode_png(picture).numpy()))
+    found = images._decode(tf.constant(tf.io.encode_png(picture).numpy()))
     np.testing.assert_array_equal(found, [[[100] * 3, [255] * 3]])
 
 
@@ -174,8 +126,8 @@ def test_the_largest_picture_passes_and_larger_ones_do_not(monkeypatch):
             made if isinstance(made := encode(x), bytes) else made.numpy()
             for x in (NOISE, larger)
         )
-        assert images.problem(content) is None
-        assert images.problem(too_large) == "more than 600 pixels"
+        assert images.decode_error(content) is None
+        assert images.decode_error(too_large) == "more than 600 pixels"
         with pytest.raises(tf.errors.OpError):
             exact(too_large, 8)
 
@@ -184,13 +136,13 @@ def test_what_a_head_promises_is_not_allocated():
     bomb = grey_png(1, 1).replace(
         struct.pack(">II", 1, 1), struct.pack(">II", 60_000, 60_000)
     )
-    assert images.problem(bomb) == "more than 100,000,000 pixels"
+    assert images.decode_error(bomb) == "more than 100,000,000 pixels"
 
 
 @pytest.mark.slow
 def test_ten_thousand_squared():
     content = grey_png(10_000, 10_000)
-    assert images.problem(content) is None
+    assert images.decode_error(content) is None
     np.testing.assert_allclose(one_colour(content), [0, 0, 0])
 
 
@@ -199,7 +151,7 @@ def test_ten_thousand_squared():
 
 def test_a_batch_is_its_pictures():
     contents = [JPEG, PNG, CMYK_JPEG, ANIMATED_GIF, bmp(NOISE)]
-    found, is_read = images.read_batch(tf.constant(contents), 16)
+    found, is_read = images.decode_batch(tf.constant(contents), 16)
     assert is_read.numpy().all()
     for values, content in zip(found, contents, strict=True):
         np.testing.assert_allclose(values, exact(content, 16))
@@ -207,7 +159,7 @@ def test_a_batch_is_its_pictures():
 
 def test_rows_that_are_no_pictures_leave_the_others_alone():
     contents = [b"", PNG, b"a text", JPEG[:300], b"BMW", JPEG, PNG[:60]]
-    found, is_read = images.read_batch(tf.constant(contents), 16)
+    found, is_read = images.decode_batch(tf.constant(contents), 16)
     good = [False, True, False, False, False, True, False]
     assert is_read.numpy().tolist() == good
     for values, content, is_good in zip(found, contents, good, strict=True):
@@ -219,7 +171,7 @@ def test_rows_that_are_no_pictures_leave_the_others_alone():
 
 @pytest.mark.parametrize("contents", [[], [b""], [b"", b"x"]])
 def test_batches_without_a_picture(contents):
-    found, is_read = images.read_batch(tf.constant(contents, tf.string), 8)
+    found, is_read = images.decode_batch(tf.constant(contents, tf.string), 8)
     assert found.shape == (len(contents), 8, 8, 3)
     assert is_read.numpy().tolist() == [False] * len(contents)
 
@@ -227,16 +179,16 @@ def test_batches_without_a_picture(contents):
 def test_graph_dataset_and_saved_model_give_the_same_pixels(tmp_path):
     module = tf.Module()
     module.read = tf.function(
-        lambda contents: images.read_batch(contents, 16)[0],
+        lambda contents: images.decode_batch(contents, 16)[0],
         input_signature=[tf.TensorSpec([None], tf.string)],
     )
     tf.saved_model.save(module, str(tmp_path / "saved"))
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     contents = tf.constant([JPEG, PNG, b"", CLEAR_PALETTE_PNG])
-    expected = images.read_batch(contents, 16)[0]
+    expected = images.decode_batch(contents, 16)[0]
     np.testing.assert_array_equal(loaded.read(contents), expected)
     dataset = tf.data.Dataset.from_tensors(contents)
-    (mapped,) = dataset.map(lambda x: images.read_batch(x, 16)[0])
+    (mapped,) = dataset.map(lambda x: images.decode_batch(x, 16)[0])
     np.testing.assert_array_equal(mapped, expected)
 
 
@@ -244,10 +196,10 @@ def test_formats_are_recognised_by_their_first_bytes():
     good = [JPEG, PNG, ANIMATED_GIF, bmp(NOISE), b"\xff\xd8\xff"]
     # The decoder would take it.
     strange = ANIMATED_GIF.replace(b"GIF87a", b"GIF88a")
-    assert images.problem(strange) == "not a picture"
-    assert not images.read_batch(tf.constant([strange]), 8)[1]
+    assert images.decode_error(strange) == "not a picture"
+    assert not images.decode_batch(tf.constant([strange]), 8)[1]
     bad = [b"", b"\xff\xd8", b"text", JPEG[1:], b"GIF88a", b"\x89PNG"]
-    found = images.recognised(tf.constant(good + bad)).numpy().tolist()
+    found = images.has_image_signature(tf.constant(good + bad)).numpy().tolist()
     assert found == [True] * len(good) + [False] * len(bad)
 
 
@@ -257,15 +209,17 @@ def test_formats_are_recognised_by_their_first_bytes():
 def test_problems_have_words(tmp_path):
     text = tmp_path / "text.jpg"
     text.write_bytes(b"these are words")
-    assert images.problem(text) == "not a picture"
-    assert images.problem(tmp_path / "no.jpg") == "No such file or directory"
-    assert images.problem(tmp_path) == "not a file"
-    assert images.problem(b"") == "empty file"
+    assert images.decode_error(text) == "not a picture"
+    assert (
+        images.decode_error(tmp_path / "no.jpg") == "No such file or directory"
+    )
+    assert images.decode_error(tmp_path) == "not a file"
+    assert images.decode_error(b"") == "empty file"
     good = tmp_path / "good.jpg"
     good.write_bytes(JPEG)
-    assert images.problem(good) is None
+    assert images.decode_error(good) is None
     np.testing.assert_array_equal(
-        images.file_pixels(good), tf.io.decode_jpeg(JPEG)
+        images.load_image(good), tf.io.decode_jpeg(JPEG)
     )
 
 
@@ -273,34 +227,35 @@ def test_problems_have_words(tmp_path):
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.9, 0.99])
 def test_a_picture_that_breaks_off(content, share):
     cut = content[: int(len(content) * share)]
-    assert images.problem(cut) == "truncated or damaged"
+    assert images.decode_error(cut) == "truncated or damaged"
 
 
 def test_many_are_checked_at_once(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
-    examples = [
-        Example("good", PNG, ("a",)),
-        Example("cut", JPEG[:-9], ("b",)),
-        Example("file", str(path), ("c",)),
-        Example("gone", str(tmp_path / "b.png"), ("d",)),
-        Example("text", b"words", ("e",)),
-    ]
+    pictures = {
+        "good": PNG,
+        "cut": JPEG[:-9],
+        "file": str(path),
+        "gone": tmp_path / "b.png",
+        "text": b"words",
+    }
     expected = {
         "cut": "truncated or damaged",
         "gone": "No such file or directory",
         "text": "not a picture",
     }
-    assert images.check(examples) == expected
-    assert images.check([]) == {}
+    assert images.find_unreadable(pictures) == expected
+    assert images.find_unreadable({}) == {}
     skipped = Skipped()
-    kept = images.without_broken(examples, skipped)
-    assert [example.name for example in kept] == ["good", "file"]
+    kept = images.drop_unreadable(pictures, skipped)
+    assert kept == {"good": PNG, "file": str(path)}
     assert skipped.counts == dict.fromkeys(expected.values(), 1)
 
 
-read_batch = tf.function(
-    lambda contents: images.read_batch(contents, 8),
+SMALL_PNG = exact(PNG, 8)
+decode_batch = tf.function(
+    lambda contents: images.decode_batch(contents, 8),
     input_signature=[tf.TensorSpec([None], tf.string)],
 )
 
@@ -318,8 +273,8 @@ def test_no_bytes_do_harm(content, changes, length):
     for place, value in changes:
         changed[place % len(changed)] = value
     changed = bytes(changed[:length])
-    reason = images.problem(changed)
-    found, is_read = read_batch(tf.constant([changed, PNG]))
+    reason = images.decode_error(changed)
+    found, is_read = decode_batch(tf.constant([changed, PNG]))
     assert is_read.numpy().tolist() == [reason is None, True]
-    np.testing.assert_allclose(found[1], exact(PNG, 8))
+    np.testing.assert_allclose(found[1], SMALL_PNG)
     assert 0 <= found[0].numpy().min() <= found[0].numpy().max() <= 255.01

@@ -18,9 +18,9 @@ from tests.conftest import ROOT
 
 RATE = 25
 READER = """
-from apps.video_tagging import streams
+from common.media import streams
 try:
-    for number, (time, pixels) in enumerate(streams.frames("-", 32, 0)):
+    for number, (time, pixels) in enumerate(streams.stream_frames("-", 32, 0)):
         print(number, f"{time:.2f}", round(pixels.mean()), flush=True)
 except KeyboardInterrupt:
     pass  # It came while we printed.
@@ -84,12 +84,12 @@ def standard_input(monkeypatch, content):
 
 def from_stdin(monkeypatch, content, size=32, rate=0.0):
     with standard_input(monkeypatch, content):
-        return list(streams.frames("-", size, rate))
+        return list(streams.stream_frames("-", size, rate))
 
 
 def message_of(source, rate=0.0):
     with pytest.raises(UserError) as caught:
-        list(streams.frames(source, 16, rate))
+        list(streams.stream_frames(source, 16, rate))
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -127,9 +127,9 @@ def test_frames_are_kept_as_of_a_file(monkeypatch, tmp_path):
     found = from_stdin(monkeypatch, content, rate=10)
     path = tmp_path / "a.mkv"
     path.write_bytes(content)
-    clip = videos.read(path, 32, 10)
+    clip = videos.read_clip(path, 32, 10)
     check(found, clip.numbers)
-    np.testing.assert_array_equal([frame for _, frame in found], clip.pixels)
+    np.testing.assert_array_equal([frame for _, frame in found], clip.values)
     np.testing.assert_array_equal([time for time, _ in found], clip.times)
 
 
@@ -213,7 +213,7 @@ def test_live_with_little_delay_until_ctrl_c():
 def test_a_file(tmp_path):
     path = tmp_path / "a:b.mp4"
     path.write_bytes(encoded(20))
-    check(list(streams.frames(str(path), 32, 0)), range(20))
+    check(list(streams.stream_frames(str(path), 32, 0)), range(20))
 
 
 def test_a_missing_file(tmp_path):
@@ -243,7 +243,7 @@ def test_an_address(tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        check(list(streams.frames(f"{address}/a.ts", 32, 0)), range(20))
+        check(list(streams.stream_frames(f"{address}/a.ts", 32, 0)), range(20))
         missing = message_of(f"{address}/no.ts")
         server.shutdown()
     assert missing == (
@@ -301,7 +301,7 @@ def test_the_caller_may_stop_early(tmp_path):
     path = tmp_path / "a.mkv"
     path.write_bytes(encoded(20))
     before = set(threading.enumerate())
-    found = streams.frames(str(path), 32, 0)
+    found = streams.stream_frames(str(path), 32, 0)
     check([next(found)], [0])
     (worker,) = set(threading.enumerate()) - before
     found.close()
@@ -314,12 +314,12 @@ def test_the_caller_may_stop_early(tmp_path):
 
 def test_rows_are_numbers():
     lines = ["1 2 3\n", "4,5,6\r\n", "\n", " 7, 8\t-9e-1 "]
-    found = list(streams.feature_rows(iter(lines), 3))
+    found = list(streams.parse_features(iter(lines), 3))
     np.testing.assert_array_equal(
         found, np.array([[1, 2, 3], [4, 5, 6], [7, 8, -0.9]], np.float32)
     )
     assert all(row.dtype == np.float32 for row in found)
-    assert list(streams.feature_rows([], 3)) == []
+    assert list(streams.parse_features([], 3)) == []
 
 
 def test_rows_come_one_by_one():
@@ -330,7 +330,7 @@ def test_rows_come_one_by_one():
             read.append(number)
             yield f"{number}\n"
 
-    rows = streams.feature_rows(lines(), 1)
+    rows = streams.parse_features(lines(), 1)
     for number in range(3):
         assert next(rows) == [number]
         assert read == list(range(number + 1))
@@ -347,7 +347,7 @@ def test_rows_come_one_by_one():
     ],
 )
 def test_a_wrong_row_is_named(line, expected):
-    rows = streams.feature_rows(["1 2 3\n", "\n", line], 3)
+    rows = streams.parse_features(["1 2 3\n", "\n", line], 3)
     next(rows)
     with pytest.raises(UserError) as caught:
         next(rows)
@@ -357,7 +357,7 @@ def test_a_wrong_row_is_named(line, expected):
 def test_rows_that_are_no_text():
     content = io.TextIOWrapper(io.BytesIO(b"1 2\n\xff\xfe"), "utf-8")
     with pytest.raises(UserError) as caught:
-        list(streams.feature_rows(content, 2))
+        list(streams.parse_features(content, 2))
     assert str(caught.value).endswith(
         ": expected a line of 2 numbers for each frame, got what is not text"
     )
@@ -368,4 +368,4 @@ def test_ctrl_c_ends_rows():
         yield "1\n"
         raise KeyboardInterrupt
 
-    assert list(streams.feature_rows(lines(), 1)) == [[1]]
+    assert list(streams.parse_features(lines(), 1)) == [[1]]

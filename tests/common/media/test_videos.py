@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from common.media import pictures, timestamps, videos
-from common.media.containers import NO_FRAMES
+from common.media import frame_folders, timestamps, videos
+from common.media.pyav import NO_FRAMES
+from tests.support.videos import write_frame_folder
 
 RATE = 25
 
 
-def noise(count, size=64, seed=0):
+def noise(count, size=32, seed=0):
     """Frames that a codec cannot make small, so that a cut is within them."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, [count, size, size, 3], np.uint8)
@@ -73,11 +74,11 @@ def error(function, *args):
 
 
 def read_error(path):
-    return error(videos.read, path, 16, 0)
+    return error(videos.read_clip, path, 16, 0)
 
 
 def greys(clip):
-    return clip.pixels.mean(axis=(1, 2, 3))
+    return clip.values.mean(axis=(1, 2, 3))
 
 
 # Which frames
@@ -85,9 +86,9 @@ def greys(clip):
 
 def test_all_frames_with_numbers_and_times(tmp_path):
     frames = levels(30)
-    clip = videos.read(encode(tmp_path / "a.mp4", frames), 16, 0)
-    assert clip.pixels.shape == (30, 16, 16, 3)
-    assert clip.pixels.dtype == np.uint8
+    clip = videos.read_clip(encode(tmp_path / "a.mp4", frames), 16, 0)
+    assert clip.values.shape == (30, 16, 16, 3)
+    assert clip.values.dtype == np.uint8
     assert clip.numbers.dtype == np.int64
     assert clip.times.dtype == np.float64
     np.testing.assert_array_equal(clip.numbers, range(30))
@@ -114,7 +115,7 @@ IRREGULAR = [0, 1, 2, 10, 11, 40, 41, 42, 43, 80, 81, 90, 100]
 def test_a_rate_that_varies_is_right_by_times(tmp_path, rate, ending):
     path = tmp_path / f"a.{ending}"
     encode(path, levels(len(IRREGULAR)), IRREGULAR)
-    clip = videos.read(path, 16, rate)
+    clip = videos.read_clip(path, 16, rate)
     times = np.array(IRREGULAR) / RATE
     expected = first_at_or_after(times, rate)
     np.testing.assert_array_equal(clip.numbers, expected)
@@ -147,7 +148,7 @@ def test_rounded_times_keep_an_even_rhythm():
 def test_times_begin_at_the_first_frame(tmp_path):
     path = tmp_path / "a.ts"
     encode(path, levels(10), range(100, 110), format="mpegts")
-    clip = videos.read(path, 16, 0)
+    clip = videos.read_clip(path, 16, 0)
     np.testing.assert_allclose(clip.times, np.arange(10) / RATE, atol=1e-4)
     np.testing.assert_allclose(greys(clip), levels(10)[:, 0, 0, 0], atol=2)
 
@@ -155,7 +156,7 @@ def test_times_begin_at_the_first_frame(tmp_path):
 def test_a_file_without_times(tmp_path):
     path = tmp_path / "a.mpg"
     encode(path, levels(30), format="h264", bf="0")
-    clip = videos.read(path, 16, 5)
+    clip = videos.read_clip(path, 16, 5)
     assert clip.total == 30
     np.testing.assert_allclose(clip.times, np.arange(6) / 5, atol=1e-9)
 
@@ -183,7 +184,7 @@ def test_two_recordings_in_one_file(tmp_path):
     one = encode(tmp_path / "a.ts", levels(50), format="mpegts")
     two = tmp_path / "two.mpg"
     two.write_bytes(2 * one.read_bytes())
-    clip = videos.read(two, 16, 5)
+    clip = videos.read_clip(two, 16, 5)
     assert clip.total == 100
     np.testing.assert_allclose(clip.times, np.arange(20) / 5, atol=1e-3)
 
@@ -193,7 +194,7 @@ def test_a_recording_that_begins_midway(tmp_path):
     content = path.read_bytes()
     start = len(content) * 9 // 20 // 188 * 188
     path.write_bytes(content[start:])
-    clip = videos.read(path, 16, 0)
+    clip = videos.read_clip(path, 16, 0)
     assert 20 < clip.total < 40
     np.testing.assert_allclose(
         clip.times, np.arange(clip.total) / RATE, atol=1e-3
@@ -209,38 +210,77 @@ def test_what_an_edit_list_hides_is_no_frame(tmp_path):
         file_options={"avoid_negative_ts": "disabled"},
         g="250",
     )
-    clip = videos.read(path, 16, 0)
+    clip = videos.read_clip(path, 16, 0)
     assert clip.total == 50
     np.testing.assert_allclose(clip.times, np.arange(50) / RATE, atol=1e-3)
     np.testing.assert_allclose(greys(clip), levels(100)[50:, 0, 0, 0], atol=2)
 
 
-# Pieces
+# Clips
 
 
 @pytest.mark.parametrize("rate", [0, 10])
-@pytest.mark.parametrize("chunk", [1, 4, 10, 1000])
-def test_pieces_are_the_whole(tmp_path, rate, chunk):
+def test_clips_are_the_whole(tmp_path, rate):
     path = encode(tmp_path / "a.mp4", noise(40))
-    whole = videos.read(path, 16, rate)
-    clips = list(videos.stream(path, 16, rate, chunk))
-    sizes = [len(clip.pixels) for clip in clips]
-    assert min(sizes) >= 1
-    assert max(sizes) <= chunk
-    assert sum(sizes) == len(whole.pixels) == (40 if rate == 0 else 16)
-    for field in ("pixels", "numbers", "times"):
-        joined = np.concatenate([getattr(clip, field) for clip in clips])
-        np.testing.assert_array_equal(joined, getattr(whole, field))
-    totals = [clip.total for clip in clips]
-    assert totals == sorted(totals)
-    assert totals[-1] == whole.total == 40
-    for clip in clips:
-        assert clip.numbers[-1] < clip.total
+    whole = videos.read_clip(path, 16, rate)
+    assert len(whole.values) == (40 if rate == 0 else 16)
+    assert whole.total == 40
+    for chunk in (1, 4, 10, 1000):
+        clips = list(videos.stream_clips(path, 16, rate, chunk))
+        sizes = [len(clip.values) for clip in clips]
+        assert min(sizes) >= 1
+        assert max(sizes) <= chunk
+        for field in ("values", "numbers", "times"):
+            joined = np.concatenate([getattr(clip, field) for clip in clips])
+            np.testing.assert_array_equal(joined, getattr(whole, field))
+        totals = [clip.total for clip in clips]
+        assert totals == sorted(totals)
+        assert totals[-1] == whole.total
+        for clip in clips:
+            assert clip.numbers[-1] < clip.total
+
+
+def test_features_and_frames_in_memory_are_clips_too(tmp_path):
+    values = np.random.default_rng(0).normal(size=[3, 10]).astype("f")
+    np.save(tmp_path / "v.npy", values)
+    frames = noise(10, 4)
+    for source, expected in ((tmp_path / "v.npy", values.T), (frames, frames)):
+        clips = list(videos.stream_clips(source, 4, 2.0, 4))
+        assert [len(clip.values) for clip in clips] == [4, 4, 2]
+        assert [clip.total for clip in clips] == [4, 8, 10]
+        whole = videos.join_clips(clips)
+        np.testing.assert_array_equal(whole.values, expected)
+        assert whole.values.dtype == expected.dtype
+        np.testing.assert_array_equal(whole.numbers, np.arange(10))
+        np.testing.assert_array_equal(whole.times, np.arange(10) / 2)
+        for one, other in zip(
+            whole, videos.read_clip(source, 4, 2.0), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+        # The clips themselves stay as they were, with or without values.
+        bare = [clip._replace(values=clip.values[:0]) for clip in clips]
+        assert len(videos.join_clips(bare).values) == 0
+        assert videos.join_clips(bare).total == 10
+
+
+def test_how_long_the_last_frame_is_shown(tmp_path):
+    times = np.array([0, 0.1, 0.3, 0.4])
+    video, folder = tmp_path / "a.mp4", tmp_path / "a"
+    assert videos.clip_period(video, 2.0, times) == 0.5
+    assert videos.clip_period(video, 0.0, times) == pytest.approx(0.1)
+    assert videos.clip_period(video, 0.0, times[:1]) == 1
+    assert videos.clip_period(folder, 0.0, times) == 1
+    known = [
+        videos.has_times(source, frame_rate)
+        for source in (video, folder, tmp_path / "a.npy")
+        for frame_rate in (2.0, 0.0)
+    ]
+    assert known == [True, True, True, False, True, False]
 
 
 def test_frames_after_the_last_kept_one_count(tmp_path):
     path = encode(tmp_path / "a.mp4", levels(40))
-    (clip,) = videos.stream(path, 16, 0.1, chunk=1)
+    (clip,) = videos.stream_clips(path, 16, 0.1, clip_frames=1)
     assert clip.numbers.tolist() == [0]
     assert clip.total == 40
 
@@ -249,7 +289,7 @@ def test_a_stream_takes_constant_memory(tmp_path):
     path = encode(tmp_path / "a.mp4", levels(1500), preset="ultrafast")
     tracemalloc.start()
     try:
-        total = sum(len(c.pixels) for c in videos.stream(path, 64, 0, 64))
+        total = sum(len(c.values) for c in videos.stream_clips(path, 64, 0, 64))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -261,8 +301,8 @@ def test_a_video_of_ten_hours(tmp_path):
     pts = range(0, 36_000, 60)
     path = tmp_path / "a.mp4"
     encode(path, levels(600), pts, time_base=Fraction(1), preset="ultrafast")
-    assert videos.seconds(path, 0) == pytest.approx(36_000, rel=0.002)
-    clip = videos.read(path, 16, 1 / 3600)
+    assert videos.duration(path, 0) == pytest.approx(36_000, rel=0.002)
+    clip = videos.read_clip(path, 16, 1 / 3600)
     assert clip.total == 600
     np.testing.assert_array_equal(clip.times, np.arange(10) * 3600.0)
 
@@ -275,7 +315,7 @@ def test_frames_are_stretched_not_cropped(tmp_path):
     frames[:, :16, 48:] = [255, 0, 0]
     frames[:, 16:, :48] = [0, 0, 255]
     path = encode(tmp_path / "a.mp4", frames, crf="1")
-    found = videos.read(path, 16, 0).pixels[0].astype(int)
+    found = videos.read_clip(path, 16, 0).values[0].astype(int)
     for place, colour in {
         (2, 2): [0, 0, 0],
         (2, 13): [255, 0, 0],
@@ -290,7 +330,7 @@ def test_pixels_agree_with_tensorflow(tmp_path, size):
     smooth = np.stack([yy, xx, 1 - (yy + xx) / 2], -1)
     frames = np.broadcast_to((255 * smooth).astype(np.uint8), [2, 64, 64, 3])
     path = encode(tmp_path / "a.mp4", frames, crf="1")
-    found = videos.read(path, size, 0).pixels[0].astype(float)
+    found = videos.read_clip(path, size, 0).values[0].astype(float)
     expected = tf.image.resize(frames[0], [size, size], antialias=True)
     np.testing.assert_allclose(found, expected, atol=6)
 
@@ -300,7 +340,7 @@ def test_a_camera_held_otherwise(tmp_path, degrees):
     frames = np.zeros([2, 32, 64, 3], np.uint8)
     frames[:, :16, 32:] = 255  # Above on the right.
     path = encode(tmp_path / "a.mp4", frames, rotation=degrees)
-    found = videos.read(path, 16, 0).pixels[0]
+    found = videos.read_clip(path, 16, 0).values[0]
     parts = [np.s_[:8, :8], np.s_[:8, 8:], np.s_[8:, 8:], np.s_[8:, :8]]
     quarters = [found[part].mean() > 128 for part in parts]
     # Clockwise from above on the left; a turn to the left goes back.
@@ -319,16 +359,16 @@ def test_a_camera_held_otherwise(tmp_path, degrees):
 def test_formats(tmp_path, ending, codec):
     path = encode(tmp_path / f"a.{ending}", noise(50), codec=codec)
     assert videos.is_video(path)
-    assert videos.seconds(path, 0) == pytest.approx(2, abs=0.1)
-    assert videos.read(path, 16, 0).total == 50
+    assert videos.duration(path, 0) == pytest.approx(2, abs=0.1)
+    assert videos.read_clip(path, 16, 0).total == 50
 
 
 def test_length_of_a_fragmented_file(tmp_path):
     options = {"movflags": "frag_keyframe+empty_moov"}
     path = tmp_path / "a.mp4"
     encode(path, levels(50), file_options=options, g="10")
-    assert videos.read(path, 16, 0).total == 50
-    assert 0 <= videos.seconds(path, 0) <= 2.1
+    assert videos.read_clip(path, 16, 0).total == 50
+    assert 0 <= videos.duration(path, 0) <= 2.1
 
 
 # Broken files
@@ -336,7 +376,7 @@ def test_length_of_a_fragmented_file(tmp_path):
 
 def test_no_file(tmp_path):
     path = tmp_path / "a.mp4"
-    for function in (read_error, lambda path: error(videos.seconds, path, 0)):
+    for function in (read_error, lambda path: error(videos.duration, path, 0)):
         assert function(path) == f"{path}: no such file or folder"
 
 
@@ -346,7 +386,7 @@ def test_what_is_no_video(tmp_path):
     assert read_error(path) == f"{path}: not a video that ffmpeg can read"
     path.write_bytes(b"")
     assert read_error(path) == f"{path}: empty file"
-    assert error(videos.seconds, path, 0) == f"{path}: empty file"
+    assert error(videos.duration, path, 0) == f"{path}: empty file"
     path.unlink()
     assert (
         read_error(audio(path)) == f"{path}: no video in this file, only audio"
@@ -370,7 +410,7 @@ def test_a_list_of_addresses_is_not_followed(tmp_path):
         "http://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
     )
     assert read_error(path).startswith(f"{path}: ")
-    assert videos.read(target, 16, 0).total == 5
+    assert videos.read_clip(target, 16, 0).total == 5
 
 
 def halved(path):
@@ -398,8 +438,8 @@ def test_a_video_that_is_cut_off(tmp_path, ending):
             file_options={"movflags": "faststart"},
         )
     )
-    clips = videos.stream(path, 16, 0, chunk=4)
-    assert len(next(clips).pixels) == 4  # The error comes at the end.
+    clips = videos.stream_clips(path, 16, 0, clip_frames=4)
+    assert len(next(clips).values) == 4  # The error comes at the end.
     message = error(list, clips)
     start = f"{path}: cut off or damaged: "
     assert message.startswith(start)
@@ -418,7 +458,7 @@ def test_the_last_frames_missing(tmp_path):
 
 
 def test_a_damaged_packet(tmp_path):
-    path = encode(tmp_path / "a.avi", noise(50), codec="mpeg4")
+    path = encode(tmp_path / "a.avi", noise(50, 64), codec="mpeg4")
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 600] = bytes(600)
@@ -442,54 +482,53 @@ def test_without_the_package(tmp_path, monkeypatch):
         " (folders of frame pictures do not)"
     )
     assert read_error(path) == expected
-    assert error(videos.write, path, levels(2), 5) == expected
-    assert videos.read(folder_of(tmp_path / "f", noise(2)), 16, 0).total == 2
+    assert error(videos.write_video, path, levels(2), 5) == expected
+    assert (
+        videos.read_clip(
+            write_frame_folder(tmp_path / "f", noise(2)), 16, 0
+        ).total
+        == 2
+    )
 
 
 # Folders of frame pictures
 
 
-def folder_of(folder, frames, name="frame{}.png"):
-    folder.mkdir()
-    for number, pixels in enumerate(frames):
-        content = tf.io.encode_png(pixels).numpy()
-        (folder / name.format(number)).write_bytes(content)
-    return folder
-
-
 @pytest.mark.parametrize(("rate", "period"), [(0, 1), (4, 0.25)])
 def test_pictures_are_frames_in_natural_order(tmp_path, rate, period):
     frames = levels(12)
-    folder = folder_of(tmp_path / "a", frames)
+    folder = write_frame_folder(tmp_path / "a", frames)
     (folder / "labels.txt").write_text("no frame")
     (folder / "._frame3.png").write_text("of an Apple computer")
-    clip = videos.read(folder, 32, rate)
-    np.testing.assert_array_equal(clip.pixels, frames)
+    clip = videos.read_clip(folder, 32, rate)
+    np.testing.assert_array_equal(clip.values, frames)
     np.testing.assert_array_equal(clip.numbers, range(12))
     np.testing.assert_array_equal(clip.times, np.arange(12) * period)
     assert clip.total == 12
-    assert videos.seconds(folder, rate) == 12 * period
-    clips = list(videos.stream(folder, 32, rate, chunk=5))
+    assert videos.duration(folder, rate) == 12 * period
+    clips = list(videos.stream_clips(folder, 32, rate, clip_frames=5))
     assert [clip.total for clip in clips] == [5, 10, 12]
     np.testing.assert_array_equal(
-        np.concatenate([clip.pixels for clip in clips]), frames
+        np.concatenate([clip.values for clip in clips]), frames
     )
 
 
 def test_natural_order():
     names = ["a1", "a2", "a10", "A11", "b", "b3.5", "b3.10", "10", "9"]
     expected = ["9", "10", "a1", "a2", "a10", "A11", "b", "b3.5", "b3.10"]
-    assert sorted(names, key=pictures.natural) == expected
+    assert sorted(names, key=frame_folders.natural_key) == expected
 
 
 def test_pictures_of_other_sizes_and_kinds(tmp_path):
-    folder = folder_of(tmp_path / "a", [np.full([40, 20, 3], 90, np.uint8)])
+    folder = write_frame_folder(
+        tmp_path / "a", [np.full([40, 20, 3], 90, np.uint8)]
+    )
     grey = np.full([7, 9, 1], 200, np.uint8)
     (folder / "z.JPG").write_bytes(tf.io.encode_jpeg(grey).numpy())
     clear = np.full([3, 3, 4], 7, np.uint8)
     (folder / "y.png").write_bytes(tf.io.encode_png(clear).numpy())
     np.testing.assert_allclose(
-        videos.read(folder, 16, 0).pixels,
+        videos.read_clip(folder, 16, 0).values,
         np.broadcast_to(np.reshape([90, 7, 200], [3, 1, 1, 1]), [3, 16, 16, 3]),
         atol=1,
     )
@@ -500,12 +539,12 @@ def test_a_folder_without_pictures(tmp_path):
         f"{tmp_path}: no frames: expected pictures in it, of .jpg, .jpeg, .png"
     )
     assert read_error(tmp_path) == expected
-    assert error(videos.seconds, tmp_path, 0) == expected
+    assert error(videos.duration, tmp_path, 0) == expected
 
 
 @pytest.mark.parametrize("share", [0, 0.5])
 def test_a_broken_picture(tmp_path, share):
-    folder = folder_of(tmp_path / "a", noise(5))
+    folder = write_frame_folder(tmp_path / "a", noise(5))
     path = folder / "frame3.png"
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
@@ -519,11 +558,11 @@ def test_a_broken_picture(tmp_path, share):
 
 
 def test_find(tmp_path):
-    folder_of(tmp_path / "b.2", noise(1))
+    write_frame_folder(tmp_path / "b.2", noise(1))
     for name in ("c.MP4", "a.x.mkv", "notes.txt", ".hidden.mp4"):
         (tmp_path / name).touch()
     (tmp_path / "empty").mkdir()
-    found = videos.find(tmp_path)
+    found = videos.find_videos(tmp_path)
     assert list(found.items()) == [
         ("a.x", tmp_path / "a.x.mkv"),
         ("b.2", tmp_path / "b.2"),
@@ -535,11 +574,11 @@ def test_find(tmp_path):
 def test_find_refuses_two_of_one_name(tmp_path, other):
     (tmp_path / "a.mp4").touch()
     if other == "a":
-        folder_of(tmp_path / other, noise(1))
+        write_frame_folder(tmp_path / other, noise(1))
     else:
         (tmp_path / other).touch()
     first, second = sorted(["a.mp4", other])
-    assert error(videos.find, tmp_path) == (
+    assert error(videos.find_videos, tmp_path) == (
         f"{tmp_path}: {first} and {second} have one name, a: rename or remove"
         " one of them"
     )
@@ -558,30 +597,30 @@ def test_what_is_written_is_read(tmp_path, monkeypatch, codec, rate):
         [np.stack([yy * 3, xx * 3, yy + xx + t], -1) for t in range(24)]
     ).astype(np.uint8)
     path = tmp_path / "new" / "a.mp4"
-    videos.write(path, frames, rate)
+    videos.write_video(path, frames, rate)
     with av.open(str(path)) as file:
         assert file.streams.video[0].average_rate == Fraction(str(rate))
         assert file.streams.video[0].pix_fmt == "yuv420p"
-    clip = videos.read(path, 64, 0)
+    clip = videos.read_clip(path, 64, 0)
     np.testing.assert_allclose(clip.times, np.arange(24) / rate, atol=1e-4)
-    off = np.abs(clip.pixels.astype(int) - frames)
+    off = np.abs(clip.values.astype(int) - frames)
     assert off.mean() < 3
     assert [path.name for path in path.parent.iterdir()] == ["a.mp4"]
-    assert videos.seconds(path, 0) == pytest.approx(24 / rate, rel=1e-3)
+    assert videos.duration(path, 0) == pytest.approx(24 / rate, rel=1e-3)
 
 
 def test_odd_sizes_and_one_frame(tmp_path):
     path = tmp_path / "a.mp4"
-    videos.write(path, np.full([1, 33, 17, 3], 99, np.uint8), 5)
-    clip = videos.read(path, 16, 0)
+    videos.write_video(path, np.full([1, 33, 17, 3], 99, np.uint8), 5)
+    clip = videos.read_clip(path, 16, 0)
     assert clip.total == 1
-    np.testing.assert_allclose(clip.pixels, 99, atol=3)
+    np.testing.assert_allclose(clip.values, 99, atol=3)
 
 
 def test_a_failed_writing_leaves_what_was_there(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_text("before")
     with pytest.raises(ValueError):  # noqa: PT011
-        videos.write(path, np.zeros([2, 16, 16, 5], np.uint8), 5)
+        videos.write_video(path, np.zeros([2, 16, 16, 5], np.uint8), 5)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert path.read_text() == "before"

@@ -1,3 +1,5 @@
+"""Scores of classes against scikit-learn, and by hand."""
+
 import numpy as np
 import pytest
 from sklearn import metrics as reference

@@ -1,3 +1,5 @@
+"""Scores of segments against oracles in another style, and by hand."""
+
 import math
 
 import numpy as np
@@ -14,6 +16,8 @@ from common.metrics.segments import (
 )
 
 relaxed = settings(deadline=None, derandomize=True)
+# Enough for what does not depend on numbers; the oracles get more.
+brief = settings(relaxed, max_examples=30)
 
 SILENCE = "_"  # The background of these tests.
 
@@ -44,18 +48,18 @@ def oracle_runs(tags, background):
 
 
 def oracle_distance(first, second):
-    known = {}
+    distances = {}
 
     def distance(i, j):
         if not i or not j:
             return i + j
-        if (i, j) not in known:
-            known[i, j] = min(
+        if (i, j) not in distances:
+            distances[i, j] = min(
                 distance(i - 1, j) + 1,
                 distance(i, j - 1) + 1,
                 distance(i - 1, j - 1) + (first[i - 1] != second[j - 1]),
             )
-        return known[i, j]
+        return distances[i, j]
 
     return distance(len(first), len(second))
 
@@ -78,16 +82,16 @@ def oracle_counts(truth, predicted, overlap, background):
         if not len(true_tags):
             wrong += 1
             continue
-        of_frames = [
+        ratios = [
             len({*range(start, end)} & {*range(*other)})
             / len({*range(start, end)} | {*range(*other)})
             for other in zip(starts, ends, strict=True)
         ]
-        best = np.argmax(np.where(true_tags == tag, of_frames, 0))
-        found = true_tags[best] == tag and of_frames[best] >= overlap
-        right += found and free[best]
-        wrong += not (found and free[best])
-        free[best] &= not found
+        best = np.argmax(np.where(true_tags == tag, ratios, 0))
+        is_hit = true_tags[best] == tag and ratios[best] >= overlap
+        right += is_hit and free[best]
+        wrong += not (is_hit and free[best])
+        free[best] &= not is_hit
     return right, wrong, free.sum()
 
 
@@ -107,23 +111,28 @@ def oracle_f1(pairs, overlap, background):
 
 
 def test_segments_are_runs_of_equal_tags():
-    assert metrics.segments([3, 3, 1, 3]) == [(3, 0, 2), (1, 2, 3), (3, 3, 4)]
-    assert metrics.segments(np.array([7])) == [(7, 0, 1)]
-    assert metrics.segments([]) == []
+    assert metrics.find_segments([3, 3, 1, 3]) == [
+        (3, 0, 2),
+        (1, 2, 3),
+        (3, 3, 4),
+    ]
+    assert metrics.find_segments(np.array([7])) == [(7, 0, 1)]
+    assert metrics.find_segments([]) == []
 
 
-@relaxed
+@brief
 @given(st.lists(st.sampled_from("ab_")))
 def test_segments_hold_every_frame_once(tags):
-    found = metrics.segments(tags)
-    rebuilt = [s.tag for s in found for _ in range(s.start, s.end)]
+    segments = metrics.find_segments(tags)
+    rebuilt = [s.tag for s in segments for _ in range(s.start, s.end)]
     assert rebuilt == tags
-    assert all(a.tag != b.tag for a, b in zip(found, found[1:], strict=False))
+    assert all(
+        a.tag != b.tag for a, b in zip(segments, segments[1:], strict=False)
+    )
 
 
-@pytest.mark.parametrize(
-    "truth, predicted, background, expected",
-    [
+def test_edit_score_by_hand():
+    for truth, predicted, background, expected in (
         ("abc", "abc", "", 100),
         ("aabbcc", "abbbbc", "", 100),  # Lengths of segments do not count.
         ("aaaa", "abab", "", 25),  # Three of four are inserted.
@@ -136,16 +145,13 @@ def test_segments_hold_every_frame_once(tags):
         ("a", "a", "", 100),
         ("a", "b", "", 0),
         ("", "", "", 100),
-    ],
-)
-def test_edit_score_by_hand(truth, predicted, background, expected):
-    result = edit_score(truth, predicted, [*background])
-    assert result == pytest.approx(expected)
+    ):
+        result = edit_score(truth, predicted, [*background])
+        assert result == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
-    "truth, predicted, overlap, expected",
-    [
+def test_f1_counts_by_hand():
+    for truth, predicted, overlap, expected in (
         ("aabb", "aabb", 1.0, (2, 0, 0)),
         ("aabb", "abbb", 0.5, (2, 0, 0)),  # 1 / 2 and 2 / 3.
         ("aabb", "abbb", 0.51, (1, 1, 1)),
@@ -160,10 +166,10 @@ def test_edit_score_by_hand(truth, predicted, background, expected):
         ("_", "_", 0.1, (0, 0, 0)),
         ("a", "a", 1.0, (1, 0, 0)),
         ("", "", 0.5, (0, 0, 0)),
-    ],
-)
-def test_f1_counts_by_hand(truth, predicted, overlap, expected):
-    assert f1_counts(truth, predicted, overlap, [SILENCE]) == Counts(*expected)
+    ):
+        assert f1_counts(truth, predicted, overlap, [SILENCE]) == Counts(
+            *expected
+        )
 
 
 def test_scores_by_hand():
@@ -206,14 +212,14 @@ def test_counts_equal_the_oracle(pairs, overlap, background):
     assert result == oracle_counts(truth, predicted, overlap, background)
 
 
-@relaxed
+@brief
 @given(videos, backgrounds)
 def test_a_perfect_prediction_scores_100(pairs, background):
     truths, _ = split(pairs)
     assert score(truths, truths, background) == (100,) * 5
 
 
-@relaxed
+@brief
 @given(videos, backgrounds, st.randoms())
 def test_the_order_of_videos_does_not_count(pairs, background, random):
     before = score(*split(pairs), background)
@@ -221,7 +227,7 @@ def test_the_order_of_videos_does_not_count(pairs, background, random):
     assert score(*split(pairs), background) == pytest.approx(before)
 
 
-@relaxed
+@brief
 @given(videos, backgrounds, st.permutations(range(4)))
 def test_the_names_of_tags_do_not_count(pairs, background, numbers):
     names = dict(zip("abc_", numbers, strict=True))
@@ -241,12 +247,12 @@ def test_fewer_are_found_at_a_higher_overlap(pairs, background):
         f1_counts(*truth, *predicted, overlap, background)
         for overlap in (0.1, 0.25, 0.5, 0.75, 1.0)
     ]
-    found, wrong, missed = np.transpose(counts)
-    assert (np.diff(found) <= 0).all()
-    assert len({*(found + wrong)}) == len({*(found + missed)}) == 1
+    right, wrong, missed = np.transpose(counts)
+    assert (np.diff(right) <= 0).all()
+    assert len({*(right + wrong)}) == len({*(right + missed)}) == 1
 
 
-@relaxed
+@brief
 @given(st.lists(frames), backgrounds)
 def test_the_edit_score_is_symmetric(pairs, background):
     (truth,), (predicted,) = split([pairs])
@@ -279,16 +285,16 @@ def test_wrong_lengths_are_named():
         score(["a", "b"], ["a"])
 
 
-@pytest.mark.parametrize("truths", [[], [[]], [[None, None], [None]]])
-def test_a_data_set_without_labels_is_refused(truths):
-    with pytest.raises(ValueError, match=f"of {len(truths)} videos"):
-        score(truths, truths)
+def test_a_data_set_without_labels_is_refused():
+    for labels in ([], [[]], [[None, None], [None]]):
+        with pytest.raises(ValueError, match=f"of {len(labels)} videos"):
+            score(labels, labels)
 
 
-@pytest.mark.parametrize("overlap", [0, -0.5, 1.5, math.nan])
-def test_an_overlap_out_of_range_is_refused(overlap):
-    with pytest.raises(ValueError, match="0 < overlap <= 1"):
-        f1_counts("ab", "ab", overlap)
+def test_an_overlap_out_of_range_is_refused():
+    for overlap in (0, -0.5, 1.5, math.nan):
+        with pytest.raises(ValueError, match="0 < overlap <= 1"):
+            f1_counts("ab", "ab", overlap)
 
 
 def test_a_background_that_is_one_word_is_refused():

@@ -1,3 +1,5 @@
+"""Scores of sets of tags against scikit-learn, and by hand."""
+
 import math
 import re
 
@@ -104,10 +106,10 @@ def test_f1_of_sets_by_hand():
     scores = np.array([[0.9, 0.5, 0.1], [0.2, 0.8, 0.3]])
     # Found: 1 of 2 and no other; 1 of 1 and one other; the third is silent.
     assert metrics.micro_f1(labels, scores, 0.5) == pytest.approx(4 / 6)
-    assert metrics.macro_f1_of_labels(labels, scores, 0.5) == pytest.approx(
+    assert metrics.macro_f1(labels, scores, 0.5) == pytest.approx(
         (2 / 3 + 2 / 3) / 2
     )
-    assert metrics.macro_f1_of_labels(labels, scores, 0.51) == pytest.approx(
+    assert metrics.macro_f1(labels, scores, 0.51) == pytest.approx(
         (2 / 3 + 1) / 2
     )
 
@@ -119,7 +121,7 @@ def test_f1_of_sets_equals_scikit_learn(threshold):
     predicted = scores >= threshold
     for function, average in (
         (metrics.micro_f1, "micro"),
-        (metrics.macro_f1_of_labels, "macro"),
+        (metrics.macro_f1, "macro"),
     ):
         assert function(labels, scores, threshold) == pytest.approx(
             reference.f1_score(
@@ -138,7 +140,7 @@ def test_metrics_of_sets_do_not_depend_on_the_order_of_frames(seed, random):
         metrics.negative_log_likelihood,
         metrics.mean_average_precision,
         lambda *arrays: metrics.micro_f1(*arrays, 0.5),
-        lambda *arrays: metrics.macro_f1_of_labels(*arrays, 0.5),
+        lambda *arrays: metrics.macro_f1(*arrays, 0.5),
     ):
         assert function(labels[order], logits[order]) == pytest.approx(
             function(labels, logits)
@@ -150,7 +152,7 @@ def test_metrics_of_sets_do_not_depend_on_the_order_of_frames(seed, random):
 def test_perfect_scores_are_rated_best(seed):
     labels, _ = rounded(seed, num_frames=1 + seed % 4)
     assert metrics.micro_f1(labels, labels * 1.0, 0.5) == 1
-    assert metrics.macro_f1_of_labels(labels, labels * 1.0, 0.5) == 1
+    assert metrics.macro_f1(labels, labels * 1.0, 0.5) == 1
     if labels.any():
         assert metrics.mean_average_precision(labels, labels * 1.0) == 1
     assert metrics.negative_log_likelihood(labels, labels * 200 - 100) < 1e-9
@@ -159,21 +161,18 @@ def test_perfect_scores_are_rated_best(seed):
 def test_nothing_to_find_and_nothing_found_is_right():
     silent = np.zeros([2, 3])
     assert metrics.micro_f1(silent, silent, 0.5) == 1
-    assert metrics.macro_f1_of_labels(silent, silent, 0.5) == 1
+    assert metrics.macro_f1(silent, silent, 0.5) == 1
 
 
-@pytest.mark.parametrize("shapes", [((3, 2), (4, 2)), ((0, 2), (0, 2))])
-@pytest.mark.parametrize(
-    "function",
-    [
+def test_shapes_that_do_not_fit_are_named():
+    for function in (
         metrics.negative_log_likelihood,
         metrics.average_precision,
         metrics.mean_average_precision,
         lambda *arrays: metrics.micro_f1(*arrays, 0.5),
-        lambda *arrays: metrics.macro_f1_of_labels(*arrays, 0.5),
-    ],
-)
-def test_shapes_that_do_not_fit_are_named(function, shapes):
-    text = re.escape(f"labels {shapes[0]} and scores {shapes[1]}")
-    with pytest.raises(ValueError, match=text):
-        function(*map(np.ones, shapes))
+        lambda *arrays: metrics.macro_f1(*arrays, 0.5),
+    ):
+        for shapes in (((3, 2), (4, 2)), ((0, 2), (0, 2))):
+            text = re.escape(f"labels {shapes[0]} and scores {shapes[1]}")
+            with pytest.raises(ValueError, match=text):
+                function(*map(np.ones, shapes))

@@ -117,7 +117,8 @@ def test_the_same_place_can_be_saved_twice(tmp_path):
 FULL_DISK = """
 import pathlib, resource, sys
 import keras
-from common import checkpoints, errors
+from common import errors
+from common.training import checkpoints
 folder = pathlib.Path(sys.argv[1])
 model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(100)])
 model.compile("sgd", "mse")
@@ -147,7 +148,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
 
 def test_a_failed_write_leaves_neither_file_nor_new_folder(tmp_path):
     target = tmp_path / "new" / "note.txt"
-    with pytest.raises(ZeroDivisionError), atomic.written(target) as partial:
+    with pytest.raises(ZeroDivisionError), atomic.write(target) as partial:
         partial.write_text("half")
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
@@ -156,7 +157,7 @@ def test_a_failed_write_leaves_neither_file_nor_new_folder(tmp_path):
 def test_a_failed_write_keeps_what_was_there(tmp_path):
     target = tmp_path / "note.txt"
     target.write_text("before")
-    with pytest.raises(ZeroDivisionError), atomic.written(target) as partial:
+    with pytest.raises(ZeroDivisionError), atomic.write(target) as partial:
         partial.write_text("half")
         raise ZeroDivisionError
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]

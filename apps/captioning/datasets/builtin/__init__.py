@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from common.data.splits import SPLITS
+
 from .phrases import (
     COLOURS,
     RELATIONS,
@@ -32,9 +34,8 @@ from .phrases import (
 )
 from .render import draw
 
-__all__ = ["SPLITS", "Facts", "Scene", "Thing", "generate", "owner", "parse"]
+__all__ = ["Facts", "Scene", "Thing", "generate", "owner", "parse"]
 
-SPLITS = ("train", "valid", "test")
 Kind = tuple[str, str]  # Colour and shape.
 KINDS: list[Kind] = list(itertools.product(COLOURS, SHAPES))
 

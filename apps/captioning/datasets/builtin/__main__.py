@@ -1,4 +1,4 @@
-"""Writes scenes as files, an example of a folder of one's own data.
+"""Writes the built-in scenes as files, an example of a folder of one's own.
 
 `python -m PACKAGE FOLDER` makes a folder with the files of Flickr8k.
 """
@@ -6,9 +6,9 @@
 from pathlib import Path
 
 from common import atomic, cli
-from common.errors import UserError
+from common.data.splits import SPLITS
 
-from . import SPLITS, generate
+from . import generate
 
 # Flickr8k's own names.
 CAPTIONS = "Flickr8k.token.txt"
@@ -24,20 +24,15 @@ def write(folder: Path, num: int, seed: int) -> None:
 
     Args:
         folder: must not exist.
-        num: how many scenes of each split.
+        num: the number of scenes of each split.
         seed: another seed gives other scenes.
 
     Raises:
         UserError: if the folder exists or cannot be written.
     """
-    if folder.exists():
-        raise UserError(
-            f"{folder}: exists already; expected the name of a new folder:"
-            " choose another, or remove it"
-        )
-    with atomic.written(folder) as partial:
+    with atomic.make_folder(folder) as partial:
         images = partial / "images"
-        images.mkdir(parents=True)
+        images.mkdir()
         lines: list[str] = []
         for split in SPLITS:
             names = []
@@ -48,27 +43,14 @@ def write(folder: Path, num: int, seed: int) -> None:
                     f"{scene.name}#{number}\t{caption}"
                     for number, caption in enumerate(scene.captions)
                 ]
-            _write_lines(partial / LISTS[split], names)
-        _write_lines(partial / CAPTIONS, lines)
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            atomic.write_lines(partial / LISTS[split], names)
+        atomic.write_lines(partial / CAPTIONS, lines)
 
 
 def main() -> None:
-    """Reads the command line, writes the folder, and tells what is in it."""
-    parser = cli.Parser(__package__, __doc__ or "")
-    parser.add_argument("folder", help="a folder that does not exist yet")
-    parser.add_argument(
-        "--num", type=int, default=100, help="scenes of each split"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="another gives other scenes"
-    )
+    """Writes the folder that the command line names."""
+    parser = cli.generate_parser(__package__, __doc__ or "", "scenes")
     args = parser.parse_args()
-    if args.num < 1:
-        raise UserError(f"--num must be at least 1, got {args.num}")
     write(Path(args.folder), args.num, args.seed)
     print(
         f"{args.folder}: {args.num} scenes each for training, validation and"

@@ -21,12 +21,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.data.splits import SPLITS
+
 from .motion import TAGS, move
 from .render import Look, draw
 
-__all__ = ["RATE", "SPLITS", "TAGS", "Scene", "generate"]
+__all__ = ["RATE", "TAGS", "Scene", "generate"]
 
-SPLITS = ("train", "valid", "test")
 RATE = 12.0  # Frames a second.
 NUM_FRAMES = 48  # Of a clip.
 

@@ -8,10 +8,10 @@ import itertools
 from pathlib import Path
 
 from common import atomic, cli
-from common.errors import UserError
+from common.data.splits import SPLITS
 from common.media import videos
 
-from . import RATE, SPLITS, TAGS, Scene, generate
+from . import RATE, TAGS, Scene, generate
 
 
 def write(folder: Path, num: int, seed: int, multi_label: bool) -> None:
@@ -19,7 +19,7 @@ def write(folder: Path, num: int, seed: int, multi_label: bool) -> None:
 
     Args:
         folder: must not exist.
-        num: how many clips of each split.
+        num: the number of clips of each split.
         seed: another seed gives other clips.
         multi_label: a set of tags for each frame, not one tag.
 
@@ -27,26 +27,21 @@ def write(folder: Path, num: int, seed: int, multi_label: bool) -> None:
         UserError: if the folder exists or cannot be written, or if PyAV is
             missing.
     """
-    if folder.exists():
-        raise UserError(
-            f"{folder}: exists already; expected the name of a new folder:"
-            " choose another, or remove it"
-        )
-    with atomic.written(folder) as partial:
-        (partial / "videos").mkdir(parents=True)
+    with atomic.make_folder(folder) as partial:
+        (partial / "videos").mkdir()
         (partial / "splits").mkdir()
         rows = ["video,start,end,tag"]
         for split in SPLITS:
             names = []
             for scene in generate(split, num, seed, multi_label):
                 path = partial / "videos" / f"{scene.name}.mp4"
-                videos.write(path, scene.frames, RATE)
+                videos.write_video(path, scene.frames, RATE)
                 names.append(scene.name)
                 rows += annotations(scene)
-            _write_lines(partial / "splits" / f"{split}.bundle", names)
-        _write_lines(partial / "annotations.csv", rows)
+            atomic.write_lines(partial / "splits" / f"{split}.bundle", names)
+        atomic.write_lines(partial / "annotations.csv", rows)
         ids = [f"{id} {tag}" for id, tag in enumerate(TAGS)]
-        _write_lines(partial / "mapping.txt", ids)
+        atomic.write_lines(partial / "mapping.txt", ids)
 
 
 def annotations(scene: Scene) -> list[str]:
@@ -92,30 +87,15 @@ def _seconds(frame: int, num_frames: int) -> str:
     return f"{(frame - halves / 2) / RATE:.4f}"
 
 
-def _write_lines(path: Path, lines: list[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
 def main() -> None:
-    """Reads the command line, writes the folder, and tells what is in it."""
-    parser = cli.Parser(__package__, __doc__ or "")
-    parser.add_argument("folder", help="a folder that does not exist yet")
-    parser.add_argument(
-        "--num", type=int, default=100, help="clips of each split"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="another gives other clips"
-    )
+    """Writes the folder that the command line names."""
+    parser = cli.generate_parser(__package__, __doc__ or "", "clips")
     parser.add_argument(
         "--multi-label",
         action="store_true",
         help="a set of tags for each frame, not one tag",
     )
     args = parser.parse_args()
-    for flag, least in (("num", 1), ("seed", 0)):
-        value = getattr(args, flag)
-        if value < least:
-            raise UserError(f"--{flag} must be at least {least}, got {value}")
     write(Path(args.folder), args.num, args.seed, args.multi_label)
     print(
         f"{args.folder}: {args.num} videos each for training, validation and"

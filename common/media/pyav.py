@@ -1,7 +1,8 @@
-"""Frames of video files, decoded by PyAV, the Python of ffmpeg's libraries.
+"""Video files, decoded by PyAV, the Python of ffmpeg's libraries.
 
 A file that breaks off is an error, at its end: labels that were written for
-all of it would not fit. Only this module and `streams` know PyAV.
+all of it would not fit. Only this module, `streams` and the writer of videos
+know PyAV.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,17 +18,17 @@ from common.media import timestamps
 if TYPE_CHECKING:
     import av
 
-# The share of its length that a file has to keep of what its header promises.
-# Lengths are rounded there, and the last frame's own length may be missing.
-WHOLE = 0.98
+# The share of the length in its header that a file must reach. Lengths are
+# rounded there, and the last frame's own length may be missing.
+MIN_LENGTH_SHARE = 0.98
 NO_FRAMES = (
     "no frames in this video; if it had some, it is cut off: copy it again"
 )
-USUAL_PERIOD = 1 / 25  # Seconds from frame to frame where no rate is known.
+DEFAULT_PERIOD = 1 / 25  # Seconds from frame to frame where no rate is known.
 
 
-def library() -> ModuleType:
-    """The package `av`, which is an extra; its libraries are made silent.
+def import_av() -> ModuleType:
+    """Returns the package `av`, which is an extra; silences its libraries.
 
     Raises:
         UserError: if it is not installed.
@@ -43,7 +44,7 @@ def library() -> ModuleType:
     return av
 
 
-def frames(path: Path) -> Iterator[tuple[float, "av.VideoFrame"]]:
+def decode_frames(path: Path) -> Iterator[tuple[float, "av.VideoFrame"]]:
     """Decodes a video file, one frame at a time, in the order of showing.
 
     Args:
@@ -56,18 +57,18 @@ def frames(path: Path) -> Iterator[tuple[float, "av.VideoFrame"]]:
         UserError: if it is no video, or, after its last frame, if it is cut
             off or damaged.
     """
-    pyav = library()
-    with _opened(path) as container:
-        video = video_stream(container, str(path))
+    library = import_av()
+    with _open(path) as container:
+        video = find_video_stream(container, str(path))
         video.thread_type = "AUTO"
         progress = _Progress(container, video)
         try:
             for packet in container.demux(video):
                 progress.check(packet)
-                for frame in _decoded(packet, progress.total):
+                for frame in _decode_packet(packet, progress.total):
                     progress.check(frame)
-                    yield progress.note(frame), frame
-        except pyav.FFmpegError as error:
+                    yield progress.add(frame), frame
+        except library.FFmpegError as error:
             raise UserError(progress.shortfall(path)) from error
         if not progress.total:
             raise UserError(f"{path}: {NO_FRAMES}")
@@ -75,51 +76,57 @@ def frames(path: Path) -> Iterator[tuple[float, "av.VideoFrame"]]:
             raise UserError(progress.shortfall(path))
 
 
-def seconds(path: Path) -> float:
-    """How long a video is by its header; 0 if that does not say.
+def duration(path: Path) -> float:
+    """Reads the seconds of a video from its header; 0 if it has none.
 
     Raises:
         UserError: if it is no video.
     """
-    with _opened(path) as container:
-        video = video_stream(container, str(path))
-        promised = _promised(container, video)
-        if not promised and video.duration and video.time_base:
-            promised = float(video.duration * video.time_base)
-        return promised or (container.duration or 0) / library().time_base
+    with _open(path) as container:
+        video = find_video_stream(container, str(path))
+        seconds = _reliable_duration(container, video)
+        if not seconds and video.duration and video.time_base:
+            seconds = float(video.duration * video.time_base)
+        return seconds or (container.duration or 0) / import_av().time_base
 
 
-def squeezer(size: int) -> Callable[["av.VideoFrame"], np.ndarray]:
-    """A function from a frame to pixels.
+def make_resizer(size: int) -> Callable[["av.VideoFrame"], np.ndarray]:
+    """Makes a function from a frame to pixels.
+
+    Args:
+        size: height and width of the pixels.
 
     Returns:
-        What makes <uint8>[size, size, 3] of a frame: RGB, stretched to a
+        A function from a frame to <uint8>[size, size, 3], RGB, stretched to a
         square, upright where the file says how the camera was held.
     """
-    pyav = library()
-    reformatter = pyav.video.reformatter.VideoReformatter()
+    reformatter = import_av().video.reformatter.VideoReformatter()
     # Without the last two, swscale is quick with colours and off by shades.
-    kinds = pyav.video.reformatter.Interpolation
+    kinds = import_av().video.reformatter.Interpolation
     exact = kinds.BILINEAR | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INT
 
-    def squeeze(frame: "av.VideoFrame") -> np.ndarray:
+    def resize(frame: "av.VideoFrame") -> np.ndarray:
         small = reformatter.reformat(
             frame, size, size, "rgb24", interpolation=exact
         )
         return np.rot90(small.to_ndarray(), round(frame.rotation / 90))
 
-    return squeeze
+    return resize
 
 
-def video_stream(
+def find_video_stream(
     container: "av.container.InputContainer", name: str
 ) -> "av.VideoStream":
-    """The moving pictures of a file, beside its sound and its cover.
+    """Returns the moving pictures of a file, not its sound or its cover.
+
+    Args:
+        container: an open file.
+        name: of the file, for error messages.
 
     Raises:
         UserError: if it has none, or they are coded in an unknown way.
     """
-    cover = library().stream.Disposition.attached_pic
+    cover = import_av().stream.Disposition.attached_pic
     for video in container.streams.video:
         if video.disposition & cover:
             continue
@@ -135,14 +142,14 @@ def video_stream(
     )
 
 
-def period(video: "av.VideoStream") -> float:
-    """Seconds from a frame to the next, on average."""
+def frame_period(video: "av.VideoStream") -> float:
+    """Returns the seconds from a frame to the next, on average."""
     rate = video.average_rate or video.guessed_rate
-    return float(1 / rate) if rate else USUAL_PERIOD
+    return float(1 / rate) if rate else DEFAULT_PERIOD
 
 
 class _Progress:
-    """What has come of a video, beside what its header promises."""
+    """The frames decoded so far, compared with the length in the header."""
 
     def __init__(
         self,
@@ -151,8 +158,8 @@ class _Progress:
     ) -> None:
         self.total = 0
         self.is_damaged = False
-        self._period = period(video)
-        self._promised = _promised(container, video)
+        self._period = frame_period(video)
+        self._duration = _reliable_duration(container, video)
         self._clock = timestamps.Clock(self._period)
         self._end = 0.0
         # Parts of broadcasts are lost or pasted together, and marked for it.
@@ -161,8 +168,8 @@ class _Progress:
     def check(self, data: "av.Packet[av.VideoStream] | av.VideoFrame") -> None:
         self.is_damaged |= data.is_corrupt and not self._tolerates
 
-    def note(self, frame: "av.VideoFrame") -> float:
-        """Counts a frame; returns when it is shown."""
+    def add(self, frame: "av.VideoFrame") -> float:
+        """Counts a frame; returns the time at which it is shown."""
         now = self._clock.read(frame.time)
         self.total += 1
         # Some headers count from 0 also where the first frame comes later.
@@ -172,11 +179,11 @@ class _Progress:
         return now
 
     def is_short(self) -> bool:
-        return self.is_damaged or self._end < WHOLE * self._promised
+        return self.is_damaged or self._end < MIN_LENGTH_SHARE * self._duration
 
     def shortfall(self, path: Path) -> str:
-        expected = max(round(self._promised / self._period), self.total)
-        of_them = f" of {expected}" if self._promised else ""
+        expected = max(round(self._duration / self._period), self.total)
+        of_them = f" of {expected}" if self._duration else ""
         damaged = ", some of them damaged" if self.is_damaged else ""
         return (
             f"{path}: cut off or damaged: {self.total}{of_them} frames could"
@@ -185,24 +192,24 @@ class _Progress:
         )
 
 
-def _opened(path: Path) -> "av.container.InputContainer":
-    pyav = library()
+def _open(path: Path) -> "av.container.InputContainer":
+    library = import_av()
     try:
-        return pyav.open(
+        return library.open(
             # Else a colon in a name would make it an address.
             str(path.absolute()),
             metadata_errors="replace",
             # A file may be a list of files, or of addresses in the net.
             options={"protocol_whitelist": "file"},
         )
-    except pyav.FFmpegError as error:
-        raise UserError(f"{path}: {_unopened(path, error)}") from error
+    except library.FFmpegError as error:
+        raise UserError(f"{path}: {_open_error(path, error)}") from error
 
 
-def _unopened(path: Path, error: "av.FFmpegError") -> str:
+def _open_error(path: Path, error: "av.FFmpegError") -> str:
     if isinstance(error, EOFError):
         return NO_FRAMES
-    if not isinstance(error, library().error.InvalidDataError):
+    if not isinstance(error, import_av().error.InvalidDataError):
         return error.strerror or str(error)
     with open(path, "rb") as stream:
         head = stream.read(8)
@@ -216,21 +223,21 @@ def _unopened(path: Path, error: "av.FFmpegError") -> str:
     return "not a video that ffmpeg can read"
 
 
-def _decoded(
+def _decode_packet(
     packet: "av.Packet[av.VideoStream]", total: int
 ) -> "list[av.VideoFrame]":
     try:
         return packet.decode()
-    except library().error.InvalidDataError:
+    except import_av().error.InvalidDataError:
         if total:
             raise
         return []  # A recording may begin midway, in what nobody can see.
 
 
-def _promised(
+def _reliable_duration(
     container: "av.container.InputContainer", video: "av.VideoStream"
 ) -> float:
-    """Seconds by the headers that are to be trusted; else 0.
+    """Returns the seconds in those headers that can be trusted; else 0.
 
     Others are guesses of ffmpeg from the size of the file, or from what is
     left of it.
@@ -240,7 +247,7 @@ def _promised(
         hours, minutes, rest = tag.split(":")
         return 3600 * int(hours) + 60 * int(minutes) + float(rest)
     if container.format.name == "avi":
-        return video.frames * period(video)
+        return video.frames * frame_period(video)
     if video.frames and video.duration and video.time_base:
         return float(video.duration * video.time_base)
     return 0.0

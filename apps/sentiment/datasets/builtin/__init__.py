@@ -24,8 +24,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from common.data.splits import SPLITS
+
 LABELS = ("negative", "positive")
-SPLITS = ("train", "valid", "test")
 
 
 class Lexicon(NamedTuple):

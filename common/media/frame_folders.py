@@ -12,31 +12,31 @@ from common.errors import UserError
 ENDINGS = (".jpg", ".jpeg", ".png")
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a file is named as a frame is; hidden files are not."""
+def is_frame(path: Path) -> bool:
+    """Returns True for a file that is named as a frame is, and not hidden."""
     return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
 
 
-def files(folder: Path) -> list[Path]:
-    """The pictures of a folder, frame 2 before frame 10.
+def list_frames(folder: Path) -> list[Path]:
+    """Lists the pictures of a folder, frame 2 before frame 10.
 
     Raises:
         UserError: if there are none.
     """
-    found = [path for path in folder.iterdir() if is_picture(path)]
-    if not found:
+    paths = [path for path in folder.iterdir() if is_frame(path)]
+    if not paths:
         raise UserError(
             f"{folder}: no frames: expected pictures in it, of"
             f" {', '.join(ENDINGS)}"
         )
-    return sorted(found, key=lambda path: (natural(path.name), path.name))
+    return sorted(paths, key=lambda path: (natural_key(path.name), path.name))
 
 
-def natural(name: str) -> list[str | int]:
-    """A key that sorts the numbers in names by their size.
+def natural_key(name: str) -> list[str | int]:
+    """Makes a key that sorts the numbers in names by their size.
 
     Example:
-        >>> sorted(["f10.png", "f9.png", "f010b.png"], key=natural)
+        >>> sorted(["f10.png", "f9.png", "f010b.png"], key=natural_key)
         ['f9.png', 'f10.png', 'f010b.png']
     """
     parts = re.split(r"([0-9]+)", name.lower())
@@ -44,22 +44,28 @@ def natural(name: str) -> list[str | int]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def read(paths: list[Path], size: int) -> np.ndarray:
+def read_frames(paths: list[Path], size: int) -> np.ndarray:
     """Reads pictures of any sizes, each stretched to a square.
 
     Ignored are transparency and the EXIF orientation.
 
+    Args:
+        paths: of the pictures.
+        size: height and width of the result.
+
     Returns:
-        <uint8>[time, size, size, 3].
+        <uint8>[time, size, size, 3], RGB.
 
     Raises:
         UserError: naming the first that cannot be read.
     """
     with ThreadPoolExecutor() as pool:
-        return np.stack(list(pool.map(lambda path: _read(path, size), paths)))
+        return np.stack(
+            list(pool.map(lambda path: _read_frame(path, size), paths))
+        )
 
 
-def _read(path: Path, size: int) -> np.ndarray:
+def _read_frame(path: Path, size: int) -> np.ndarray:
     try:
         with tf.device("CPU:0"):
             picture = tf.io.decode_image(
