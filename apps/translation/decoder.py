@@ -135,6 +135,9 @@ class Decoder(keras.layers.Layer):
             weights=tf.zeros_like(memory.mask, tf.float32),
         )
 
+    def build(self, *_: Any) -> None:
+        """Leaves the weights to the first call: tracing it takes seconds."""
+
     def call(
         self,
         ids: tf.Tensor,

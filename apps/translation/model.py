@@ -58,6 +58,9 @@ class Seq2Seq(keras.Model):
         memory = self.decoder.make_memory(values, mask)
         return memory, self.decoder.initial_state(states, memory)
 
+    def build(self, *_: Any) -> None:
+        """Leaves the weights to the first call: tracing it takes seconds."""
+
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: Any = False
     ) -> tf.Tensor:
@@ -93,6 +96,9 @@ class Encoder(keras.layers.Layer):
             _make_lstm(config, f"lstm_{number}")
             for number in range(config.num_layers)
         ]
+
+    def build(self, *_: Any) -> None:
+        """Leaves the weights to the first call: tracing it takes seconds."""
 
     def call(
         self, ids: tf.Tensor, training: Any = False
@@ -138,6 +144,9 @@ class BagOfWords(keras.layers.Layer):
         )
         self.embedding_dropout = keras.layers.Dropout(config.embedding_dropout)
         self.dense = keras.layers.Dense(config.units, "tanh", name="dense")
+
+    def build(self, *_: Any) -> None:
+        """Leaves the weights to the first call: tracing it takes seconds."""
 
     def call(
         self, ids: tf.Tensor, training: Any = False
