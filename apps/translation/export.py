@@ -77,18 +77,22 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     <int32>[batch] and all these, to `logits` <float32>[batch, vocab] and the
     state after.
     """
+    inputs = [tf.TensorSpec([None], tf.string, name="text")]
+    # Traced once, for both signatures.
+    translate = tf.function(
+        lambda text: translator(text), input_signature=inputs
+    )
 
     def serve(text: tf.Tensor) -> Tensors:
-        translations, scores = translator(text)
+        translations, scores = translate(text)
         return {"translation": translations[:, 0], "score": scores[:, 0]}
 
     def n_best(text: tf.Tensor) -> Tensors:
-        translations, scores = translator(text)
+        translations, scores = translate(text)
         return {"translations": translations, "scores": scores}
 
     archive = keras.export.ExportArchive()
     archive.track(translator)
-    inputs = [tf.TensorSpec([None], tf.string, name="text")]
     with export.portable(translator):
         archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
         archive.add_endpoint(N_BEST, n_best, input_signature=inputs)

@@ -162,6 +162,7 @@ def test_it_can_learn_eight_pairs_by_heart():
     config = Config(
         level="word",
         units=32,
+        bidirectional=False,
         embedding_dim=16,
         label_smoothing=0.0,
         embedding_dropout=0.0,

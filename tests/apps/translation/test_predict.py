@@ -87,8 +87,8 @@ def test_a_long_text_is_translated_to_its_end(run_predictor):
     words = ["We", *["see"] * 98]
     texts = [" ".join([*words, last]) for last in ("cats.", "dogs.", "cats.")]
     scores = [best.score for best, *_ in run_predictor.predict_n_best(texts)]
-    assert scores[0] == pytest.approx(scores[2])
-    assert scores[0] != pytest.approx(scores[1])
+    assert scores[0] == pytest.approx(scores[2], abs=1e-4)
+    assert scores[0] != pytest.approx(scores[1], abs=1e-3)
 
 
 def test_no_texts_have_no_translations(run_predictor):
