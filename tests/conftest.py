@@ -4,7 +4,6 @@ import functools
 import importlib
 import os
 import pathlib
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from common import cli
 from common.training import interrupts
 from tests.support import commands
 
+# A signal ends pytest; only tests of signals ask for `signals`.
+SIGNALS, interrupts.SIGNALS = interrupts.SIGNALS, ()
 ROOT = commands.ROOT
 APPS = [package.rpartition(".")[2] for package in commands.PACKAGES]
 
@@ -62,17 +63,10 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-@pytest.fixture(autouse=True)
-def no_signal_handlers(monkeypatch):
-    """A signal ends pytest; only tests of signals ask for `signals`."""
-    monkeypatch.setattr(interrupts, "SIGNALS", ())
-
-
 @pytest.fixture
-def signals(no_signal_handlers, monkeypatch):
+def signals(monkeypatch):
     """Training catches Ctrl-C, as it does outside of tests."""
-    handled = (signal.SIGINT, signal.SIGTERM)
-    monkeypatch.setattr(interrupts, "SIGNALS", handled)
+    monkeypatch.setattr(interrupts, "SIGNALS", SIGNALS)
 
 
 @pytest.fixture(scope="session")

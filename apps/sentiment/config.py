@@ -78,7 +78,12 @@ class Config:
 
 # Seconds on two cores: the whole path, little learning.
 SMOKE = Config(
-    num_examples=1_000, epochs=2, embedding_dim=16, units=16, batch_size=32
+    num_examples=1_000,
+    num_buckets=1,
+    epochs=2,
+    embedding_dim=16,
+    units=16,
+    batch_size=32,
 )
 
 
