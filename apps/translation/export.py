@@ -5,6 +5,7 @@ project is needed to load it.
 """
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -36,6 +37,18 @@ CASES: tuple[list[str], ...] = (
 )
 N_BEST = "n_best"
 Tensors = dict[str, tf.Tensor]
+
+
+class Outputs(NamedTuple):
+    """The outputs of `serving_default`.
+
+    Attributes:
+        translation: <string>[batch].
+        score: <float32>[batch].
+    """
+
+    translation: Any
+    score: Any
 
 
 def export_run(run: Path, to: Path) -> Path:
@@ -85,7 +98,7 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
 
     def serve(text: tf.Tensor) -> Tensors:
         translations, scores = translate(text)
-        return {"translation": translations[:, 0], "score": scores[:, 0]}
+        return Outputs(translations[:, 0], scores[:, 0])._asdict()
 
     def n_best(text: tf.Tensor) -> Tensors:
         translations, scores = translate(text)
@@ -165,7 +178,7 @@ def make_cases(translator: pipeline.Translator) -> list[export.Case]:
         encoded = np.array([text.encode() for text in texts], object)
         outputs = predictor.predict_fn(tf.constant(encoded, tf.string))
         translations, scores = (output.numpy() for output in outputs)
-        best = {"translation": translations[:, 0], "score": scores[:, 0]}
+        best = Outputs(translations[:, 0], scores[:, 0])._asdict()
         n_best = {"translations": translations, "scores": scores}
         inputs = {"text": encoded}
         cases.append(export.Case(inputs, best))
