@@ -8,10 +8,14 @@ trained on a features file, else from the picture files.
 """
 
 import functools
+import itertools
 
-from apps.captioning import batches, datasets, evaluate, predictor
+from apps.captioning import batches, data, evaluate, predictor
+from apps.captioning.config import Config
 from benchmarks import decoding
-from common import cli
+from common import cli, options
+from common.data.skipped import Skipped
+from common.data.splits import select
 
 
 def main() -> None:
@@ -19,20 +23,23 @@ def main() -> None:
     parser = cli.Parser("benchmarks.captioning", __doc__ or "")
     parser.add_argument("run", help="a run folder of apps.captioning")
     decoding.add_flags(parser, "images")
-    cli.add_overrides(parser, "data", "features")
+    options.add_overrides(parser, Config, "data", "features")
     args = parser.parse_args()
     predictors = {beam: predictor.load(args.run, beam) for beam in args.beams}
     first = predictors[args.beams[0]]
-    config = cli.override(first.config, args)
-    given = first.open_features(config.features) if config.features else None
-    found = datasets.read(config, given.rows if given else None)
-    examples = evaluate.select(found.splits, args.split)[: args.limit]
-    views = batches.Features(examples, given) if given else None
-    beams = {
-        beam: functools.partial(evaluate.collect, of_beam, examples, views)
-        for beam, of_beam in predictors.items()
+    config = options.override(first.config, args)
+    stored = first.open_features(config.features) if config.features else None
+    splits = data.open_splits(config, Skipped(), stored)
+    split = select(splits, args.split)
+    examples = list(itertools.islice(split, args.limit))
+    loader = batches.FeatureLoader(examples, stored) if stored else None
+    predict_fns = {
+        beam: functools.partial(
+            evaluate.predict_split, with_beam, examples, loader
+        )
+        for beam, with_beam in predictors.items()
     }
-    decoding.compare(beams, args.rounds, len(examples), "images")
+    decoding.compare(predict_fns, args.rounds, len(examples), "images")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ image: string[batch], the content of a JPEG, PNG, GIF or BMP file
        attention over the regions: float32[batch, regions]
     -> LSTM state float32[batch, units]
     -> logits of the next word: float32[batch, vocab]
--> the best of a beam of beginnings: int32[batch, time]
+-> the best hypothesis of a beam: int32[batch, time]
 -> caption: string[batch]
 """
 

@@ -1,4 +1,4 @@
-"""Batches of images and captions, as training wants them."""
+"""From encoded captions to batches of images and word ids."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -9,38 +9,39 @@ import tensorflow as tf
 from common.data import batching, feature_files
 from common.media import images
 
-from . import datasets, text
+from . import text
 from .config import Config
+from .datasets import Example
 
 # Finer than for texts: captions are short.
 WIDTH_MULTIPLE = 4
 
 
-class Images(Protocol):
+class ImageLoader(Protocol):
     """The images of a split, by number."""
 
-    def batch(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Images <float32>[batch, ...] by numbers <int32>[batch].
+    def load(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Loads images <float32>[batch, ...] by numbers <int32>[batch].
 
         Runs inside a graph.
         """
 
 
-class Pictures:
-    """Pictures that are read from files when they are wanted.
+class PictureLoader:
+    """Pictures, read from their files at each pass.
 
     Args:
-        examples: of the split.
+        examples: the split.
         size: height and width to bring them to.
     """
 
-    def __init__(self, examples: Sequence[datasets.Example], size: int) -> None:
+    def __init__(self, examples: Sequence[Example], size: int) -> None:
         self._size = size
         self._in_memory = isinstance(examples[0].image, bytes)
         self._images = tf.constant([example.image for example in examples])
 
-    def batch(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Pixels <float32>[batch, size, size, 3] by numbers <int32>[batch]."""
+    def load(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Loads pixels <float32>[batch, size, size, 3]."""
 
         def read(number: tf.Tensor) -> tf.Tensor:
             image = self._images[number]
@@ -50,70 +51,50 @@ class Pictures:
         return tf.map_fn(read, numbers, fn_output_signature=tf.float32)
 
 
-class Features:
+class FeatureLoader:
     """Features that were computed before.
 
     Args:
-        examples: of the split.
+        examples: the split.
         features: of all images, by name.
     """
 
     def __init__(
-        self,
-        examples: Sequence[datasets.Example],
-        features: feature_files.Features,
+        self, examples: Sequence[Example], features: feature_files.Features
     ) -> None:
         self._features = features
         rows = features.rows
         self._rows = np.array([rows[example.name] for example in examples])
 
-    def batch(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Features <float32>[batch, regions, dim] by numbers <int32>[batch]."""
-        found = tf.numpy_function(
+    def load(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Loads features <float32>[batch, regions, dim]."""
+        values = tf.numpy_function(
             lambda chosen: self._features.take(self._rows[chosen]),
             [numbers],
             tf.float32,
         )
         shape = [None, self._features.regions, self._features.dim]
-        return tf.ensure_shape(found, shape)
+        return tf.ensure_shape(values, shape)
 
 
 class Encoded(NamedTuple):
-    """The captions of a split as numbers.
+    """The examples of a split as numbers.
 
     Attributes:
-        images: the images of the split.
-        image_of: <int32>[captions], the number of each caption's image.
+        images: loads the images of the split.
+        image_numbers: <int32>[captions], the image of each caption.
         captions: the ids of each caption, without start and end.
     """
 
-    images: Images
-    image_of: np.ndarray
+    images: ImageLoader
+    image_numbers: np.ndarray
     captions: list[np.ndarray]
 
 
-def encode(
-    examples: Sequence[datasets.Example],
-    of_split: Images,
-    vocabulary: list[str],
-    max_words: int,
-) -> Encoded:
-    """Turns the captions of a split into ids."""
-    ids = text.ids_of(vocabulary)
-    captions = [
-        text.encode(caption, ids, max_words)
-        for example in examples
-        for caption in example.captions
-    ]
-    counts = [len(example.captions) for example in examples]
-    image_of = np.repeat(np.arange(len(examples), dtype=np.int32), counts)
-    return Encoded(of_split, image_of, captions)
-
-
-def batches(
+def make_batches(
     encoded: Encoded, config: Config, epoch: int | None = None, start: int = 0
 ) -> tf.data.Dataset:
-    """The batches of one epoch, in few fixed shapes.
+    """Returns the batches of one epoch, in few fixed shapes.
 
     Args:
         encoded: the split.
@@ -143,7 +124,7 @@ def batches(
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
     dataset = dataset.map(
         lambda inputs, labels, weights: (
-            (encoded.images.batch(inputs[0]), inputs[1]),
+            (encoded.images.load(inputs[0]), inputs[1]),
             labels,
             weights,
         ),
@@ -161,35 +142,37 @@ def _plan(
     rng = None
     if epoch is not None:
         rng = np.random.default_rng([config.seed, epoch])
-        chosen = drawn(encoded.image_of, config.captions_per_image, rng)
+        chosen = sample_captions(
+            encoded.image_numbers, config.captions_per_image, rng
+        )
     plan = batching.plan(lengths[chosen], widths, config.batch_size, rng)
     return [batching.Batch(chosen[rows], width) for rows, width in plan]
 
 
-def drawn(
-    image_of: np.ndarray, num_each: int, rng: np.random.Generator
+def sample_captions(
+    image_numbers: np.ndarray, num_each: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draws some captions of each image.
 
     Args:
-        image_of: <int>[captions], the image of each caption.
+        image_numbers: <int>[captions], the image of each caption.
         num_each: how many of each image; 0 for all.
         rng: draws them.
 
     Returns:
-        Numbers of captions, ascending.
+        Numbers of captions <int>[...], ascending.
 
     Example:
         >>> images = np.array([0, 0, 0, 1, 1])
-        >>> image_of_drawn = images[drawn(images, 1, np.random.default_rng(0))]
-        >>> image_of_drawn.tolist()
+        >>> captions = sample_captions(images, 1, np.random.default_rng(0))
+        >>> images[captions].tolist()
         [0, 1]
     """
     if not num_each:
-        return np.arange(len(image_of))
-    order = rng.permutation(len(image_of))
-    by_image = order[np.argsort(image_of[order], kind="stable")]
-    firsts = np.searchsorted(image_of[by_image], image_of[by_image])
+        return np.arange(len(image_numbers))
+    order = rng.permutation(len(image_numbers))
+    by_image = order[np.argsort(image_numbers[order], kind="stable")]
+    firsts = np.searchsorted(image_numbers[by_image], image_numbers[by_image])
     rank = np.arange(len(by_image)) - firsts
     return np.sort(by_image[rank < num_each])
 
@@ -204,4 +187,4 @@ def _fill(batch: batching.Batch, encoded: Encoded) -> tuple:
         labels[row, : len(caption)] = caption
         labels[row, len(caption)] = text.END_ID
     weights = (labels != text.PADDING_ID).astype("f")
-    return (encoded.image_of[batch.indices], ids), labels, weights
+    return (encoded.image_numbers[batch.indices], ids), labels, weights

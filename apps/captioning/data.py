@@ -1,32 +1,32 @@
-"""From images and captions to batches of pixels or features, and word ids."""
+"""From images and captions to pixels or features, and word ids."""
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from common.data import feature_cache, feature_files
+from common.data import feature_cache, feature_files, skipped
+from common.data.feature_files import Features
 from common.data.skipped import Skipped
 from common.errors import UserError
 from common.media import images
 
-from . import batches, datasets, encoder, features, text
+from . import batches, datasets, features, text
+from .batches import Encoded
 from .config import Config
-
-Examples = list[datasets.Example]
-# Makes the images of a split.
-See = Callable[[Examples], batches.Images]
+from .datasets import Example, samples
+from .encoder import CNN, encoder_signature, is_trained
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What training needs to know about its data.
+    """The data of a training run.
 
     Attributes:
         vocabulary: the words that the model knows.
-        feature_shape: regions and features of given features; None where the
-            model has an encoder, and sees images.
+        feature_shape: regions and features of the user's features; None if
+            the model has an encoder, and takes images.
         train: images and captions to learn from.
         valid: those to choose the best epoch by.
         valid_examples: the same, with their captions as text.
@@ -35,14 +35,48 @@ class Data:
 
     vocabulary: list[str]
     feature_shape: tuple[int, int] | None
-    train: batches.Encoded
-    valid: batches.Encoded
-    valid_examples: Examples
+    train: Encoded
+    valid: Encoded
+    valid_examples: list[Example]
     report: dict
+
+    def summary(self) -> str:
+        """Returns a few lines on the data, for the screen."""
+        train, valid = (self.report[name] for name in ("train", "valid"))
+        lines = [
+            f"{train['images']} training images with {train['captions']}"
+            f" captions, {valid['images']} validation images with"
+            f" {valid['captions']}, {len(self.vocabulary)} words"
+        ]
+        return "\n".join(lines + skipped.format_report(self.report["skipped"]))
+
+
+def open_splits(
+    config: Config, left_out: Skipped, stored: Features | None = None
+) -> dict[str, list[Example]]:
+    """Reads the splits of `config.data`, but not the images.
+
+    Args:
+        config: says where the data are.
+        left_out: notes captions and images that cannot be used.
+        stored: features of the images; None if the images are needed.
+
+    Raises:
+        UserError: if there is no such data, or none that fits a known layout.
+    """
+    return datasets.open_splits(
+        config.data,
+        left_out,
+        names=stored.rows if stored else None,
+        encoding=config.encoding,
+        tfds_dir=config.tfds_dir,
+        num_examples=config.num_examples,
+        seed=config.seed,
+    )
 
 
 def load(config: Config, vocabulary: list[str] | None = None) -> Data:
-    """Reads the data: looks at every image once, learns the vocabulary.
+    """Reads the data: decodes every image once, learns the vocabulary.
 
     Args:
         config: says where the data are.
@@ -52,13 +86,17 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
     Raises:
         UserError: for data that cannot be used; the place is named.
     """
-    given = _given(config)
-    found = datasets.read(config, given.rows if given else None)
-    train = found.splits.get("train", [])
-    valid = some(found.splits.get("valid", []), config.max_valid, config.seed)
-    see, usable = _views([*train, *valid], config, given, found.skipped)
+    left_out = Skipped()
+    stored = _load_features(config)
+    splits = open_splits(config, left_out, stored)
+    train = splits.get("train", [])
+    valid = subsample(splits.get("valid", []), config.max_valid, config.seed)
+    if not stored and not is_trained(config):
+        stored = _compute_features([*train, *valid], config, left_out)
+    usable = drop_unusable([*train, *valid], stored, left_out)
+    names = {example.name for example in usable}
     train, valid = (
-        [example for example in split if example.name in usable]
+        [example for example in split if example.name in names]
         for split in (train, valid)
     )
     _check_not_empty(train, valid, config)
@@ -67,59 +105,63 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
         vocabulary = text.learn_vocabulary(
             captions, config.min_count, config.vocab_size
         )
-    encoded = [
-        batches.encode(split, see(split), vocabulary, config.max_words)
-        for split in (train, valid)
-    ]
-    shape = None
-    if given and not has_encoder(config):
-        shape = (given.regions, given.dim)
-    return Data(
-        vocabulary=vocabulary,
-        feature_shape=shape,
-        train=encoded[0],
-        valid=encoded[1],
-        valid_examples=valid,
-        report=_report(
-            config, {"train": train, "valid": valid}, given, found.skipped
+    report = {
+        "data": config.data,
+        "train": _count(train),
+        "valid": _count(valid),
+        "skipped": left_out.report(),
+        # Of a trained encoder no other features will do: it changes.
+        "features_of": stored and stored.encoder,
+        "example": samples.example_input(
+            Path(config.run_dir), valid[0], config.features
         ),
+    }
+    shape = None
+    if stored and not has_encoder(config):
+        shape = (stored.regions, stored.dim)
+    return Data(
+        vocabulary,
+        shape,
+        encode(train, stored, vocabulary, config),
+        encode(valid, stored, vocabulary, config),
+        valid,
+        report,
     )
 
 
 def has_encoder(config: Config) -> bool:
-    """Whether a model of this config sees images, not only features."""
-    return not config.features or config.encoder != encoder.CNN
+    """Returns True if the model takes images, not only features."""
+    return not config.features or config.encoder != CNN
 
 
-def _given(config: Config) -> feature_files.Features | None:
-    """The features that the user gives, if any."""
+def _load_features(config: Config) -> Features | None:
+    """Loads the features that the user gives, if any."""
     if not config.features:
         return None
-    given = feature_files.load(Path(config.features))
+    stored = feature_files.load(Path(config.features))
     if has_encoder(config):
-        _check_encoder(config, given)
-    if config.decoder == "attention" and given.regions == 1:
+        _check_encoder(config, stored)
+    if config.decoder == "attention" and stored.regions == 1:
         raise UserError(
             f"--features {config.features}: one vector for each image, and"
             " --decoder attention needs a grid: choose --decoder first_input"
             " or initial_state"
         )
-    return given
+    return stored
 
 
-def _check_encoder(config: Config, given: feature_files.Features) -> None:
-    """Features and pictures must be seen through the same encoder."""
-    named = encoder.signature(config)
-    if given.encoder is None:
+def _check_encoder(config: Config, stored: Features) -> None:
+    """Checks that the features are those of the model's encoder."""
+    if stored.encoder is None:
         raise UserError(
             f"--features {config.features}: it does not tell which encoder made"
             f" it; leave out --encoder {config.encoder}, and the model knows"
             " features only"
         )
     differing = [
-        f"{name} {given.encoder.get(name)} (now {value})"
-        for name, value in named.items()
-        if given.encoder.get(name) != value
+        f"{name} {stored.encoder.get(name)} (now {value})"
+        for name, value in encoder_signature(config).items()
+        if stored.encoder.get(name) != value
     ]
     if differing:
         raise UserError(
@@ -128,20 +170,10 @@ def _check_encoder(config: Config, given: feature_files.Features) -> None:
         )
 
 
-def _views(
-    examples: Examples,
-    config: Config,
-    given: feature_files.Features | None,
-    skipped: Skipped,
-) -> tuple[See, Collection[str]]:
-    """How images are seen in training, and the names of those that can be."""
-    if given is not None:
-        return (lambda split: batches.Features(split, given)), given.rows
-    if encoder.is_trained(config):
-        pictures = {example.name: example.image for example in examples}
-        usable = images.drop_unreadable(pictures, skipped)
-        return lambda split: batches.Pictures(split, config.image_size), usable
-    # A frozen encoder sees each image once and for all.
+def _compute_features(
+    examples: Sequence[Example], config: Config, left_out: Skipped
+) -> Features:
+    """Runs a frozen encoder on each image, once and for all."""
     if config.data == "builtin":
         raise UserError(
             f"--encoder {config.encoder} needs files: write the builtin ones"
@@ -149,20 +181,19 @@ def _views(
             " --data FOLDER"
         )
     files = {example.name: Path(str(example.image)) for example in examples}
-    computed = features.compute(files, config, _cache(config), skipped)
-    return (lambda split: batches.Features(split, computed)), computed.rows
+    return features.compute(files, config, _cache_path(config), left_out)
 
 
-def _cache(config: Config) -> Path:
-    """Where the features of a data set are kept, whatever run needs them."""
+def _cache_path(config: Config) -> Path:
+    """Returns where the features of a data set are kept, for all runs."""
     path = feature_cache.cache_path(
-        config.data, config.encoder, encoder.signature(config)
+        config.data, config.encoder, encoder_signature(config)
     )
     return path.with_suffix(".npz")
 
 
-def some(examples: Examples, limit: int, seed: int) -> Examples:
-    """At most `limit` examples, chosen by the seed, in their order."""
+def subsample(examples: list[Example], limit: int, seed: int) -> list[Example]:
+    """Returns at most `limit` examples, chosen by the seed, in their order."""
     if len(examples) <= limit:
         return examples
     rng = np.random.default_rng(seed)
@@ -170,7 +201,26 @@ def some(examples: Examples, limit: int, seed: int) -> Examples:
     return [examples[number] for number in sorted(chosen)]
 
 
-def _check_not_empty(train: Examples, valid: Examples, config: Config) -> None:
+def drop_unusable(
+    examples: Sequence[Example], stored: Features | None, left_out: Skipped
+) -> list[Example]:
+    """Returns the examples with features, or with images that can be decoded.
+
+    Args:
+        examples: images of any split.
+        stored: features of the images; None to decode the images.
+        left_out: notes the images that cannot be decoded.
+    """
+    if stored:
+        return [x for x in examples if x.name in stored.rows]
+    pictures = {example.name: example.image for example in examples}
+    readable = images.drop_unreadable(pictures, left_out)
+    return [example for example in examples if example.name in readable]
+
+
+def _check_not_empty(
+    train: Sequence[Example], valid: Sequence[Example], config: Config
+) -> None:
     for name, split in (("training", train), ("validation", valid)):
         if not split:
             raise UserError(
@@ -178,20 +228,34 @@ def _check_not_empty(train: Examples, valid: Examples, config: Config) -> None:
             )
 
 
-def _report(
+def _count(examples: Sequence[Example]) -> dict:
+    captions = sum(len(example.captions) for example in examples)
+    return {"images": len(examples), "captions": captions}
+
+
+def _make_loader(
+    examples: Sequence[Example], stored: Features | None, config: Config
+) -> batches.ImageLoader:
+    """Returns a loader of features, or of pictures where there are none."""
+    if stored:
+        return batches.FeatureLoader(examples, stored)
+    return batches.PictureLoader(examples, config.image_size)
+
+
+def encode(
+    examples: Sequence[Example],
+    stored: Features | None,
+    vocabulary: list[str],
     config: Config,
-    splits: dict[str, Examples],
-    given: feature_files.Features | None,
-    skipped: Skipped,
-) -> dict:
-    report: dict = {"data": config.data, "skipped": skipped.report()}
-    for name, split in splits.items():
-        captions = sum(len(example.captions) for example in split)
-        report[name] = {"images": len(split), "captions": captions}
-    # Of a trained encoder no other features will do: it changes.
-    report["features_of"] = None
-    if given:
-        report["features_of"] = given.encoder
-    elif not encoder.is_trained(config):
-        report["features_of"] = encoder.signature(config)
-    return report
+) -> Encoded:
+    """Encodes the captions of a split as ids, beside a loader of its images."""
+    ids = text.map_to_ids(vocabulary)
+    captions = [
+        text.encode_caption(caption, ids, config.max_words)
+        for example in examples
+        for caption in example.captions
+    ]
+    counts = [len(example.captions) for example in examples]
+    numbers = np.repeat(np.arange(len(examples), dtype=np.int32), counts)
+    loader = _make_loader(examples, stored, config)
+    return Encoded(loader, numbers, captions)

@@ -1,4 +1,4 @@
-"""The decoder: an LSTM that is told of the image, and writes word by word."""
+"""The decoder: an LSTM that writes word by word, and attends to the image."""
 
 from typing import Any, NamedTuple
 
@@ -12,17 +12,18 @@ from .config import Config
 
 
 class State(NamedTuple):
-    """What the decoder carries from one step to the next.
+    """The state of the decoder between two steps.
 
-    Rows are batch, or batch * beam: the beam's beginnings for one image lie
-    side by side, and share its memory.
+    Rows are batch, or batch * beam: the hypotheses for one image lie side by
+    side, and share its memory.
 
     Attributes:
         hidden: <float>[rows, units].
         cell: <float>[rows, units].
-        context: <float>[rows, units], what the last look brought, gated.
-        weights: <float32>[rows, regions], where the decoder looked; zeros
-            where it does not look.
+        context: <float>[rows, units], the attended regions of the last step,
+            gated; zeros without attention.
+        weights: <float32>[rows, regions], the attention of the last step;
+            zeros without attention.
     """
 
     hidden: tf.Tensor
@@ -32,15 +33,15 @@ class State(NamedTuple):
 
 
 class Decoder(keras.layers.Layer):
-    """Tells the next word from the words so far and the image.
+    """Predicts the next word from the words so far and the image.
 
     The image comes in at one of three places (`config.decoder`):
 
     - `first_input`: as the input before the first word, and never again
       (Vinyals et al. 2015, "Show and tell", equations 10 to 12).
     - `initial_state`: as the state before the first word.
-    - `attention`: at every step, a look at its regions (Xu et al. 2015, "Show,
-      attend and tell", section 3.1.2 and 4.2):
+    - `attention`: at every step, as a mean of its regions (Xu et al. 2015,
+      "Show, attend and tell", section 3.1.2 and 4.2):
 
           query = h + Q x + q
           weights = softmax over regions of score(query, region)
@@ -50,14 +51,14 @@ class Decoder(keras.layers.Layer):
       from a first state that the mean of the regions gives. The gate lets the
       decoder leave the image alone where the next word follows from the words
       before. x, the last word, is not in the query of that paper: without it
-      every look comes one word late.
+      attention comes one word late.
 
-    and the next word is read off what the step knows (equation 7 there):
+    and the next word is predicted from all of these (equation 7 there):
 
         logits = V tanh(W [h; context; x] + b) + d
 
-    without context and x where there is no attention. A region is what the
-    encoder saw there and where it lies: relu(W features + position).
+    without context and x where there is no attention. A region is its features
+    and its place in the image: relu(W features + position).
 
     Args:
         config: sizes, dropouts, and where the image comes in.
@@ -65,14 +66,14 @@ class Decoder(keras.layers.Layer):
         num_regions: of an image.
 
     Call arguments:
-        ids: <int32>[rows, time], the words before those to be told.
-        memory: the image, as `memory` makes it.
-        state: the state before the first word, as `start` makes it.
-        training: whether dropout is on.
+        ids: <int32>[rows, time], the words before those to predict.
+        memory: the image, from `make_memory`.
+        state: the state before the first word, from `initial_state`.
+        training: True to apply dropout. Default False.
 
     Returns:
-        Logits <float32>[rows, time, vocab], and where the decoder looked for
-        each of them <float32>[rows, time, regions].
+        Logits <float32>[rows, time, vocab], and the attention of each step
+        <float32>[rows, time, regions].
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Decoder(keras.layers.Layer):
         # Features of all encoders come to one scale and size.
         self.normalization = keras.layers.LayerNormalization(name="normalize")
         self.projection = keras.layers.Dense(self.units, name="projection")
-        # Where a region lies, next to what is there: "left" needs both.
+        # The place of a region, next to its features: "left" needs both.
         self.positions = self.add_weight(
             shape=(num_regions, self.units),
             initializer=keras.initializers.RandomNormal(stddev=0.5),
@@ -115,7 +116,7 @@ class Decoder(keras.layers.Layer):
         # Steps call the cell alone: the layer has no inputs to build it by.
         self.lstm.build((None, None, features))
         self.combine = keras.layers.Dense(config.units, "tanh", name="combine")
-        # Softmax and loss are computed in float32 whatever comes before.
+        # Softmax and loss are computed in float32, whatever came before.
         self.readout = keras.layers.Dense(
             num_ids, dtype="float32", name="readout"
         )
@@ -123,12 +124,12 @@ class Decoder(keras.layers.Layer):
     def _dense(self, name: str, activation: str) -> keras.layers.Layer:
         return keras.layers.Dense(self.units, activation, name=name)
 
-    def memory(self, features: tf.Tensor, training: Any = False) -> Memory:
-        """Prepares an image, once for all steps.
+    def make_memory(self, features: tf.Tensor, training: Any = False) -> Memory:
+        """Projects the regions of an image, once for all steps.
 
         Args:
             features: <float>[batch, regions, features].
-            training: whether dropout is on.
+            training: True to apply dropout.
         """
         x = self.normalization(features)
         x = self.feature_dropout(x, training=training)
@@ -140,17 +141,17 @@ class Decoder(keras.layers.Layer):
             return Memory(values, values, mask)
         return self.attention.memory(values, mask)
 
-    def start(self, memory: Memory) -> State:
-        """The state before the first word."""
+    def initial_state(self, memory: Memory) -> State:
+        """Returns the state before the first word."""
         mean = tf.reduce_mean(memory.values, axis=1)
-        nothing = tf.zeros_like(mean)
+        zeros = tf.zeros_like(mean)
         weights = tf.zeros_like(memory.mask, tf.float32)
         if self.kind != "first_input":
             hidden, cell = self.first_hidden(mean), self.first_cell(mean)
-            return State(hidden, cell, nothing, weights)
+            return State(hidden, cell, zeros, weights)
         image = self.image_input(mean)
-        _, (hidden, cell) = self.lstm.cell(image, [nothing, nothing])
-        return State(hidden, cell, nothing, weights)
+        _, (hidden, cell) = self.lstm.cell(image, [zeros, zeros])
+        return State(hidden, cell, zeros, weights)
 
     def call(
         self,
@@ -159,22 +160,23 @@ class Decoder(keras.layers.Layer):
         state: State,
         training: Any = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Computes the outputs; see the class."""
         x = self.embedding_dropout(self.embedding(ids), training=training)
         if self.kind == "attention":
             states = self._run_stepwise(x, memory, state)
         else:
             first = [state.hidden, state.cell]
             hidden, *_ = self.lstm(x, initial_state=first, training=training)
-            looked = tf.tile(state.weights[:, None], [1, tf.shape(ids)[1], 1])
-            states = State(hidden, hidden, hidden, looked)
-        known = self.dropout(self._known(x, states), training=training)
-        return self.readout(known), states.weights
+            weights = tf.tile(state.weights[:, None], [1, tf.shape(ids)[1], 1])
+            states = State(hidden, hidden, hidden, weights)
+        features = self.dropout(
+            self._readout_features(x, states), training=training
+        )
+        return self.readout(features), states.weights
 
     def _run_stepwise(
         self, x: tf.Tensor, memory: Memory, state: State
     ) -> State:
-        """A look needs the state before it: states [rows, time, units]."""
+        """Returns states [rows, time, ...]; attention needs the one before."""
         states = tf.scan(
             lambda before, x: self._advance(x, before, memory),
             tf.transpose(x, [1, 0, 2]),
@@ -185,7 +187,7 @@ class Decoder(keras.layers.Layer):
     def step(
         self, ids: tf.Tensor, state: State, memory: Memory
     ) -> tuple[tf.Tensor, State]:
-        """Takes one step, as `common.decoding.sampling` wants it.
+        """Takes one step, as `common.decoding` calls it.
 
         Args:
             ids: <int32>[rows], the last words.
@@ -197,36 +199,36 @@ class Decoder(keras.layers.Layer):
         """
         x = self.embedding(ids)
         state = self._advance(x, state, memory)
-        return self.readout(self._known(x, state)), state
+        return self.readout(self._readout_features(x, state)), state
 
     def _advance(self, x: tf.Tensor, state: State, memory: Memory) -> State:
-        """One step from embedded words <float>[rows, features]."""
+        """Takes one step from embedded words <float>[rows, features]."""
         context, weights = state.context, state.weights
         if self.kind == "attention":
             query = state.hidden + self.query(x)
-            context, weights = self._look(query, memory)
+            context, weights = self._attend(query, memory)
             context = self.gate(state.hidden) * context
             x = tf.concat([x, context], axis=-1)
         _, (hidden, cell) = self.lstm.cell(x, [state.hidden, state.cell])
         return State(hidden, cell, context, weights)
 
-    def _look(
+    def _attend(
         self, queries: tf.Tensor, memory: Memory
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What queries <float>[rows, units] see of their images, and where."""
+        """Returns context [rows, units] and attention [rows, regions]."""
         rows = tf.shape(queries)[0]
         batch, regions = tf.unstack(tf.shape(memory.mask))
         beam = rows // tf.maximum(batch, 1)
-        # All that is asked of one image, by any of its rows, at once.
-        asked = tf.reshape(queries, [batch, beam, self.units])
-        context, weights = self.attention(asked, memory)
+        # All rows of one image at once.
+        queries = tf.reshape(queries, [batch, beam, self.units])
+        context, weights = self.attention(queries, memory)
         context = tf.reshape(context, [rows, self.units])
         weights = tf.reshape(weights, [rows, regions])
         weights = tf.ensure_shape(weights, [None, memory.mask.shape[1]])
         return context, weights
 
-    def _known(self, x: tf.Tensor, state: State) -> tf.Tensor:
-        """What the next word is read off: <float>[..., units]."""
+    def _readout_features(self, x: tf.Tensor, state: State) -> tf.Tensor:
+        """Returns <float>[..., units], from which the next word is read off."""
         if self.kind != "attention":
             return self.combine(state.hidden)
         return self.combine(tf.concat([state.hidden, state.context, x], -1))

@@ -4,8 +4,6 @@
 network of `keras.applications`, with weights that others have trained.
 """
 
-from pathlib import Path
-
 import keras
 import tensorflow as tf
 
@@ -21,7 +19,7 @@ _FILTERS = (16, 32, 64, 128)
 
 @keras.saving.register_keras_serializable(package=__package__)
 class Encoder(keras.layers.Layer):
-    """A convolutional network and the order of its regions.
+    """A convolutional network, as a grid of regions.
 
     The network always runs as in inference, also while it is trained: batch
     normalisation with the statistics of a small batch would undo what the
@@ -30,9 +28,11 @@ class Encoder(keras.layers.Layer):
     Args:
         network: `cnn`, or the name of a function of `keras.applications`.
         size: height and width of the pictures.
-        pooled: one vector, the average of all regions, in place of a grid.
-        weights: of the network: "imagenet" or a file. They are no part of the
-            layer's config, so a saved layer is rebuilt without a download.
+        pooled: True for one vector, the average of all regions, in place of a
+            grid. Default False.
+        weights: of the network: "imagenet", a file, or None (default): drawn
+            by chance. They are no part of the layer's config, so a saved layer
+            is rebuilt without a download.
 
     Call arguments:
         pixels: <float32>[batch, size, size, 3], 0 to 255.
@@ -60,29 +60,23 @@ class Encoder(keras.layers.Layer):
         self.size = size
         self.pooled = pooled
         if network == CNN:
-            self.base, self.preprocess = _cnn(size), _centred
+            self.base, self.preprocess = _build_cnn(size), _scale
         else:
             self.base = pretrained.build_network(network, size, weights)
             self.preprocess = pretrained.preprocess_function(network)
 
     def build(self, input_shape: tuple) -> None:
-        """Nothing to create: the network came with its weights."""
-        self.built = True
+        self.built = True  # The network came with its weights.
 
     def call(self, pixels: tf.Tensor) -> tf.Tensor:
-        """Computes the outputs; see the class."""
-        # TensorFlow's convolutions fail on a batch of no rows.
-        num_rows = tf.shape(pixels)[0]
-        missing = tf.maximum(1 - num_rows, 0)
-        padded = tf.pad(pixels, [[0, missing], [0, 0], [0, 0], [0, 0]])
-        grid = self.base(self.preprocess(padded), training=False)[:num_rows]
+        grid = pretrained.run_network(self.base, self.preprocess, pixels)
         if self.pooled:
             return keras.ops.mean(grid, axis=(1, 2))[:, None]
         return keras.ops.reshape(grid, (-1, self.regions, self.dim))
 
     @property
     def regions(self) -> int:
-        """How many vectors a picture has."""
+        """The number of vectors of a picture."""
         _, height, width, _ = self.base.output_shape
         return 1 if self.pooled else height * width
 
@@ -92,11 +86,9 @@ class Encoder(keras.layers.Layer):
         return self.base.output_shape[-1]
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """Tells the shape of the outputs without running."""
         return (input_shape[0], self.regions, self.dim)
 
     def get_config(self) -> dict:
-        """Returns every argument but the weights, for saving."""
         return super().get_config() | {
             "network": self.network,
             "size": self.size,
@@ -104,8 +96,8 @@ class Encoder(keras.layers.Layer):
         }
 
 
-def build(config: Config) -> Encoder:
-    """The encoder of a config, with its weights.
+def build_encoder(config: Config) -> Encoder:
+    """Builds the encoder of a config, with its weights.
 
     It is trained if it is `cnn`, or if `config.finetune` says so.
 
@@ -122,31 +114,28 @@ def build(config: Config) -> Encoder:
 
 
 def is_trained(config: Config) -> bool:
-    """Whether the encoder learns, too, so that its features change."""
+    """Returns True if the encoder learns too, so that its features change."""
     return config.encoder == CNN or bool(config.finetune)
 
 
-def signature(config: Config) -> dict:
-    """What tells an encoder's features from those of another one, as JSON.
+def encoder_signature(config: Config) -> dict:
+    """Returns a JSON object that differs between encoders and their weights.
 
     Raises:
         UserError: if the file of weights is missing.
     """
-    weights = config.encoder_weights
-    if weights == "none":
-        weights = f"none, seed {config.seed}"  # Drawn by chance.
-    elif weights != "imagenet":
-        weights = f"sha256 {pretrained.checksum(Path(weights))}"
     return {
         "encoder": config.encoder,
-        "weights": weights,
+        "weights": pretrained.describe_weights(
+            config.encoder_weights, config.seed
+        ),
         "image_size": config.image_size,
         "pooled": config.pooled,
     }
 
 
-def _cnn(size: int) -> keras.Model:
-    """A small network without normalisation: quick, and no batch statistics."""
+def _build_cnn(size: int) -> keras.Model:
+    """Builds a small network; without normalisation: no batch statistics."""
     pixels = keras.Input((size, size, 3))
     values = pixels
     for filters in _FILTERS:
@@ -162,5 +151,5 @@ def _cnn(size: int) -> keras.Model:
     return keras.Model(pixels, values)
 
 
-def _centred(pixels: tf.Tensor) -> tf.Tensor:
+def _scale(pixels: tf.Tensor) -> tf.Tensor:
     return pixels / 127.5 - 1.0

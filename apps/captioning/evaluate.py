@@ -11,229 +11,221 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import cli
+from common import cli, options
 from common.data import skipped
+from common.data.skipped import Skipped
+from common.data.splits import select
 from common.errors import UserError
 from common.media import images
 from common.metrics import captions as caption_metrics
 from common.metrics.caption_tokens import tokenize
 
-from . import batches, data, datasets
-from .datasets import builtin
+from . import data
+from .batches import FeatureLoader, ImageLoader
+from .config import evaluate_parser
+from .datasets import Example, builtin
 from .predictor import Predictor, load
 
+NUM_SAMPLES = 3
 NUM_WORST = 10
 
 
-class Answer(NamedTuple):
-    """An image, and what the model said of it.
+class Prediction(NamedTuple):
+    """The model's caption of an image, beside the truth.
 
     Attributes:
-        example: its name and references.
+        example: the image, with its references.
         caption: the best caption of the model.
     """
 
-    example: datasets.Example
+    example: Example
     caption: str
 
 
-def score(
-    captions: Sequence[str], examples: Sequence[datasets.Example]
-) -> dict[str, float]:
-    """The metrics of `common.metrics.captions`, which equal pycocoevalcap's.
-
-    Args:
-        captions: what the model says of each image.
-        examples: the images, with their references.
-    """
-    references = [example.captions for example in examples]
-    return caption_metrics.score(captions, references)._asdict()
-
-
-def select(
-    splits: dict[str, data.Examples], name: str
-) -> Sequence[datasets.Example]:
-    """Picks one split, or chains all of them.
-
-    Raises:
-        UserError: if the data have no such split.
-    """
-    if name == "all":
-        return list(itertools.chain.from_iterable(splits.values()))
-    if name not in splits:
-        raise UserError(
-            f"--split {name}: expected all or one of {', '.join(splits)}"
-        )
-    return splits[name]
-
-
-def collect(
+def predict_split(
     predictor: Predictor,
-    examples: Sequence[datasets.Example],
-    views: batches.Images | None,
-) -> list[Answer]:
+    examples: Sequence[Example],
+    loader: ImageLoader | None = None,
+) -> list[Prediction]:
     """Captions the images of a split.
 
     Args:
         predictor: the model.
-        examples: the images.
-        views: their features; None to look at the pictures themselves.
+        examples: the split.
+        loader: its features or pixels; None to read the pictures' files.
 
     Raises:
         UserError: if there are no images.
     """
     if not examples:
         raise UserError("no images to evaluate: expected at least one")
-    if views is None:
+    if loader is None:
         contents = (images.read_bytes(example.image) for example in examples)
-        found = predictor.of_pictures(contents)
+        captions = predictor.predict_bytes(contents)
     else:
-        found = predictor.of_images(views, len(examples))
+        captions = predictor.predict_images(loader, len(examples))
     return [
-        Answer(example, best[0].text)
-        for example, best in zip(examples, found, strict=True)
+        Prediction(example, best[0].text)
+        for example, best in zip(examples, captions, strict=True)
     ]
 
 
-def score_answers(answers: Sequence[Answer]) -> dict[str, float]:
-    """`score` of some answers, and how many they are."""
-    scores = score(
-        [answer.caption for answer in answers],
-        [answer.example for answer in answers],
-    )
-    return scores | {"examples": len(answers)}
+def score_captions(predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Computes the metrics of `common.metrics.captions`."""
+    captions = [prediction.caption for prediction in predictions]
+    references = [prediction.example.captions for prediction in predictions]
+    return caption_metrics.score(captions, references)._asdict()
 
 
-def shuffled(answers: Sequence[Answer], seed: int = 0) -> list[Answer]:
-    """Each image with the caption of another one.
+def score(
+    predictions: Sequence[Prediction],
+    training_captions: Collection[str],
+    is_builtin: bool,
+) -> dict:
+    """Computes all metrics.
 
-    A model that looks at its images scores much worse so; one that says what
-    is often true scores the same.
+    Args:
+        predictions: the captions.
+        training_captions: see `diversity`.
+        is_builtin: True for generated scenes, of which the facts are known.
+
+    Returns:
+        Those of `score_captions`, the number of examples, BLEU-4 and CIDEr of
+        shuffled captions, those of `diversity`, and for generated scenes
+        `right`, the share of captions in which every fact is right.
     """
-    order = np.random.default_rng(seed).permutation(len(answers))
+    scores = score_captions(predictions) | {"examples": len(predictions)}
+    control = score_captions(shuffle_captions(predictions))
+    for name in ("bleu_4", "cider"):
+        scores[f"shuffled_{name}"] = control[name]
+    scores |= diversity(predictions, training_captions)
+    if is_builtin:
+        scores["right"] = fact_accuracy(predictions)
+    return scores
+
+
+def shuffle_captions(
+    predictions: Sequence[Prediction], seed: int = 0
+) -> list[Prediction]:
+    """Gives each image the caption of another one.
+
+    A model that uses its images scores much worse so; one that says what is
+    often true scores the same.
+    """
+    order = np.random.default_rng(seed).permutation(len(predictions))
     others = np.roll(order, 1)  # No image keeps its own.
     return [
-        Answer(answers[one].example, answers[other].caption)
+        Prediction(predictions[one].example, predictions[other].caption)
         for one, other in zip(order, others, strict=True)
     ]
 
 
-def variety(answers: Sequence[Answer], known: Collection[str]) -> dict:
-    """How the captions are made.
+def diversity(
+    predictions: Sequence[Prediction], training_captions: Collection[str]
+) -> dict[str, float]:
+    """Measures how much captions differ from each other and from training.
 
     Args:
-        answers: the captions.
-        known: captions of the training images, as `normalized` writes them.
+        predictions: the captions.
+        training_captions: from `normalize_captions`.
 
     Returns:
-        `mean_words`, how long they are; `distinct`, the share of different
-        ones; `unseen`, the share of those that are no training caption.
+        `mean_words`, the mean length; `distinct`, the share of different ones;
+        `unseen`, the share of those that are no training caption.
     """
-    captions = [normalized(answer.caption) for answer in answers]
+    captions = [normalize(prediction.caption) for prediction in predictions]
     return {
         "mean_words": statistics.fmean(len(x.split()) for x in captions),
         "distinct": len(set(captions)) / len(captions),
-        "unseen": statistics.fmean(x not in known for x in captions),
+        "unseen": statistics.fmean(
+            caption not in training_captions for caption in captions
+        ),
     }
 
 
-def normalized(caption: str) -> str:
-    """A caption as its words alone."""
+def normalize(caption: str) -> str:
+    """Returns the words of a caption, without case and punctuation."""
     return " ".join(tokenize(caption))
 
 
-def share_right(answers: Sequence[Answer]) -> float:
-    """The share of captions of the builtin scenes that say what is there."""
-    return statistics.fmean(
-        builtin.parse(answer.caption)
-        == builtin.parse(answer.example.captions[0])
-        for answer in answers
-    )
-
-
-def metrics(
-    answers: list[Answer], known: Collection[str], is_builtin: bool
-) -> dict:
-    """Everything that is measured: the JSON line."""
-    result = score_answers(answers)
-    control = score_answers(shuffled(answers))
-    for name in ("bleu_4", "cider"):
-        result[f"shuffled_{name}"] = control[name]
-    result |= variety(answers, known)
-    if is_builtin:
-        result["right"] = share_right(answers)
-    return result
-
-
-def report(scores: dict, answers: list[Answer], left_out: dict) -> str:
-    """The readable part: scores, what was skipped, worst captions."""
-    lines = [f"{name:<16}{value:.4g}" for name, value in scores.items()]
-    lines += skipped.format_report(left_out)
-    return "\n".join(
-        [*lines, "", "worst captions, by ROUGE-L", *_worst(answers)]
-    )
-
-
-def _worst(answers: list[Answer]) -> Iterator[str]:
-    ranked = sorted(
-        (_rouge_l(answer), number) for number, answer in enumerate(answers)
-    )
-    for value, number in ranked[:NUM_WORST]:
-        example, caption = answers[number]
-        yield f"{value:.2f} {example.name}"
-        yield f"     reference: {example.captions[0]}"
-        yield f"     caption:   {caption}"
-
-
-def _rouge_l(answer: Answer) -> float:
-    references = [tokenize(text) for text in answer.example.captions]
-    return caption_metrics.rouge_l([tokenize(answer.caption)], [references])
-
-
-def known_captions(examples: Iterable[datasets.Example]) -> set[str]:
-    """The captions of training images, as `normalized` writes them."""
+def normalize_captions(examples: Iterable[Example]) -> set[str]:
+    """Returns the normalized captions of some images."""
     return {
-        normalized(caption)
+        normalize(caption)
         for example in examples
         for caption in example.captions
     }
 
 
+def fact_accuracy(predictions: Sequence[Prediction]) -> float:
+    """Returns the share of captions of scenes in which all facts are right."""
+    return statistics.fmean(
+        builtin.parse(caption) == builtin.parse(example.captions[0])
+        for example, caption in predictions
+    )
+
+
+def format_scores(scores: dict[str, float]) -> str:
+    """Returns the line about the validation of an epoch."""
+    return (
+        f"validation CIDEr {scores['cider']:.3f}, BLEU-4"
+        f" {scores['bleu_4']:.2f} (greedy), loss {scores['loss']:.4f}"
+    )
+
+
+def format_samples(predictions: Sequence[Prediction]) -> str:
+    """Returns a line for each of the first few captions."""
+    return "\n".join(
+        f"  {example.name} -> {caption}"
+        for example, caption in predictions[:NUM_SAMPLES]
+    )
+
+
+def make_report(
+    predictions: Sequence[Prediction], scores: dict, left_out: Skipped
+) -> str:
+    """Returns scores, what was skipped and the worst captions, to be read."""
+    lines = [f"{name:<16}{value:.4g}" for name, value in scores.items()]
+    lines += skipped.format_report(left_out.report())
+    lines += ["", "worst captions, by ROUGE-L"]
+    return "\n".join([*lines, *_worst_lines(predictions)])
+
+
+def _worst_lines(predictions: Sequence[Prediction]) -> Iterator[str]:
+    ranked = sorted(
+        (_rouge_l(prediction), number)
+        for number, prediction in enumerate(predictions)
+    )
+    for value, number in ranked[:NUM_WORST]:
+        example, caption = predictions[number]
+        yield f"{value:.2f} {example.name}"
+        yield f"     reference: {example.captions[0]}"
+        yield f"     caption:   {caption}"
+
+
+def _rouge_l(prediction: Prediction) -> float:
+    references = [tokenize(text) for text in prediction.example.captions]
+    return caption_metrics.rouge_l([tokenize(prediction.caption)], [references])
+
+
 def main() -> None:
-    """Reads the command line, prints the report and the JSON line."""
-    parser = cli.Parser(f"{__package__}.evaluate", __doc__ or "")
-    parser.add_argument("run", help="a run folder or an exported SavedModel")
-    parser.add_argument(
-        "--split", default="test", help="train, valid, test, or all of them"
-    )
-    parser.add_argument(
-        "--limit", type=int, default=0, help="most images; 0 for all"
-    )
-    parser.add_argument(
-        "--beam", type=int, help="in place of the one of training"
-    )
-    cli.add_overrides(parser, "data", "features", "encoding", "tfds_dir")
-    args = parser.parse_args()
-    if args.limit < 0:
-        parser.error(f"--limit must be 0 or more, got {args.limit}")
+    """Prints the report and the JSON line."""
+    args = evaluate_parser().parse_args()
     predictor = load(args.run, args.beam)
-    config = cli.override(predictor.config, args)
-    given = None
+    config = options.override(predictor.config, args)
+    left_out = Skipped()
+    stored = None
     if config.features:
-        given = predictor.open_features(config.features)
-    found = datasets.read(config, given.rows if given else None)
-    examples = list(select(found.splits, args.split))[: args.limit or None]
-    views = None
-    if given is not None:
-        views = batches.Features(examples, given)
-    else:
-        pictures = {example.name: example.image for example in examples}
-        usable = images.drop_unreadable(pictures, found.skipped)
-        examples = [x for x in examples if x.name in usable]
-    answers = collect(predictor, examples, views)
-    known = known_captions(found.splits.get("train", []))
-    scores = metrics(answers, known, config.data == "builtin")
-    print(report(scores, answers, found.skipped.report()))
+        stored = predictor.open_features(config.features)
+    splits = data.open_splits(config, left_out, stored)
+    split = select(splits, args.split)
+    examples = list(itertools.islice(split, args.limit or None))
+    examples = data.drop_unusable(examples, stored, left_out)
+    loader = FeatureLoader(examples, stored) if stored else None
+    predictions = predict_split(predictor, examples, loader)
+    training_captions = normalize_captions(splits.get("train", []))
+    scores = score(predictions, training_captions, config.data == "builtin")
+    print(make_report(predictions, scores, left_out))
     print(json.dumps(scores))
 
 

@@ -4,39 +4,48 @@ The SavedModel takes the content of picture files and answers captions; neither
 Keras nor this project is needed to load it.
 """
 
-import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from common import cli, export
-from common.errors import UserError
 from common.training import runs
 
-from . import pipeline, predictor
-from .config import Config
+from . import pipeline
+from .config import export_parser
+from .predictor import BYTES, FEATURES, Predictor
 
-# What the model is asked before it is called good: no image, one, seven.
+# The check of an export asks these: no image, one, seven.
 BATCHES = (0, 1, 7)
 
 
-class Answer(NamedTuple):
-    """What a signature answers.
+def export_run(run: Path, to: Path) -> Path:
+    """Exports a run and checks the result in a process of its own.
 
-    Attributes:
-        caption: <string>[batch].
-        score: <float32>[batch].
+    Args:
+        run: a run folder.
+        to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+
+    Returns:
+        The new version's folder.
+
+    Raises:
+        UserError: if the run cannot be exported; nothing is left behind.
     """
+    captioner = runs.load_model(run)
+    return export.write(
+        to / run.resolve().name,
+        make_archive(captioner),
+        make_cases(captioner),
+        make_card(run, captioner),
+        [run / name for name in (runs.CONFIG, runs.DATA, "vocabulary.txt")],
+    )
 
-    caption: Any
-    score: Any
 
-
-def build(model: pipeline.Captioner) -> keras.export.ExportArchive:
-    """Puts the serving signatures around a captioner.
+def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
+    """Returns a captioner with its serving signatures.
 
     `serving_default`: `image_bytes` <string>[batch] to `caption`
     <string>[batch] and `score` <float32>[batch]. `features`, of a model that
@@ -44,45 +53,71 @@ def build(model: pipeline.Captioner) -> keras.export.ExportArchive:
     the same. A model without an encoder has the latter under both names.
     """
 
-    def best(captions: tf.Tensor, scores: tf.Tensor) -> dict[str, tf.Tensor]:
-        return Answer(captions[:, 0], scores[:, 0])._asdict()
+    def name_outputs(captions: tf.Tensor, scores: tf.Tensor) -> dict:
+        return {"caption": captions[:, 0], "score": scores[:, 0]}
 
-    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return best(*model(image_bytes))
+    def serve_bytes(image_bytes: tf.Tensor) -> dict:
+        return name_outputs(*captioner(image_bytes))
 
-    def of_features(features: tf.Tensor) -> dict[str, tf.Tensor]:
-        return best(*model.of_images(features))
+    def serve_features(features: tf.Tensor) -> dict:
+        return name_outputs(*captioner.caption_images(features))
 
-    images = tf.TensorSpec([None], tf.string, name="image_bytes")
-    shape = [None, *model.feature_shape]
-    features = tf.TensorSpec(shape, tf.float32, name="features")
+    shape = [None, *captioner.feature_shape]
+    endpoints = {
+        BYTES: (serve_bytes, tf.TensorSpec([None], tf.string, BYTES)),
+        FEATURES: (serve_features, tf.TensorSpec(shape, tf.float32, FEATURES)),
+    }
     archive = keras.export.ExportArchive()
-    archive.track(model)
-    with export.portable(model):
-        for name in signatures(model):
-            if name == "serving_default" and model.has_encoder:
-                archive.add_endpoint(name, serve, input_signature=[images])
-            else:
-                archive.add_endpoint(
-                    name, of_features, input_signature=[features]
-                )
+    archive.track(captioner)
+    with export.portable(captioner):
+        for name, argument in choose_signatures(captioner).items():
+            serve, spec = endpoints[argument]
+            archive.add_endpoint(name, serve, input_signature=[spec])
     return archive
 
 
-def signatures(model: pipeline.Captioner) -> list[str]:
-    """The names of the signatures of a model."""
-    if model.config.features or not model.has_encoder:
-        return ["serving_default", "features"]
-    return ["serving_default"]
+def choose_signatures(captioner: pipeline.Captioner) -> dict[str, str]:
+    """Returns the input of each signature of a model, by its name."""
+    if not captioner.has_encoder:
+        return {export.DEFAULT: FEATURES, FEATURES: FEATURES}
+    if captioner.config.features:
+        return {export.DEFAULT: BYTES, FEATURES: FEATURES}
+    return {export.DEFAULT: BYTES}
 
 
-def pictures(count: int, size: int) -> list[bytes]:
-    """Different contents of files: a picture, nothing, no picture, grey, ..."""
+def make_cases(captioner: pipeline.Captioner) -> list[export.Case]:
+    """Returns the answers of the model in memory, for comparison."""
+    predict_fns = Predictor.from_model(captioner).predict_fns
+    cases = []
+    for name, argument in choose_signatures(captioner).items():
+        for count in BATCHES:
+            inputs = make_inputs(captioner, argument, count)
+            dtype = tf.string if argument == BYTES else tf.float32
+            outputs = predict_fns[argument](tf.constant(inputs, dtype))
+            caption, score = (x.numpy()[:, 0] for x in outputs)
+            answers = {"caption": caption, "score": score}
+            cases.append(export.Case({argument: inputs}, answers, name))
+    return cases
+
+
+def make_inputs(
+    captioner: pipeline.Captioner, argument: str, count: int
+) -> np.ndarray:
+    """Returns inputs of a signature: BYTES <string>[count], or FEATURES."""
+    if argument == BYTES:
+        size = captioner.config.image_size
+        return np.array(make_pictures(size)[:count], object)
+    rng = np.random.default_rng(count)
+    return rng.normal(size=[count, *captioner.feature_shape]).astype("f")
+
+
+def make_pictures(size: int) -> list[bytes]:
+    """Returns contents of files: a picture, nothing, no picture, grey, ..."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, [size, size, 3], np.uint8)
     wide = rng.integers(0, 256, [size // 2, size * 2, 3], np.uint8)
     grey = rng.integers(0, 256, [3, 5, 1], np.uint8)
-    made = [
+    return [
         tf.io.encode_jpeg(noise).numpy(),
         b"",
         b"this is no picture",
@@ -91,48 +126,23 @@ def pictures(count: int, size: int) -> list[bytes]:
         tf.io.encode_png(np.full([1, 1, 4], 90, np.uint8)).numpy(),
         tf.io.encode_png(np.zeros([size, size, 3], np.uint8)).numpy(),
     ]
-    return made[:count]
 
 
-def cases(model: pipeline.Captioner) -> list[export.Case]:
-    """What the model in memory answers, for comparison."""
-    answering = predictor.of_model(model)
-    rng = np.random.default_rng(0)
-    result = []
-    for name in signatures(model):
-        for count in BATCHES:
-            if name == "serving_default" and answering.of_content:
-                contents = pictures(count, model.config.image_size)
-                given = np.array(contents, object)
-                inputs = {"image_bytes": given}
-                found = answering.of_content(tf.constant(given, tf.string))
-            else:
-                shape = [count, *model.feature_shape]
-                given = rng.normal(size=shape).astype("f")
-                inputs = {"features": given}
-                assert answering.of_encoded is not None
-                found = answering.of_encoded(tf.constant(given))
-            best = Answer(*(x.numpy()[:, 0] for x in found))
-            result.append(export.Case(inputs, best._asdict(), name))
-    return result
-
-
-def write_card(folder: Path, run: Path, model: pipeline.Captioner) -> None:
-    """Writes what a user of the model should know about it."""
-    config: Config = model.config
-    best = runs.read_json(run / "metrics.json")["best"]
-    versions = runs.read_json(run / runs.VERSIONS)
-    regions, dim = model.feature_shape
+def make_card(run: Path, captioner: pipeline.Captioner) -> str:
+    """Returns the model card, in Markdown."""
+    config = captioner.config
+    best = runs.read_json(run / runs.METRICS)["best"]
+    regions, dim = captioner.feature_shape
     shape = f"`features`: float32[batch, {regions}, {dim}]"
     takes = (
         "`image_bytes`: string[batch], the content of JPEG, PNG, GIF or BMP"
         " files of any size"
     )
-    if not model.has_encoder:
+    if not captioner.has_encoder:
         takes = f"{shape}, of the encoder that made `{config.features}`"
     elif config.features:
         takes += f"; signature `features`: {shape}"
-    card = f"""# Captioner
+    return f"""# Captioner
 
 - Input {takes}.
 - Outputs: `caption` string[batch], lower case without punctuation, `score`
@@ -143,49 +153,13 @@ def write_card(folder: Path, run: Path, model: pipeline.Captioner) -> None:
 - It knows what its training data show and no more: of other things it says
   something fluent and wrong, and it repeats what its captions took for
   granted of people. Evaluate it on your pictures before you rely on it.
-- Made with python {versions["python"]}, tensorflow {versions["tensorflow"]},
-  keras {versions["keras"]}. All options are in `config.json`.
-"""
-    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-
-
-def export_run(run: Path, to: Path) -> Path:
-    """Exports a run and checks the result in a process of its own.
-
-    Args:
-        run: a run folder.
-        to: the folder of exports; the model goes to `to/APP/VERSION`.
-
-    Returns:
-        The new version's folder.
-
-    Raises:
-        UserError: if the run cannot be exported; nothing is left behind.
-    """
-    predictor.load(str(run))  # Says what is wrong with what is no run.
-    model = pipeline.load(run / runs.MODEL)
-    base = to / __package__.rpartition(".")[2]
-    with export.new_version(base) as folder:
-        build(model).write_out(folder, verbose=False)
-        expected = cases(model)
-        default = [x for x in expected if x.signature == "serving_default"]
-        export.write_warmup(folder, [case.inputs for case in default])
-        for name in (runs.CONFIG, "data.json", "vocabulary.txt"):
-            shutil.copy(run / name, folder / name)
-        write_card(folder, run, model)
-        export.check(folder, expected)
-    return base / str(export.latest_version(base))
+{export.made_with(run)}"""
 
 
 def main() -> None:
-    """Reads the command line, exports, and tells what comes next."""
-    parser = cli.Parser(f"{__package__}.export", __doc__ or "")
-    parser.add_argument("run", help="a run folder")
-    parser.add_argument("--to", default="exports", help="the folder of exports")
-    args = parser.parse_args()
-    if export.find_saved_model(Path(args.run)):
-        raise UserError(f"{args.run}: already exported; give the run folder")
-    folder = export_run(Path(args.run), Path(args.to))
+    """Exports as the command line says."""
+    args = export_parser().parse_args()
+    folder = export_run(export.check_is_run(args.run), Path(args.to))
     print(f"{folder}: exported, answers as the model does in a clean process")
 
 

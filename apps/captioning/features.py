@@ -9,15 +9,16 @@ computes only what is missing, or has changed.
 
 from pathlib import Path
 
-from common import cli
+from common import cli, options
+from common.data import skipped
 from common.data.feature_files import FeatureFile, Features
-from common.data.skipped import Skipped, format_report
+from common.data.skipped import Skipped
 from common.errors import UserError
 from common.media import extraction
 
 from . import datasets
-from . import encoder as encoders
-from .config import Config
+from .config import FEATURES, Config, features_parser
+from .encoder import CNN, build_encoder, encoder_signature
 
 
 def find_pictures(folder: Path) -> dict[str, Path]:
@@ -43,10 +44,7 @@ def find_pictures(folder: Path) -> dict[str, Path]:
 
 
 def compute(
-    files: dict[str, Path],
-    config: Config,
-    to: Path,
-    skipped: Skipped,
+    files: dict[str, Path], config: Config, to: Path, left_out: Skipped
 ) -> Features:
     """Computes the features that a file does not have yet.
 
@@ -54,7 +52,7 @@ def compute(
         files: the pictures, by name.
         config: its encoder, the encoder's weights, the size of pictures.
         to: the file of features; what it has of other pictures stays.
-        skipped: notes the pictures that cannot be read.
+        left_out: notes the pictures that cannot be read.
 
     Returns:
         The content of the file.
@@ -62,17 +60,16 @@ def compute(
     Raises:
         UserError: if `to` is of another encoder, or no picture can be read.
     """
-    if config.encoder == encoders.CNN:
+    if config.encoder == CNN:
         raise UserError(
-            f"--encoder {encoders.CNN} is trained with the decoder and has no"
-            " features before: name a network of keras.applications"
+            f"--encoder {CNN} is trained with the decoder and has no features"
+            " before: name a network of keras.applications"
         )
-
     return extraction.extract_images(
         files,
-        lambda: encoders.build(config),
-        FeatureFile(to, encoders.signature(config)),
-        skipped,
+        lambda: build_encoder(config),
+        FeatureFile(to, encoder_signature(config)),
+        left_out,
         size=config.image_size,
         batch_size=config.batch_size,
         seed=config.seed,
@@ -80,35 +77,20 @@ def compute(
 
 
 def main() -> None:
-    """Reads the command line, computes, and tells what was left out."""
-    options = vars(_parser().parse_args())
-    to = Path(options.pop("to"))
-    # The decoder that takes grid and vector.
-    config = Config(**options, decoder="first_input")
+    """Computes as the command line says, and prints what was left out."""
+    args = features_parser().parse_args()
+    config = options.override(FEATURES, args)
+    to = Path(args.to)
     if to.suffix != ".npz":
         raise UserError(f"--to {to}: expected a file that ends in .npz")
-    skipped = Skipped()
-    features = compute(find_pictures(Path(config.data)), config, to, skipped)
-    for line in format_report(skipped.report()):
+    left_out = Skipped()
+    features = compute(find_pictures(Path(config.data)), config, to, left_out)
+    for line in skipped.format_report(left_out.report()):
         print(line)
     print(
         f"{to}: {len(features.names)} pictures, {features.regions} regions of"
-        f" {features.dim} features; {skipped.counts.total()} left out"
+        f" {features.dim} features; {left_out.counts.total()} left out"
     )
-
-
-def _parser() -> cli.Parser:
-    default = Config(encoder="MobileNetV2", image_size=224)
-    parser = cli.Parser(f"{__package__}.features", __doc__ or "")
-    add = parser.add_argument
-    add("--data", required=True, help="a folder of pictures")
-    add("--to", required=True, help="the file to write, .npz")
-    add("--encoder", default=default.encoder, help="of keras.applications")
-    add("--encoder-weights", default="imagenet", help="or a file, or none")
-    add("--image-size", type=int, default=default.image_size, help="in pixels")
-    add("--pooled", action="store_true", help="one vector of each picture")
-    add("--batch-size", type=int, default=default.batch_size, help="pictures")
-    return parser
 
 
 if __name__ == "__main__":

@@ -12,14 +12,34 @@ from .config import Config
 from .decoder import Decoder, State
 
 
+def build(
+    config: Config,
+    num_ids: int,
+    feature_shape: tuple[int, int],
+    encoder: keras.layers.Layer | None = None,
+) -> "ImageToSequence":
+    """Builds the network that is trained.
+
+    Args:
+        config: sizes, dropouts, and where the image comes in.
+        num_ids: size of the vocabulary, special ids included.
+        feature_shape: regions and features that the decoder gets.
+        encoder: from pixels to features; None if there are features only.
+    """
+    return ImageToSequence(
+        config, num_ids, feature_shape, encoder, name="network"
+    )
+
+
 class ImageToSequence(keras.Model):
-    """Encoder and decoder: what is trained.
+    """Encoder and decoder, which are trained.
 
     Args:
         config: all options.
         num_ids: size of the vocabulary, special ids included.
         feature_shape: regions and features that the decoder gets.
-        encoder: from pixels to features; None if there are features only.
+        encoder: from pixels to features; None (default) if there are features
+            only.
 
     Call arguments:
         inputs: images, either as pixels <float32>[batch, height, width, 3] or
@@ -45,9 +65,9 @@ class ImageToSequence(keras.Model):
         self.penalty = (
             config.doubly_stochastic if config.decoder == "attention" else 0
         )
-        self.samples = config.scheduled_sampling > 0
-        self.seeds = keras.random.SeedGenerator(config.seed)
-        # How often a word comes from the model itself; training raises it.
+        self.scheduled_sampling = config.scheduled_sampling
+        self.sampling_epochs = config.sampling_epochs
+        self.seed_generator = keras.random.SeedGenerator(config.seed)
         self.sampling_rate = self.add_weight(
             shape=(), initializer="zeros", trainable=False, name="sampling_rate"
         )
@@ -56,8 +76,23 @@ class ImageToSequence(keras.Model):
         one_id = tf.fill([1, 1], text.START_ID)
         self((tf.zeros([1, *feature_shape]), one_id))  # Creates all weights.
 
-    def features(self, images: tf.Tensor) -> tf.Tensor:
-        """Features <float32>[batch, regions, features] of pixels, or of those.
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the share of words from the model in an epoch, from 0.
+
+        It grows in equal steps (Bengio et al. 2015, section 2.4: a linear
+        decay of the words of the captions).
+        """
+        growth = min(1, epoch / self.sampling_epochs)
+        self.sampling_rate.assign(self.scheduled_sampling * growth)
+
+    def extract_features(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns the features of pixels; features stay as they are.
+
+        Args:
+            images: as of the class.
+
+        Returns:
+            <float32>[batch, regions, features].
 
         Raises:
             ValueError: for pixels without an encoder.
@@ -71,33 +106,35 @@ class ImageToSequence(keras.Model):
             )
         return self.encoder(images)
 
-    def look(
+    def encode(
         self, images: tf.Tensor, training: Any = False
     ) -> tuple[Memory, State]:
-        """Sees the images: what the decoder needs before its first step."""
-        memory = self.decoder.memory(self.features(images), training)
-        return memory, self.decoder.start(memory)
+        """Returns the memory of images, and the state before the first word."""
+        features = self.extract_features(images)
+        memory = self.decoder.make_memory(features, training)
+        return memory, self.decoder.initial_state(memory)
 
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: Any = False
     ) -> tf.Tensor:
-        """Computes the outputs; see the class."""
         images, ids = inputs
-        memory, state = self.look(images, training)
-        if training and self.samples:
-            ids = self._sampled(ids, memory, state)
+        memory, state = self.encode(images, training)
+        if training and self.scheduled_sampling:
+            ids = self._sample_words(ids, memory, state)
         logits, weights = self.decoder(ids, memory, state, training=training)
         if training and self.penalty:
-            self.add_loss(self.penalty * unevenness(weights, ids))
+            self.add_loss(
+                self.penalty * doubly_stochastic_penalty(weights, ids)
+            )
         return logits
 
-    def _sampled(
+    def _sample_words(
         self, ids: tf.Tensor, memory: Memory, state: State
     ) -> tf.Tensor:
-        """Puts the model's own words in the place of some of those given.
+        """Replaces some words of the captions by words of the model.
 
-        Both are known before the step that reads them: a first pass over the
-        given words draws the others, all at once (Duckworth et al. 2019,
+        Both are there before the step that reads them: a first pass over the
+        captions draws the others, all at once (Duckworth et al. 2019,
         "Parallel scheduled sampling"; the idea is of Bengio et al. 2015,
         "Scheduled sampling for sequence prediction with recurrent neural
         networks").
@@ -105,20 +142,20 @@ class ImageToSequence(keras.Model):
         logits, _ = self.decoder(ids, memory, state, training=False)
         shape = tf.shape(ids)
         flat = tf.reshape(tf.stop_gradient(logits), [-1, logits.shape[-1]])
-        drawn = keras.random.categorical(flat, 1, seed=self.seeds)
+        drawn = keras.random.categorical(flat, 1, seed=self.seed_generator)
         drawn = tf.reshape(tf.cast(drawn, ids.dtype), shape)
-        # What follows the word at t stands at t + 1; the start stays.
+        # A word drawn after t is read at t + 1; the start stays.
         drawn = tf.concat([ids[:, :1], drawn[:, :-1]], axis=1)
-        chance = keras.random.uniform(shape, seed=self.seeds)
+        chance = keras.random.uniform(shape, seed=self.seed_generator)
         replaced = (chance < self.sampling_rate) & (ids != text.PADDING_ID)
         return tf.where(replaced, drawn, ids)
 
 
-def unevenness(weights: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-    """How far the looks at the regions of an image are from one for each.
+def doubly_stochastic_penalty(weights: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    """Penalises regions that get too much or too little attention.
 
-    The doubly stochastic attention of Xu et al. 2015, section 4.2.1: weights
-    sum to 1 over regions at each step, and should sum to 1 over steps too.
+    Weights sum to 1 over regions at each step, and should sum to 1 over steps
+    too (Xu et al. 2015, "Show, attend and tell", section 4.2.1).
 
     Args:
         weights: <float32>[batch, time, regions].
@@ -129,9 +166,9 @@ def unevenness(weights: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
 
     Example:
         >>> weights = tf.constant([[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]])
-        >>> unevenness(weights, tf.constant([[2, 7, 0]])).numpy()
+        >>> doubly_stochastic_penalty(weights, tf.constant([[2, 7, 0]])).numpy()
         np.float32(0.0)
     """
     is_real = tf.cast(ids != text.PADDING_ID, weights.dtype)
-    looked = tf.reduce_sum(weights * is_real[:, :, None], axis=1)
-    return tf.reduce_mean(tf.square(1.0 - looked))
+    totals = tf.reduce_sum(weights * is_real[:, :, None], axis=1)
+    return tf.reduce_mean(tf.square(1.0 - totals))

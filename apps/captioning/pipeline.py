@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from common.decoding.beam_search import Penalties, beam_search
@@ -17,20 +18,24 @@ from common.decoding.sampling import (
 )
 from common.errors import UserError
 from common.media import images
-from common.training import trained
+from common.training import runs
 
-from . import encoder as encoders
-from . import text
+from . import model, text
 from .config import Config
 from .decoder import State
-from .model import ImageToSequence
+from .encoder import build_encoder
 
-# What may never be written: each has a meaning for the program alone.
+# Ids that are never written: each has a meaning for the program alone.
 _NEVER = (text.PADDING_ID, text.UNKNOWN_ID, text.START_ID)
+# Fields that another run must share to go on from a model.
+_MODEL_FIELDS = (
+    *["encoder", "image_size", "pooled", "decoder", "attention"],
+    *["embedding_dim", "units", "max_words"],
+)
 
 
-class Looks(NamedTuple):
-    """Where the model looked for each word of a caption.
+class AttentionMaps(NamedTuple):
+    """The attention of a caption to the regions of its image.
 
     Attributes:
         words: the words, and the end.
@@ -38,33 +43,38 @@ class Looks(NamedTuple):
     """
 
     words: list[str]
-    weights: Any
+    weights: np.ndarray
 
 
 @keras.saving.register_keras_serializable(package=__package__)
 class Captioner(keras.Model):
-    """Says what is to be seen in images.
+    """Writes captions of images.
 
     Args:
-        config: all options, as a dataclass or a dictionary.
+        config: all options, as a `Config` or its fields.
         vocabulary: the words, from id `text.NUM_SPECIAL` on.
         encoder: from pixels to features, as a layer or its config; None for a
-            model of given features, which knows nothing of images.
+            model of the user's features, which takes no pictures.
         feature_shape: regions and features of those; the encoder's by default.
 
     Call arguments:
         content: <string>[batch], the content of picture files.
-        beam: beginnings to follow; that of the config by default.
+        beam: hypotheses to keep; that of the config by default.
+        sampling: draws one caption of each image, in place of a beam.
 
     Returns:
         Captions <string>[batch, beam], best first, and their scores
         <float32>[batch, beam]; see `beam_search.Penalties`. What is no
         picture has an empty caption, with the score 0.
+
+    Attributes:
+        network: the part that is trained.
+        feature_shape: regions and features that the decoder gets.
     """
 
     def __init__(
         self,
-        config: Config | dict,
+        config: Config | dict[str, Any],
         vocabulary: list[str],
         encoder: Any,
         feature_shape: tuple[int, int] | None = None,
@@ -79,43 +89,51 @@ class Captioner(keras.Model):
             feature_shape = encoder.regions, encoder.dim
         regions, dim = feature_shape  # A list, where it was saved.
         self.feature_shape = (regions, dim)
-        self.network = ImageToSequence(
-            self.config,
-            self.writer.num_ids,
-            self.feature_shape,
-            encoder,
-            name="network",
+        self.network = model.build(
+            self.config, self.writer.num_ids, self.feature_shape, encoder
         )
         self.built = True
 
     @property
     def has_encoder(self) -> bool:
-        """Whether it can see images, not only features."""
+        """True if it takes pictures, not only features."""
         return self.network.encoder is not None
 
     def call(
-        self, content: tf.Tensor, beam: int | None = None
+        self,
+        content: tf.Tensor,
+        beam: int | None = None,
+        sampling: Sampling | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Computes the outputs; see the class."""
-        pixels, is_picture = self.pixels(content)
-        captions, scores = self.of_images(pixels, beam)
+        pixels, is_picture = self.decode_pictures(content)
+        captions, scores = self.caption_images(pixels, beam, sampling)
         return (
             tf.where(is_picture[:, None], captions, ""),
             tf.where(is_picture[:, None], scores, 0.0),
         )
 
-    def pixels(self, content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Pixels <float32>[batch, size, size, 3] of picture files.
+    def decode_pictures(
+        self, content: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Decodes the content of picture files.
 
-        And <bool>[batch], whether each is a picture; grey stands for others.
+        Returns:
+            Pixels <float32>[batch, size, size, 3], grey where there is no
+            picture; and <bool>[batch], True for a picture.
         """
         return images.decode_batch(content, self.config.image_size)
 
-    def of_images(
-        self, images: tf.Tensor, beam: int | None = None
+    def caption_images(
+        self,
+        images: tf.Tensor,
+        beam: int | None = None,
+        sampling: Sampling | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Captions and scores, as of the class, of pixels or features."""
-        decoded = self.search(images, beam)
+        """Captions pixels or features; arguments and results as of a call."""
+        if sampling is None:
+            decoded = self.search(images, beam)
+        else:
+            decoded = self.sample(images, sampling)
         return self.writer(decoded.ids), decoded.scores
 
     def search(self, images: tf.Tensor, beam: int | None = None) -> Decoded:
@@ -124,7 +142,7 @@ class Captioner(keras.Model):
         Returns:
             Ids <int32>[batch, beam, time], best first.
         """
-        step, state = self._steps(images)
+        step, state = self._start(images)
         return beam_search(
             step,
             state,
@@ -135,11 +153,13 @@ class Captioner(keras.Model):
             stop_when_full=True,
         )
 
-    def draw(
-        self, images: tf.Tensor, sampling: Sampling
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws a caption of each image: <string>[batch], and scores."""
-        step, state = self._steps(images)
+    def sample(self, images: tf.Tensor, sampling: Sampling) -> Decoded:
+        """Draws a caption of each image.
+
+        Returns:
+            Ids <int32>[batch, 1, time].
+        """
+        step, state = self._start(images)
         decoded = sample(
             step,
             state,
@@ -150,11 +170,11 @@ class Captioner(keras.Model):
             sampling.top_k,
             sampling.top_p,
         )
-        return self.writer(decoded.ids), decoded.scores
+        return Decoded(*(x[:, None] for x in decoded))
 
-    def _steps(self, images: tf.Tensor) -> tuple[Any, State]:
-        """The step function of decoding, and the first state."""
-        memory, state = self.network.look(images)
+    def _start(self, images: tf.Tensor) -> tuple[Any, State]:
+        """Returns the step function of decoding, and the first state."""
+        memory, state = self.network.encode(images)
         never = tf.one_hot(_NEVER, self.writer.num_ids, LOWEST, 0.0)
         never = tf.reduce_min(never, axis=0)
 
@@ -167,24 +187,25 @@ class Captioner(keras.Model):
     def _limits(self) -> Limits:
         return Limits(text.START_ID, text.END_ID, self.config.max_words)
 
-    def looks(self, images: tf.Tensor, beam: int | None = None) -> Looks:
-        """Captions one image, and tells where it looked for each word.
+    def attention_maps(
+        self, image: tf.Tensor, beam: int | None = None
+    ) -> AttentionMaps:
+        """Captions one image, and returns its attention for each word.
 
         Args:
-            images: pixels or features, <float32>[1, ...].
-            beam: as of the class.
+            image: pixels or features, <float32>[1, ...].
+            beam: as of a call.
         """
-        decoded = self.search(images, beam)
+        decoded = self.search(image, beam)
         length = int(decoded.lengths[0, 0])
         ids = decoded.ids[0, 0, :length].numpy()
-        memory, state = self.network.look(images)
-        before = tf.constant([[text.START_ID, *ids]], tf.int32)
-        _, weights = self.network.decoder(before, memory, state)
+        memory, state = self.network.encode(image)
+        inputs = tf.constant([[text.START_ID, *ids]], tf.int32)
+        _, weights = self.network.decoder(inputs, memory, state)
         words = [self.writer.vocabulary[k - text.NUM_SPECIAL] for k in ids]
-        return Looks([*words, "</s>"], weights[0].numpy())
+        return AttentionMaps([*words, "</s>"], weights[0].numpy())
 
     def get_config(self) -> dict:
-        """Returns every argument, for saving."""
         return super().get_config() | {
             "config": dataclasses.asdict(self.config),
             "vocabulary": self.writer.vocabulary,
@@ -199,34 +220,61 @@ def build(
     config: Config,
     vocabulary: list[str],
     feature_shape: tuple[int, int] | None = None,
+    base: Captioner | None = None,
 ) -> Captioner:
-    """Builds the whole; its `network` is what is trained.
+    """Builds the captioner; its `network` is trained.
 
     Args:
         config: all options.
         vocabulary: the words to know.
         feature_shape: regions and features of a model without an encoder.
+        base: a model whose weights to begin with, from `load_base_model`.
 
     Raises:
-        UserError: if there is no such encoder, no such weights for it, or
-            nothing in its features to look at.
+        UserError: if there is no such encoder, no such weights for it, or too
+            small a grid for attention.
     """
-    encoder = None if feature_shape else encoders.build(config)
+    encoder = None if feature_shape else build_encoder(config)
     if encoder and encoder.regions == 1 and config.decoder == "attention":
         raise UserError(
             f"--image-size {config.image_size}: {config.encoder} makes one"
             " region of it, and --decoder attention needs a grid: choose a"
             " greater size"
         )
-    return Captioner(
+    captioner = Captioner(
         config, vocabulary, encoder, feature_shape, name="captioner"
     )
+    if base:
+        captioner.set_weights(base.get_weights())
+    return captioner
 
 
-def load(path: Path) -> Captioner:
-    """Loads a captioner that training saved.
+def load_base_model(config: Config) -> Captioner | None:
+    """Loads the model of the run that `config.finetune` names, if any.
 
     Raises:
-        UserError: if the file is damaged.
+        UserError: if it is no run, or one of another model.
     """
-    return trained.load(path)
+    if not config.finetune:
+        return None
+    folder = Path(config.finetune)
+    if not (folder / runs.MODEL).is_file():
+        raise UserError(
+            f"--finetune {folder}: expected a run folder with a {runs.MODEL};"
+            " train with a frozen encoder first"
+        )
+    base = runs.load_model(folder)
+    if not base.has_encoder:
+        raise UserError(
+            f"--finetune {folder}: a model of given features, without an"
+            " encoder; train one from images first"
+        )
+    for name in _MODEL_FIELDS:
+        was, now = getattr(base.config, name), getattr(config, name)
+        if was != now:
+            flag = "--" + name.replace("_", "-")
+            raise UserError(
+                f"{flag} {now}: the run {folder} to go on from has {was};"
+                " repeat its options"
+            )
+    return base

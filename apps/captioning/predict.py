@@ -2,7 +2,9 @@
 
 import functools
 import itertools
+import math
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,130 +12,169 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from common import cli
-from common.data import feature_files, text_files
+from common import cli, plotting
+from common.data.feature_files import Features
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.media import images
 
-from . import plots
-from .predictor import (
-    BATCH_SIZE,
-    Answer,
-    Caption,
-    Predictor,
-    collect,
-    draws,
-    load,
-    model_of,
-)
+from .config import predict_parser
+from .pipeline import AttentionMaps
+from .predictor import BATCH_SIZE, BYTES, Caption, Predictor, load
 
+NUM_COLUMNS = 4
+INCHES = 2.4  # Of one picture's side.
+LINE_LENGTH = 30  # Characters of a caption in one line.
 
-def inputs(arguments: list[str], file: str, encoding: str) -> Iterator[str]:
-    """The images of the command line, then those of the file, one a line."""
-    yield from arguments
-    if file:
-        path = None if file == "-" else Path(file)
-        yield from text_files.read_lines_leniently(path, encoding)
+# From some images to the captions of each.
+PredictFn = Callable[[list[Any]], list[list[Caption]]]
+# From the name of an image to its content, or its features.
+ReadFn = Callable[[str], Any]
 
 
 def read_picture(path: str) -> bytes:
-    """The content of a picture file.
+    """Reads the content of a picture file.
 
     Raises:
         UserError: if it is missing, or no picture that can be decoded.
     """
-    problem = images.decode_error(path)
-    if problem:
-        raise UserError(f"{path}: {problem}")
+    error = images.decode_error(path)
+    if error:
+        raise UserError(f"{path}: {error}")
     return Path(path).read_bytes()
 
 
-def read_features(given: feature_files.Features, name: str) -> np.ndarray:
-    """The features <float32>[regions, dim] of an image.
+def read_features(features: Features, name: str) -> np.ndarray:
+    """Reads the features <float32>[regions, dim] of an image.
 
     Raises:
         UserError: if there are none of this name.
     """
-    if name not in given.rows:
+    if name not in features.rows:
         raise UserError(f"{name}: no features of this name")
-    return given.take(np.array([given.rows[name]]))[0]
+    return features.take(np.array([features.rows[name]]))[0]
 
 
-def captions(
-    answer: Answer, names: Iterable[str], read: Callable[[str], Any]
+def choose_input(
+    predictor: Predictor, features: str | None
+) -> tuple[PredictFn, ReadFn]:
+    """Returns how to caption images, and how to read one.
+
+    Args:
+        predictor: the model.
+        features: the features file of the command line, if any.
+
+    Raises:
+        UserError: if the features are not those of the model.
+    """
+    if not features and BYTES in predictor.predict_fns:
+        return predictor.predict_bytes, read_picture
+    stored = predictor.open_features(features or predictor.config.features)
+    return predictor.predict_features, functools.partial(read_features, stored)
+
+
+def caption_images(
+    predict_fn: PredictFn, names: Iterable[str], read_fn: ReadFn
 ) -> Iterator[list[Caption] | None]:
     """Yields the captions of each image; None if it cannot be read.
 
-    What is wrong with an image goes to standard error, and the others go on.
+    The error of an image goes to standard error, and the others go on.
     """
     names = iter(names)
     while window := list(itertools.islice(names, BATCH_SIZE)):
-        views = []
+        contents = []
         for name in window:
             try:
-                views.append(read(name))
+                contents.append(read_fn(name))
             except UserError as error:
                 print(f"error: {error}", file=sys.stderr)
-                views.append(None)
-        readable = [view for view in views if view is not None]
-        # As a list: NumPy would cut zeros off the end of byte strings.
-        some = [tf.constant(readable)] if readable else []
-        found = iter(collect(answer, some))
-        yield from (None if view is None else next(found) for view in views)
+                contents.append(None)
+        captions = iter(predict_fn([x for x in contents if x is not None]))
+        yield from (None if x is None else next(captions) for x in contents)
 
 
-def show(found: list[Caption] | None, n_best: int) -> Iterator[str]:
-    """One line for each caption; with n-best, its score before it."""
-    if found is None:
+def format_captions(
+    captions: list[Caption] | None, n_best: int
+) -> Iterator[str]:
+    """Yields a line for each caption; with n-best, its score before it."""
+    if captions is None:
         yield ""
         return
-    for caption in found[: max(n_best, 1)]:
-        line = caption.text
-        yield f"{caption.score:.4f}\t{line}" if n_best else line
+    for text, score in captions[: max(n_best, 1)]:
+        yield f"{score:.4f}\t{text}" if n_best else text
 
 
-def _parser() -> cli.Parser:
-    parser = cli.Parser(f"{__package__}.predict", __doc__ or "")
-    add = parser.add_argument
-    add("run", help="a run folder or an exported SavedModel")
-    add("image", nargs="*", help="picture files; with --features, their names")
-    add("--file", default="", help="a file of one image a line; - for stdin")
-    add("--encoding", default="utf-8", help="the file's text encoding")
-    add("--features", help="a features file, in place of the pictures")
-    add("--beam", type=int, help="in place of the one of training")
-    add(
-        "--n-best",
-        type=int,
-        default=0,
-        help="so many captions of each image, with their scores",
-    )
-    add("--attention-plot", default="", help="a picture, .png, of one image")
-    add("--gallery", default="", help="a picture, .png, of images and captions")
-    add("--sample", action="store_true", help="draw instead of searching")
-    add("--temperature", type=float, default=1.0, help="of drawing, above 0")
-    add("--top-k", type=int, default=0, help="draw of the k likeliest only")
-    add("--top-p", type=float, default=1.0, help="draw of the likeliest only")
-    add("--seed", type=int, default=0, help="of drawing")
-    return parser
+def plot_gallery(pictures: list[tuple[np.ndarray, str]], path: Path) -> None:
+    """Draws images with their captions below.
+
+    Args:
+        pictures: pixels <float32>[height, width, 3], 0 to 255, and captions.
+        path: the file to write; its ending names the format.
+
+    Raises:
+        UserError: if matplotlib is missing or knows no such format.
+    """
+    figure = plotting.new_figure(path, "--gallery")
+    for axes, (pixels, text) in zip(
+        _add_grid(figure, len(pictures)), pictures, strict=False
+    ):
+        axes.imshow(pixels / 255)
+        axes.set_title(_wrap(text), y=-0.02, va="top", fontsize=8)
+    plotting.save(figure, path)
 
 
-def _arguments() -> Any:
-    parser = _parser()
-    args = parser.parse_intermixed_args()
-    if not args.image and not args.file:
-        parser.error("give images, or --file FILE (- for standard input)")
-    if (args.attention_plot or args.gallery) and not args.image:
-        parser.error("a plot needs images as arguments")
-    if args.n_best < 0:
-        parser.error(f"--n-best must be 0 or more, got {args.n_best}")
-    if args.temperature <= 0:
-        parser.error(f"--temperature must be above 0, got {args.temperature}")
-    if args.top_k < 0:
-        parser.error(f"--top-k must be 0 or more, got {args.top_k}")
-    if not 0 < args.top_p <= 1:
-        parser.error(f"--top-p must be above 0 and at most 1, got {args.top_p}")
-    return args
+def plot_attention(
+    maps: AttentionMaps, pixels: np.ndarray | None, path: Path
+) -> None:
+    """Draws an image once for each word, light where attention is great.
+
+    Args:
+        maps: the words and their attention.
+        pixels: <float32>[height, width, 3], 0 to 255; None if there are only
+            features.
+        path: the file to write; its ending names the format.
+
+    Raises:
+        UserError: if matplotlib is missing or knows no such format, or the
+            regions are no square.
+    """
+    num_regions = maps.weights.shape[1]
+    side = math.isqrt(num_regions)
+    if side**2 != num_regions:
+        raise UserError(
+            f"--attention-plot: {num_regions} regions are no square"
+        )
+    figure = plotting.new_figure(path, "--attention-plot")
+    for axes, word, weights in zip(
+        _add_grid(figure, len(maps.words)), *maps, strict=False
+    ):
+        extent = (0, 1, 1, 0)
+        if pixels is not None:
+            axes.imshow(pixels / 255, extent=extent)
+        axes.imshow(
+            weights.reshape(side, side),
+            extent=extent,
+            cmap="gray",
+            interpolation="bicubic",
+            alpha=1 if pixels is None else 0.6,
+        )
+        axes.set_title(_wrap(word), fontsize=10)
+    plotting.save(figure, path)
+
+
+def _add_grid(figure: Any, count: int) -> list[Any]:
+    """Adds axes without frames for so many pictures, row by row."""
+    num_columns = min(count, NUM_COLUMNS)
+    num_rows = -(-count // NUM_COLUMNS)
+    figure.set_size_inches(INCHES * num_columns, 1.2 * INCHES * num_rows)
+    grid = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    return list(grid)
+
+
+def _wrap(text: str) -> str:
+    return plotting.escape(textwrap.fill(text, LINE_LENGTH))
 
 
 def _check_n_best(predictor: Predictor, args: Any) -> None:
@@ -146,71 +187,52 @@ def _check_n_best(predictor: Predictor, args: Any) -> None:
         )
 
 
-def _reader(
-    predictor: Predictor, args: Any
-) -> tuple[Answer, Callable[[str], Any]]:
-    """How to answer to what the arguments name, and how to read it."""
-    if not args.features and predictor.of_content is not None:
-        return predictor.of_content, read_picture
-    path = args.features or predictor.config.features
-    given = predictor.open_features(path)
-    assert predictor.of_encoded is not None
-    return predictor.of_encoded, functools.partial(read_features, given)
-
-
-def _plot(predictor: Predictor, args: Any) -> None:
-    model = model_of(predictor, "--attention-plot")
+def _plot_first(predictor: Predictor, read_fn: ReadFn, args: Any) -> None:
+    """Draws the attention to the first image of the command line."""
+    model = predictor.require_model("--attention-plot")
     if model.config.decoder != "attention":
         raise UserError(
             "--attention-plot: this model was trained without attention"
         )
-    answer, read = _reader(predictor, args)
-    image = tf.constant([read(args.image[0])])
-    is_picture = answer is predictor.of_content
-    if is_picture:
-        image, _ = model.pixels(image)
-    plots.attention(
-        model.looks(image, args.beam),
-        image[0].numpy() if is_picture else None,
-        Path(args.attention_plot),
-    )
+    image, pixels = tf.constant([read_fn(args.inputs[0])]), None
+    if read_fn is read_picture:
+        image, _ = model.decode_pictures(image)
+        pixels = image[0].numpy()
+    maps = model.attention_maps(image, args.beam)
+    plot_attention(maps, pixels, Path(args.attention_plot))
 
 
 def main() -> None:
-    """Reads the command line and prints the captions of each image."""
-    args = _arguments()
-    predictor = load(args.run, args.beam)
+    """Prints a line for each image: its caption."""
+    parser = predict_parser()
+    args = parser.parse_intermixed_args()
+    if not args.inputs and not args.file:
+        parser.error("give images, or --file FILE (- for standard input)")
+    if (args.attention_plot or args.gallery) and not args.inputs:
+        parser.error("a plot needs images as arguments")
+    sampling = Sampling(args.seed, args.temperature, args.top_k, args.top_p)
+    predictor = load(args.run, args.beam, sampling if args.sample else None)
     _check_n_best(predictor, args)
-    if args.attention_plot:
-        _plot(predictor, args)
-    if args.sample:
-        sampling = Sampling(args.seed, args.temperature, args.top_k, args.top_p)
-        predictor = draws(predictor, sampling)
-    names = inputs(args.image, args.file, args.encoding)
-    answer, read = _reader(predictor, args)
-    if args.gallery and read is not read_picture:
+    predict_fn, read_fn = choose_input(predictor, args.features)
+    if args.gallery and read_fn is not read_picture:
         raise UserError("--gallery needs pictures: features cannot be shown")
-    best = []
-    num_missing = 0
-    for found in captions(answer, names, read):
-        num_missing += found is None
-        for line in show(found, args.n_best):
+    if args.attention_plot:
+        _plot_first(predictor, read_fn, args)
+    names = cli.read_inputs(args.inputs, args.file, args.encoding)
+    best: list[str | None] = []
+    for captions in caption_images(predict_fn, names, read_fn):
+        for line in format_captions(captions, args.n_best):
             print(line)
-        best.append(found[0].text if found else None)
-    if args.gallery:
-        _gallery(args, best)
-    if num_missing:
-        sys.exit(2)
-
-
-def _gallery(args: Any, best: list[str | None]) -> None:
-    chosen = [
+        best.append(captions[0].text if captions else None)
+    pictures = [
         (images.load_image(Path(path)), text)
-        for path, text in zip(args.image, best, strict=False)
-        if text is not None
+        for path, text in zip(args.inputs, best, strict=False)
+        if args.gallery and text is not None
     ]
-    if chosen:
-        plots.gallery(chosen, Path(args.gallery))
+    if pictures:
+        plot_gallery(pictures, Path(args.gallery))
+    if None in best:
+        sys.exit(2)
 
 
 if __name__ == "__main__":

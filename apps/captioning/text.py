@@ -27,7 +27,7 @@ _CONTRACTION = r" ('(?:s|m|d|re|ve|ll)|n't)\b"
 def learn_vocabulary(
     captions: Iterable[str], min_count: int, vocab_size: int
 ) -> list[str]:
-    """The words that occur often enough, the most frequent first.
+    """Returns the words that occur often enough, the most frequent first.
 
     Args:
         captions: all of training.
@@ -45,27 +45,34 @@ def learn_vocabulary(
     return [word for _, word in ranked[: vocab_size - NUM_SPECIAL]]
 
 
-def encode(caption: str, ids: dict[str, int], max_words: int) -> np.ndarray:
-    """A caption as ids <int32>[words], without start and end.
+def map_to_ids(vocabulary: list[str]) -> dict[str, int]:
+    """Returns the id of each word.
+
+    Example:
+        >>> map_to_ids(["a", "dog"])
+        {'a': 4, 'dog': 5}
+    """
+    return {
+        word: number + NUM_SPECIAL for number, word in enumerate(vocabulary)
+    }
+
+
+def encode_caption(
+    caption: str, ids: dict[str, int], max_words: int
+) -> np.ndarray:
+    """Encodes a caption as ids <int32>[words], without start and end.
 
     Args:
         caption: any text.
-        ids: from `ids_of`.
-        max_words: what comes after so many is left out.
+        ids: from `map_to_ids`.
+        max_words: later words are left out.
 
     Example:
-        >>> encode("A dog barks!", ids_of(["a", "dog"]), 10)
+        >>> encode_caption("A dog barks!", map_to_ids(["a", "dog"]), 10)
         array([4, 5, 1], dtype=int32)
     """
     words = tokenize(caption)[:max_words]
     return np.array([ids.get(word, UNKNOWN_ID) for word in words], np.int32)
-
-
-def ids_of(vocabulary: list[str]) -> dict[str, int]:
-    """From words to ids."""
-    return {
-        word: number + NUM_SPECIAL for number, word in enumerate(vocabulary)
-    }
 
 
 @keras.saving.register_keras_serializable(package=__package__)
@@ -100,11 +107,9 @@ class Writer(keras.layers.Layer):
         return NUM_SPECIAL + len(self.vocabulary)
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
-        """Computes the outputs; see the class."""
         joined = tf.strings.reduce_join(tf.gather(self.words, ids), axis=-1)
         glued = tf.strings.regex_replace(joined, _CONTRACTION, r"\1")
         return tf.strings.regex_replace(glued, "^ ", "")
 
     def get_config(self) -> dict:
-        """Returns every argument, for saving."""
         return super().get_config() | {"vocabulary": self.vocabulary}

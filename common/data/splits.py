@@ -47,6 +47,9 @@ class Stream(Generic[Example]):
 
     def __iter__(self) -> Iterator[Example]:
         """Yields the split's examples."""
+        if not self._held_out:  # No key is needed: it may cost much.
+            yield from self._read()
+            return
         for example in self._read():
             if split_of(self._key(example), self._held_out) == self._split:
                 yield example

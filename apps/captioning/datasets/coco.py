@@ -1,4 +1,4 @@
-"""Folders as COCO is handed round: captions in a JSON file for each split."""
+"""The layout of COCO: a JSON file of captions for each split."""
 
 import json
 import re
@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 
 from common.data import text_files
 from common.data.skipped import Skipped
+from common.data.splits import ALIASES
 from common.errors import UserError
+
+from .example import Annotations
 
 # Where the files are: beside the images, or as the original unpacks.
 FOLDERS = ("", "annotations")
 NAME = re.compile(r"captions.*\.json")
-# What follows in the name, "trainval" apart, tells the split.
+# The next word of the name tells the split, but "trainval".
 SPLIT = re.compile(r"captions_(train(?!val)|val|dev|test)")
-ALIASES = {"val": "valid", "dev": "valid"}
 EXPECTED = "captions_train*.json, captions_val*.json or captions_test*.json"
 
 
@@ -34,80 +36,79 @@ class Table(NamedTuple):
 
 
 def find(folder: Path) -> list[Path]:
-    """The files with captions of a folder, `.gz` or not."""
-    found = []
+    """Finds the files with captions of a folder, `.gz` or not."""
+    paths = []
     for place in FOLDERS:
         names = {p.name.removesuffix(".gz") for p in (folder / place).glob("*")}
         for name in sorted(filter(NAME.fullmatch, names)):
-            found.append(text_files.find(folder / place, name, ("",)))
-    return [path for path in found if path]
+            paths.append(text_files.find(folder / place, name, ("",)))
+    return [path for path in paths if path]
 
 
-def read(
-    paths: list[Path], encoding: str, skipped: Skipped
-) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """The captions of every image, and the names of those of each split.
+def read(paths: list[Path], encoding: str, left_out: Skipped) -> Annotations:
+    """Reads the captions of each image, and the images of each split.
 
     Args:
         paths: from `find`.
         encoding: of these files.
-        skipped: notes empty captions, and those of unknown images.
+        left_out: notes empty captions, and those of unknown images.
 
     Returns:
-        Captions by the image's name; names by split, which are empty for one
-        file that names no split.
+        The annotations, without splits if one file names none.
 
     Raises:
         UserError: for files that are no captions of COCO, of no split or of
             the same, and for an image that is there twice.
     """
     captions: dict[str, list[str]] = {}
-    lists: dict[str, list[str]] = {}
-    seen: dict[str, Path] = {}
-    for split, path in _by_split(paths).items():
-        images, annotations = _tables(path, encoding)
-        names = _names(images, seen)
-        for name, caption in _captions(annotations, names, skipped):
+    splits: dict[str, list[str]] = {}
+    files: dict[str, Path] = {}
+    for split, path in _group_by_split(paths).items():
+        images, annotations = _read_tables(path, encoding)
+        names = _read_names(images, files)
+        for name, caption in _read_captions(annotations, names, left_out):
             captions.setdefault(name, []).append(caption)
         if split:
-            lists[split] = [name for name in names.values() if name in captions]
-    return captions, lists
+            listed = [name for name in names.values() if name in captions]
+            splits[split] = listed
+    return Annotations(captions, splits)
 
 
-def _by_split(paths: list[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _group_by_split(paths: list[Path]) -> dict[str, Path]:
+    by_split: dict[str, Path] = {}
     for path in paths:
-        split = _split(path)
+        split = _parse_split(path)
         if not split and len(paths) > 1:
             raise UserError(
                 f"{path}: one of {len(paths)} files, but its name tells no"
                 f" split: expected {EXPECTED}"
             )
-        if split in found:
+        if split in by_split:
             raise UserError(
-                f"{path}: {found[split].name} is of the same split, {split}:"
+                f"{path}: {by_split[split].name} is of the same split, {split}:"
                 " expected one file for each; move one of them away"
             )
-        found[split] = path
-    return found
+        by_split[split] = path
+    return by_split
 
 
-def _split(path: Path) -> str:
+def _parse_split(path: Path) -> str:
     match = SPLIT.match(path.name)
     return ALIASES.get(match[1], match[1]) if match else ""
 
 
-def _tables(path: Path, encoding: str) -> tuple[Table, Table]:
+def _read_tables(path: Path, encoding: str) -> tuple[Table, Table]:
     try:
         content = json.loads("".join(text_files.read_lines(path, encoding)))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected an object {{...}}")
-    return _table(path, content, "images"), _table(path, content, "annotations")
+    images = _get_table(path, content, "images")
+    return images, _get_table(path, content, "annotations")
 
 
-def _table(path: Path, content: dict, name: str) -> Table:
+def _get_table(path: Path, content: dict, name: str) -> Table:
     if not isinstance(content.get(name), list):
         raise UserError(
             f'{path}: no list "{name}"; expected "images" and "annotations",'
@@ -116,8 +117,8 @@ def _table(path: Path, content: dict, name: str) -> Table:
     return Table(path, name, content[name])
 
 
-def _field(table: Table, number: int, key: str, kinds: Any) -> Any:
-    """A value of a row, which must be there."""
+def _get_field(table: Table, number: int, key: str, kinds: Any) -> Any:
+    """Returns a value of a row, which must be there."""
     row = table.rows[number]
     value = row.get(key) if isinstance(row, dict) else None
     if not isinstance(value, kinds):
@@ -129,35 +130,35 @@ def _field(table: Table, number: int, key: str, kinds: Any) -> Any:
     return value
 
 
-def _names(images: Table, seen: dict[str, Path]) -> dict[int | str, str]:
-    """From ids to names of files; each may be there once."""
+def _read_names(images: Table, files: dict[str, Path]) -> dict[int | str, str]:
+    """Maps ids to names of images; `files` says where each name was."""
     names: dict[int | str, str] = {}
     for number in range(len(images.rows)):
-        key = _field(images, number, "id", (int, str))
-        file = _field(images, number, "file_name", str)
+        key = _get_field(images, number, "id", (int, str))
+        file = _get_field(images, number, "file_name", str)
         name = PurePosixPath(file).name
-        if key in names or name in seen:
-            other = seen.get(name, images.path).name
+        if key in names or name in files:
+            other = files.get(name, images.path).name
             raise UserError(
                 f"{images.path}: images[{number}]: id {key} or {name} is in"
                 f" {other} before: expected each image once, in one file"
             )
         names[key] = name
-        seen[name] = images.path
+        files[name] = images.path
     return names
 
 
-def _captions(
-    annotations: Table, names: dict[int | str, str], skipped: Skipped
+def _read_captions(
+    annotations: Table, names: dict[int | str, str], left_out: Skipped
 ) -> Iterator[tuple[str, str]]:
     for number in range(len(annotations.rows)):
-        key = _field(annotations, number, "image_id", (int, str))
-        caption = _field(annotations, number, "caption", str).strip()
+        key = _get_field(annotations, number, "image_id", (int, str))
+        caption = _get_field(annotations, number, "caption", str).strip()
         where = f"{annotations.path.name}: annotations[{number}]"
         if key not in names:
             reason = "caption without an image"
-            skipped.add(reason, f"{where} of image_id {key}")
+            left_out.add(reason, f"{where} of image_id {key}")
         elif not caption:
-            skipped.add("empty caption", where)
+            left_out.add("empty caption", where)
         else:
             yield names[key], caption

@@ -1,4 +1,4 @@
-"""Folders as Flickr8k and Flickr30k are handed round.
+"""The layout of Flickr8k and Flickr30k.
 
 A text file holds the captions, lists of names make the splits.
 """
@@ -11,6 +11,8 @@ from common.data import text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
+from .example import Annotations
+
 # The original's archive has a second `.token.txt`, of lemmas.
 CAPTIONS = ("Flickr8k.token.txt", "captions.txt")
 OTHER_CAPTIONS = (".token.txt", ".token")
@@ -22,12 +24,12 @@ LISTS = {
 }
 HEADER = ("image", "caption")
 
-# Line, name of the image, caption.
+# Number of the line, name of the image, caption.
 Row = tuple[int, str, str]
 
 
 def find(folder: Path) -> Path | None:
-    """The file with the captions, or None where the folder has none.
+    """Finds the file with the captions; None if the folder has none.
 
     Raises:
         UserError: if several files could be it.
@@ -35,21 +37,20 @@ def find(folder: Path) -> Path | None:
     for name in CAPTIONS:
         if path := text_files.find(folder, name, ("",)):
             return path
-    return _only(_ending(folder, OTHER_CAPTIONS), "captions")
+    return _get_only(_find_by_ending(folder, OTHER_CAPTIONS), "captions")
 
 
-def _ending(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    """Files by the ends of their names, `.gz` or not."""
+def _find_by_ending(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     names = {path.name.removesuffix(".gz") for path in folder.iterdir()}
-    found = [
+    paths = [
         text_files.find(folder, name, ("",))
         for name in sorted(names)
         if name.endswith(endings) and not name.startswith(".")
     ]
-    return [path for path in found if path]
+    return [path for path in paths if path]
 
 
-def _only(paths: list[Path], content: str) -> Path | None:
+def _get_only(paths: list[Path], content: str) -> Path | None:
     if len(paths) > 1:
         others = ", ".join(path.name for path in paths[1:])
         raise UserError(
@@ -59,48 +60,57 @@ def _only(paths: list[Path], content: str) -> Path | None:
     return paths[0] if paths else None
 
 
-def captions(
-    path: Path, encoding: str, skipped: Skipped
-) -> dict[str, list[str]]:
-    """The captions of every image, by its name.
+def read(path: Path, encoding: str, left_out: Skipped) -> Annotations:
+    """Reads the captions of a folder, and the lists of its splits.
 
     Args:
         path: lines of `NAME#0<TAB>caption` or `NAME<TAB>caption`, or a table
-            with commas under the header `image,caption`.
-        encoding: of the file.
-        skipped: notes empty captions.
+            with commas under the header `image,caption`. Beside it are
+            `*.trainImages.txt` and so on, one name in a line.
+        encoding: of these files.
+        left_out: notes empty captions, and names that are twice in a list.
 
     Raises:
-        UserError: for a line of another form, or a file without captions.
+        UserError: for a line of another form, a file without captions, an
+            image in two lists, or a split with several lists.
     """
-    found: dict[str, list[str]] = {}
-    for number, name, caption in _rows(path, encoding):
+    return Annotations(
+        _read_captions(path, encoding, left_out),
+        _read_lists(path.parent, encoding, left_out),
+    )
+
+
+def _read_captions(
+    path: Path, encoding: str, left_out: Skipped
+) -> dict[str, list[str]]:
+    captions: dict[str, list[str]] = {}
+    for number, name, caption in _read_rows(path, encoding):
         if caption:
-            found.setdefault(name, []).append(caption)
+            captions.setdefault(name, []).append(caption)
         else:
-            skipped.add("empty caption", f"{path.name}:{number}")
-    if not found:
+            left_out.add("empty caption", f"{path.name}:{number}")
+    if not captions:
         raise UserError(
             f"{path}: no captions in it; expected lines of NAME<TAB>caption"
         )
-    return found
+    return captions
 
 
-def _rows(path: Path, encoding: str) -> Iterator[Row]:
+def _read_rows(path: Path, encoding: str) -> Iterator[Row]:
     first = next(text_files.read_bare_lines(path, encoding), "")
-    is_table = set(HEADER) <= set(_header(next(csv.reader([first]), [])))
-    yield from (_table if is_table else _tabbed)(path, encoding)
+    is_table = set(HEADER) <= set(_parse_header(next(csv.reader([first]), [])))
+    yield from (_read_table if is_table else _read_tabbed)(path, encoding)
 
 
-def _header(fields: list[str]) -> list[str]:
+def _parse_header(fields: list[str]) -> list[str]:
     return [field.strip().lower() for field in fields]
 
 
-def _table(path: Path, encoding: str) -> Iterator[Row]:
+def _read_table(path: Path, encoding: str) -> Iterator[Row]:
     rows = csv.reader(text_files.read_lines(path, encoding), strict=True)
     try:
-        header = _header(next(rows))
-        picked = [header.index(name) for name in HEADER]
+        header = _parse_header(next(rows))
+        columns = [header.index(name) for name in HEADER]
         for row in rows:
             if not row:
                 continue  # A blank line.
@@ -111,13 +121,13 @@ def _table(path: Path, encoding: str) -> Iterator[Row]:
                     f" ({','.join(header)}), got {len(row)}: put captions with"
                     " commas in double quotes"
                 )
-            name, caption = (row[index] for index in picked)
-            yield rows.line_num, _name(name, where), caption.strip()
+            name, caption = (row[index] for index in columns)
+            yield rows.line_num, _parse_name(name, where), caption.strip()
     except csv.Error as error:
         raise UserError(f"{path}:{rows.line_num}: {error}") from error
 
 
-def _tabbed(path: Path, encoding: str) -> Iterator[Row]:
+def _read_tabbed(path: Path, encoding: str) -> Iterator[Row]:
     for number, line in enumerate(
         text_files.read_bare_lines(path, encoding), 1
     ):
@@ -130,11 +140,11 @@ def _tabbed(path: Path, encoding: str) -> Iterator[Row]:
                 f"{where}: no tab in {line[:40]!r}; expected"
                 " NAME#0<TAB>caption or NAME<TAB>caption"
             )
-        yield number, _name(key, where), caption.strip()
+        yield number, _parse_name(key, where), caption.strip()
 
 
-def _name(key: str, where: str) -> str:
-    """Takes the caption's number from an image's name, which may have a #."""
+def _parse_name(key: str, where: str) -> str:
+    """Takes the caption's number off an image's name, which may have a #."""
     name, _, number = key.rpartition("#")
     name = (name if number.isdecimal() else key).strip()
     if not name:
@@ -142,44 +152,35 @@ def _name(key: str, where: str) -> str:
     return name
 
 
-def lists(
-    folder: Path, encoding: str, skipped: Skipped
+def _read_lists(
+    folder: Path, encoding: str, left_out: Skipped
 ) -> dict[str, list[str]]:
-    """The names of the images of each split for which there is a list.
-
-    Args:
-        folder: where `*.trainImages.txt` and so on are, one name in a line.
-        encoding: of these files.
-        skipped: notes names that stand twice in a list.
-
-    Raises:
-        UserError: if an image is in two lists, or a split has several.
-    """
-    found: dict[str, list[str]] = {}
-    seen: dict[str, Path] = {}
+    splits: dict[str, list[str]] = {}
+    listed: dict[str, Path] = {}
     for split, words in LISTS.items():
         endings = tuple(f"{word}Images.txt" for word in words)
-        path = _only(_ending(folder, endings), f"{split} images")
+        path = _get_only(_find_by_ending(folder, endings), f"{split} images")
         if path:
-            found[split] = list(_new_names(path, encoding, seen, skipped))
-    return found
+            splits[split] = list(_read_list(path, encoding, listed, left_out))
+    return splits
 
 
-def _new_names(
-    path: Path, encoding: str, seen: dict[str, Path], skipped: Skipped
+def _read_list(
+    path: Path, encoding: str, listed: dict[str, Path], left_out: Skipped
 ) -> Iterator[str]:
+    """Yields the names of a list; `listed` has those of all lists before."""
     for number, line in enumerate(
         text_files.read_bare_lines(path, encoding), 1
     ):
         name = line.strip()
         if not name:
             continue
-        before = seen.get(name)
+        before = listed.get(name)
         if before is None:
-            seen[name] = path
+            listed[name] = path
             yield name
         elif before == path:
-            skipped.add("twice in a list", f"{path.name}:{number}")
+            left_out.add("twice in a list", f"{path.name}:{number}")
         else:
             raise UserError(
                 f"{path}:{number}: {name} is in {before.name} too: expected"

@@ -1,27 +1,18 @@
-"""A few validation images: shown in training, and something to try later."""
+"""A few validation images to try the trained model on."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from common import atomic
 
-from .. import datasets
+from .example import Example
 
-NUM_SHOWN = 3
 NUM_WRITTEN = 8
 FOLDER = "samples"
 
 
-def first(
-    examples: Sequence[datasets.Example], captions: Sequence[str]
-) -> Iterator[tuple[str, str]]:
-    """The names of the first few examples, with their captions."""
-    names = [example.name for example in examples[:NUM_SHOWN]]
-    yield from zip(names, captions, strict=False)
-
-
-def write(run: Path, examples: Sequence[datasets.Example]) -> None:
+def write(run: Path, examples: Sequence[Example]) -> None:
     """Writes the first few pictures of generated data, which have no files.
 
     Args:
@@ -38,17 +29,14 @@ def write(run: Path, examples: Sequence[datasets.Example]) -> None:
             (partial / example.name).write_bytes(example.image)
 
 
-def example_input(
-    run: Path, examples: Sequence[datasets.Example], features: str
-) -> str:
-    """What to type behind `predict RUN`, to see the first of some images.
+def example_input(run: Path, example: Example, features: str) -> str:
+    """Returns the words behind `predict RUN` that caption an image.
 
     Args:
         run: the run folder.
-        examples: the images.
-        features: the features file of training, if there was one.
+        example: a validation image.
+        features: the features file of training, or "".
     """
-    example = examples[0]
     if features:
         return shlex.join(["--features", features, example.name])
     if isinstance(example.image, bytes):

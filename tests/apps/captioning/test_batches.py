@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.captioning import batches, text
+from apps.captioning import batches, data, text
 from apps.captioning.config import Config
 from apps.captioning.datasets import Example
 from common.metrics.caption_tokens import tokenize
@@ -16,36 +16,38 @@ EXAMPLES = [
 ]
 
 
-class Numbers:
+class NumberLoader:
     """Images that are their own number."""
 
-    def batch(self, numbers):
+    def load(self, numbers):
         return tf.cast(numbers, tf.float32)[:, None, None]
 
 
-def encoded(examples=EXAMPLES):
-    return batches.encode(examples, Numbers(), VOCABULARY, max_words=4)
+def encode(examples=EXAMPLES):
+    config = Config(max_words=4)
+    encoded = data.encode(examples, None, VOCABULARY, config)
+    return encoded._replace(images=NumberLoader())
 
 
 def rows(dataset):
     """(image, caption) of each row, captions as tuples of ids."""
     for (images, ids), labels, weights in dataset.as_numpy_iterator():
-        for image, given, label, weight in zip(
+        for image, row, label, weight in zip(
             images, ids, labels, weights, strict=True
         ):
             length = int(weight.sum())
             assert (weight[:length] == 1).all() and not weight[length:].any()
-            assert given[0] == text.START_ID
-            assert (given[1:length] == label[: length - 1]).all()
+            assert row[0] == text.START_ID
+            assert (row[1:length] == label[: length - 1]).all()
             assert label[length - 1] == text.END_ID
-            assert not given[length:].any() and not label[length:].any()
+            assert not row[length:].any() and not label[length:].any()
             yield int(image[0, 0]), tuple(label[: length - 1].tolist())
 
 
 def test_each_caption_stands_beside_its_image():
     config = Config(batch_size=2)
-    found = sorted(rows(batches.batches(encoded(), config)))
-    assert found == [
+    pairs = sorted(rows(batches.make_batches(encode(), config)))
+    assert pairs == [
         (0, (4, 5)),
         (0, (7, 5, 6)),
         (1, (4, 1)),  # "cat" is unknown.
@@ -58,7 +60,7 @@ def test_an_epoch_has_its_own_order_and_a_seed_repeats_it():
     many = [Example(f"{k}", "", ("a dog",)) for k in range(40)]
     config = Config(batch_size=4)
     orders = [
-        list(rows(batches.batches(encoded(many), config, epoch)))
+        list(rows(batches.make_batches(encode(many), config, epoch)))
         for epoch in (0, 0, 1)
     ]
     assert orders[0] == orders[1] != orders[2]
@@ -67,41 +69,43 @@ def test_an_epoch_has_its_own_order_and_a_seed_repeats_it():
 
 def test_an_epoch_can_begin_in_its_middle():
     config = Config(batch_size=2)
-    whole = list(batches.batches(encoded(), config, 3).as_numpy_iterator())
-    rest = batches.batches(encoded(), config, 3, start=1)
-    assert len(rest) == len(whole) - 1
-    for one, other in zip(rest.as_numpy_iterator(), whole[1:], strict=True):
+    complete = list(
+        batches.make_batches(encode(), config, 3).as_numpy_iterator()
+    )
+    rest = batches.make_batches(encode(), config, 3, start=1)
+    assert len(rest) == len(complete) - 1
+    for one, other in zip(rest.as_numpy_iterator(), complete[1:], strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, one, other)
 
 
 def test_an_epoch_may_draw_one_caption_of_each_image():
     config = Config(batch_size=2, captions_per_image=1)
-    drawn = {
-        tuple(sorted(rows(batches.batches(encoded(), config, epoch))))
+    epochs = {
+        tuple(sorted(rows(batches.make_batches(encode(), config, epoch))))
         for epoch in range(20)
     }
-    assert all([image for image, _ in epoch] == [0, 1] for epoch in drawn)
-    assert len(drawn) > 3
+    assert all([image for image, _ in epoch] == [0, 1] for epoch in epochs)
+    assert len(epochs) > 3
     # Validation takes all of them.
-    assert len(list(rows(batches.batches(encoded(), config)))) == 5
+    assert len(list(rows(batches.make_batches(encode(), config)))) == 5
 
 
 def test_more_captions_than_there_are_take_them_all():
-    image_of = np.array([0, 0, 1])
-    chosen = batches.drawn(image_of, 2, np.random.default_rng(0))
+    images = np.array([0, 0, 1])
+    chosen = batches.sample_captions(images, 2, np.random.default_rng(0))
     assert chosen.tolist() == [0, 1, 2]
 
 
 def test_what_is_written_has_the_words_that_were_read():
     caption = "The dog's dog doesn't run, a dog runs."
     words = tokenize(caption)
-    ids = text.ids_of(VOCABULARY)
+    ids = text.map_to_ids(VOCABULARY)
     written = text.Writer(VOCABULARY)(
-        tf.constant([text.encode(caption, ids, 100)])
+        tf.constant([text.encode_caption(caption, ids, 100)])
     )
     assert written.numpy()[0] == b"the dog's dog doesn't a dog runs"
-    known = [word for word in words if word in VOCABULARY]
-    assert tokenize(written.numpy()[0].decode()) == known
+    expected = [word for word in words if word in VOCABULARY]
+    assert tokenize(written.numpy()[0].decode()) == expected
 
 
 def test_no_words_are_an_empty_caption():
@@ -129,6 +133,6 @@ def test_few_shapes(num_buckets):
     config = Config(batch_size=8, num_buckets=num_buckets)
     shapes = {
         labels.shape[1]
-        for _, labels, _ in batches.batches(encoded(many), config, 0)
+        for _, labels, _ in batches.make_batches(encode(many), config, 0)
     }
     assert len(shapes) <= num_buckets

@@ -1,6 +1,7 @@
+"""The command predict: pictures, features, beams, sampling and plots."""
+
 import dataclasses
 import functools
-import io
 import shutil
 from pathlib import Path
 
@@ -8,25 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.captioning import (
-    encoder,
-    pipeline,
-    plots,
-    predict,
-    predictor,
-    text,
-    train,
-)
-from apps.captioning.config import SMOKE
-from apps.captioning.datasets import builtin
-from apps.captioning.datasets.builtin import (
-    __main__ as builtin_folder,
-)
+from apps.captioning import config as captioning_config
+from apps.captioning import pipeline, predict, predictor, text
 from common.data import feature_files
 from common.decoding import sampling as decoding
 from common.decoding.sampling import Sampling
 from common.errors import UserError
-from common.training import runs
+from tests.support.captioning import (
+    NUM_SCENES,
+    TINY,
+    open_predictor,
+    scene_contents,
+    write_features,
+)
 from tests.support.images import (
     ANIMATED_GIF,
     CLEAR_PALETTE_PNG,
@@ -36,20 +31,6 @@ from tests.support.images import (
     bmp,
 )
 
-TINY = dataclasses.replace(
-    SMOKE,
-    num_examples=20,
-    epochs=1,
-    min_count=1,
-    max_words=7,
-    image_size=32,
-    units=16,
-    embedding_dim=16,
-    batch_size=16,
-    num_buckets=1,
-)
-NUM = 40  # Pictures: more than are read at one time.
-ENCODER = {"encoder": "of others", "weights": "x"}
 ALPHA = np.dstack([NOISE, np.arange(600).reshape(20, 30) % 256])
 PICTURES = {
     "alpha.png": tf.io.encode_png(ALPHA.astype(np.uint8)).numpy(),
@@ -63,158 +44,42 @@ PICTURES = {
 }
 
 
-def make_talkative(run, images_of):
-    """Puts large weights in a run's decoder.
-
-    Trained for seconds, it would say the same of every picture. With these it
-    says much, some of it short.
-
-    Args:
-        run: the run folder.
-        images_of: makes pixels or features of some pictures, from the model.
-    """
-    model = pipeline.load(run / runs.MODEL)
-    images = images_of(model)
-    search = tf.function(lambda images: model.search(images))
-    for seed in range(40):
-        _enlarge(model.network.decoder, np.random.default_rng(seed))
-        found = search(images)
-        captions = model.writer(found.ids[:, 0]).numpy()
-        lengths = found.lengths.numpy()[:, 0]
-        is_varied = len(set(captions)) > len(captions) // 3
-        if is_varied and 0 < lengths.min() < lengths.max():
-            model.save(run / runs.MODEL)
-            return run
-    return pytest.fail("no weights found that say much")
-
-
-def _enlarge(decoder, rng):
-    for variable in decoder.weights:
-        if len(variable.shape) > 1:
-            scale = 3 / np.sqrt(variable.shape[0])
-            if "embedding" in variable.path:
-                scale = 3
-            elif "projection" in variable.path or "readout" in variable.path:
-                scale *= 3
-            variable.assign(scale * rng.normal(size=variable.shape))
-        elif "gamma" not in variable.path:
-            variable.assign(tf.zeros(variable.shape))
-    bias = np.zeros(decoder.readout.bias.shape)
-    bias[text.END_ID] = rng.uniform(0, 12)
-    decoder.readout.bias.assign(bias)
-
-
-@functools.cache
-def smoke_run(folder):
-    """A run of seconds on the builtin pictures, with many captions."""
-    run = quickly(dataclasses.replace(TINY, run_dir=str(folder / "run")))
-    contents = [scene.png for scene in builtin.generate("test", NUM, seed=3)]
-    return make_talkative(run, lambda model: model.pixels(contents)[0])
-
-
-def quickly(config):
-    """Trains without a picture of the log, which takes longer than that."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_draw_curves", lambda path, history: None)
-        return train.train(config)
-
-
-def write_features(path, **changes):
-    """Features of the pictures of `features_run`."""
-    names = [
-        f"{split}-{number:05}.png"
-        for split in builtin.SPLITS
-        for number in range(12)
-    ]
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=[len(names), 4, 6]).astype("f")
-    features = feature_files.Features(names, values, encoder=ENCODER)
-    feature_files.save(path, dataclasses.replace(features, **changes))
-    return path
-
-
-@functools.cache
-def features_run(folder):
-    """A run on features that no encoder here can make."""
-    builtin_folder.write(folder / "scenes", 12, seed=0)
-    features = write_features(folder / "grid.npz")
-    config = dataclasses.replace(
-        TINY,
-        data=str(folder / "scenes"),
-        features=str(features),
-        run_dir=str(folder / "run"),
-    )
-    given = feature_files.load(features)
-    every = tf.constant(given.take(np.arange(len(given.names))))
-    return make_talkative(quickly(config), lambda model: every)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return smoke_run(tmp_path_factory.getbasetemp() / "captioning")
-
-
-@pytest.fixture(scope="module")
-def loaded(run):
-    return predictor.load(str(run))
-
-
-@pytest.fixture(scope="module")
-def of_features(tmp_path_factory):
-    return features_run(tmp_path_factory.getbasetemp() / "of-features")
-
-
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     """Picture files, each another one."""
     folder = tmp_path_factory.mktemp("scenes")
     paths = []
-    for scene in builtin.generate("test", NUM, seed=3):
-        (folder / scene.name).write_bytes(scene.png)
-        paths.append(str(folder / scene.name))
+    for number, content in enumerate(scene_contents()):
+        paths.append(str(folder / f"{number}.png"))
+        Path(paths[-1]).write_bytes(content)
     return paths
 
 
 @pytest.fixture(scope="module")
-def n_best(loaded, scenes):
-    """What the model says of each scene."""
-    return loaded.of_pictures(Path(path).read_bytes() for path in scenes)
+def pixels(loaded):
+    return loaded.model.decode_pictures(tf.constant(scene_contents()))[0]
+
+
+@pytest.fixture(scope="module")
+def n_best(loaded):
+    """The captions of each scene."""
+    return loaded.predict_bytes(scene_contents())
 
 
 @pytest.fixture(scope="module")
 def best(n_best):
-    return [found[0].text for found in n_best]
+    return [captions[0].text for captions in n_best]
 
 
 @pytest.fixture
-def ask(monkeypatch, capsys):
-    """Predicts as the command line does: (lines, errors)."""
-
-    def ask(run, *args, status=0):
-        monkeypatch.setattr("sys.argv", ["predict", str(run), *map(str, args)])
-        capsys.readouterr()
-        found = 0
-        try:
-            predict.main()
-        except SystemExit as ended:
-            found = ended.code
-        printed = capsys.readouterr()
-        assert found == status, printed.err
-        return printed.out.split("\n")[:-1], printed.err.splitlines()
-
-    return ask
+def say(ask, pictures_run):
+    """Asks the run of pictures: (lines, errors)."""
+    return functools.partial(ask, pictures_run)
 
 
 @pytest.fixture
-def say(run, loaded, ask, monkeypatch):
-    """Asks the run on builtin pictures: (lines, errors)."""
-    load = predictor.load
-
-    def load_once(path, beam=None):
-        return load(path, beam) if beam is not None else loaded
-
-    monkeypatch.setattr(predict, "load", load_once)
-    return functools.partial(ask, run)
+def say_error(ask_error, pictures_run):
+    return functools.partial(ask_error, pictures_run)
 
 
 def scored(lines):
@@ -223,20 +88,7 @@ def scored(lines):
     return [float(score) for score, _ in rows], [caption for _, caption in rows]
 
 
-def pixels_of(loaded, paths):
-    contents = [Path(path).read_bytes() for path in paths]
-    return loaded.model.pixels(tf.constant(contents))[0]
-
-
 # Pictures
-
-
-def test_pictures_as_arguments(command, run, scenes, best):
-    images = [scenes[0], command.folder / "gone.png", *scenes[1:3]]
-    done = command("apps.captioning.predict", run, *images, status=2)
-    expected = [best[0], "", *best[1:3]]
-    assert done.stdout.split("\n") == [*expected, ""]
-    assert done.stderr == f"error: {images[1]}: No such file or directory\n"
 
 
 def test_captions_come_in_the_order_of_the_pictures(say, scenes, best):
@@ -245,12 +97,14 @@ def test_captions_come_in_the_order_of_the_pictures(say, scenes, best):
     assert say(*reversed(scenes)) == (best[::-1], [])
 
 
-def test_captions_are_the_same_alone_and_in_a_batch(loaded, scenes, n_best):
-    for path, found in list(zip(scenes, n_best, strict=True))[::5]:
-        (alone,) = loaded.of_pictures([Path(path).read_bytes()])
-        assert [x.text for x in alone] == [x.text for x in found]
-        expected = [x.score for x in found]
-        assert [x.score for x in alone] == pytest.approx(expected, rel=1e-3)
+def test_captions_are_the_same_alone_and_in_a_batch(loaded, n_best):
+    contents = scene_contents()
+    for number in range(0, NUM_SCENES, 10):
+        (alone,) = loaded.predict_bytes([contents[number]])
+        together = n_best[number]
+        assert [x.text for x in alone] == [x.text for x in together]
+        scores = [x.score for x in together]
+        assert [x.score for x in alone] == pytest.approx(scores, rel=1e-3)
 
 
 def test_every_format_has_a_caption(say, loaded, tmp_path):
@@ -258,12 +112,12 @@ def test_every_format_has_a_caption(say, loaded, tmp_path):
         (tmp_path / name).write_bytes(content)
     lines, errors = say(*(tmp_path / name for name in PICTURES))
     assert errors == []
-    found = loaded.of_pictures(PICTURES.values())
-    assert lines == [captions[0].text for captions in found]
+    answers = loaded.predict_bytes(PICTURES.values())
+    assert lines == [captions[0].text for captions in answers]
     assert len(set(lines)) > 1
     # They are different pictures to the model, but for the same one twice.
-    scores = [captions[0].score for captions in found]
-    assert scores[-1] == scores[-2]
+    scores = [captions[0].score for captions in answers]
+    assert scores[-1] == pytest.approx(scores[-2], rel=1e-5)
     assert len({round(score, 4) for score in scores}) > 4
 
 
@@ -297,10 +151,12 @@ def test_what_cannot_be_read_is_told_and_the_others_are_answered(
     assert errors == [f"error: {path}: {why}" for path, why in broken.items()]
 
 
-def test_nothing_that_can_be_read(say, broken):
-    lines, errors = say(*broken, "--n-best", 2, status=2)
+def test_nothing_that_can_be_read(say, broken, tmp_path):
+    path = tmp_path / "gallery.png"
+    lines, errors = say(*broken, "--n-best", 2, "--gallery", path, status=2)
     assert lines == [""] * len(broken)
     assert len(errors) == len(broken)
+    assert not path.exists()
 
 
 # Lists of pictures
@@ -317,10 +173,9 @@ def test_a_file_has_one_picture_a_line(say, scenes, best, tmp_path):
     assert errors[0].endswith(": not a file")
 
 
-def test_standard_input_is_a_list_too(say, scenes, best, monkeypatch):
+def test_standard_input_is_a_list_too(say, scenes, best):
     listed = "\n".join(scenes).encode()
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(listed)))
-    assert say("--file", "-") == (best, [])
+    assert say("--file", "-", stdin=listed) == (best, [])
 
 
 def test_a_list_in_another_encoding(say, scenes, best, tmp_path):
@@ -347,30 +202,31 @@ def test_a_name_that_no_file_can_have(say, scenes, best, tmp_path):
 def test_n_best_prints_so_many_lines_best_first(say, scenes, n_best):
     lines, _ = say("--n-best", 4, *scenes[:2])
     assert len(lines) == 8
-    for start, found in zip((0, 4), n_best, strict=False):
+    for start, expected in zip((0, 4), n_best, strict=False):
         scores, captions = scored(lines[start : start + 4])
-        assert captions == [x.text for x in found[:4]]
+        assert captions == [x.text for x in expected[:4]]
         assert len(set(captions)) == 4
         assert scores == sorted(scores, reverse=True)
-        assert scores == pytest.approx([x.score for x in found[:4]], abs=1e-4)
+        rounded = [x.score for x in expected[:4]]
+        assert scores == pytest.approx(rounded, abs=1e-4)
 
 
 @pytest.fixture(scope="module")
-def greedy(loaded, scenes):
+def greedy(loaded, pixels):
     """The likeliest word at each step, and the captions' probabilities."""
     model = loaded.model
-    step, state = model._steps(pixels_of(loaded, scenes))
-    found = decoding.greedy(step, state, NUM, model._limits())
-    captions = [x.decode() for x in model.writer(found.ids).numpy()]
-    lengths = found.lengths.numpy() + 1
-    return captions, found.scores.numpy() / ((5 + lengths) / 6)
+    step, state = model._start(pixels)
+    decoded = decoding.greedy(step, state, NUM_SCENES, model._limits())
+    captions = [x.decode() for x in model.writer(decoded.ids).numpy()]
+    lengths = decoded.lengths.numpy() + 1
+    return captions, decoded.scores.numpy() / ((5 + lengths) / 6)
 
 
 def test_a_beam_of_one_is_greedy(say, scenes, best, greedy):
     captions, expected = greedy
     lines, _ = say("--beam", 1, "--n-best", 1, *scenes)
-    scores, found = scored(lines)
-    assert found == captions != best
+    scores, printed = scored(lines)
+    assert printed == captions != best
     np.testing.assert_allclose(scores, expected, atol=2e-4)
 
 
@@ -378,45 +234,50 @@ def test_a_wider_beam_finds_likelier_captions(say, scenes, n_best):
     lines, _ = say("--beam", 9, "--n-best", 9, *scenes)
     scores, captions = scored(lines)
     assert len(set(captions[:9])) == 9
-    before = [found[0].score for found in n_best]
+    before = [captions[0].score for captions in n_best]
     assert np.mean(scores[::9]) > np.mean(before) - 1e-4
 
 
-# Drawing
+# Sampling
 
 
-def test_a_drawing_is_repeated_by_its_seed(say, scenes):
+def test_samples_are_repeated_by_their_seed(say, scenes):
     first, again, other = (
         say("--sample", "--seed", seed, "--n-best", 1, *scenes)[0]
         for seed in (1, 1, 2)
     )
     assert first == again
     differing = sum(x != y for x, y in zip(first, other, strict=True))
-    assert differing > NUM // 4
+    assert differing > NUM_SCENES // 4
 
 
-def test_drawing_the_likeliest_only_is_greedy(say, scenes, greedy):
+def test_samples_of_the_likeliest_only_are_greedy(say, scenes, greedy):
     assert say("--sample", "--top-k", 1, *scenes)[0] == greedy[0]
     assert say("--sample", "--top-p", 1e-6, *scenes)[0] == greedy[0]
     assert say("--sample", "--temperature", 1e-4, *scenes)[0] == greedy[0]
 
 
-def test_the_options_of_drawing_are_handed_on(say, scenes, monkeypatch):
-    told = []
+def test_the_options_of_sampling_are_handed_on(
+    say, scenes, loaded, monkeypatch
+):
+    handed_on = []
 
-    def draws(predictor, sampling):
-        told.append(sampling)
-        return predictor
+    def load(path, beam, sampling):
+        handed_on.append((beam, sampling))
+        return loaded
 
-    monkeypatch.setattr(predict, "draws", draws)
+    monkeypatch.setattr(predict, "load", load)
     options = {"--temperature": 0.5, "--top-k": 3, "--top-p": 0.9, "--seed": 8}
-    say("--sample", *(x for pair in options.items() for x in pair), scenes[0])
-    assert told == [Sampling(8, 0.5, 3, 0.9)]
+    flags = [x for pair in options.items() for x in pair]
+    say("--sample", *flags, scenes[0])
+    say(*flags, scenes[0])
+    assert handed_on == [(None, Sampling(8, 0.5, 3, 0.9)), (None, None)]
 
 
-def test_a_drawing_of_what_cannot_be_read_is_empty(say, scenes, broken):
-    path = next(iter(broken))
-    lines, errors = say("--sample", path, scenes[0], status=2)
+def test_a_sample_of_what_cannot_be_read_is_empty(say, scenes, broken):
+    lines, errors = say(
+        "--sample", "--seed", 1, next(iter(broken)), scenes[0], status=2
+    )
     assert lines[0] == "" != lines[1]
     assert len(errors) == 1
 
@@ -441,7 +302,7 @@ def bias(loaded):
 
 def test_a_caption_that_cannot_end_has_the_most_words(say, scenes, bias):
     bias([text.END_ID], -1e4)
-    for flags in ([], ["--sample"]):
+    for flags in ([], ["--sample", "--seed", 1]):
         lines, _ = say(*flags, *scenes)
         assert {len(line.split()) for line in lines} == {TINY.max_words}
 
@@ -455,136 +316,122 @@ def test_a_caption_that_ends_at_once_is_empty(say, scenes, bias, tmp_path):
     assert captions == [""] * 3
     assert scores == pytest.approx([0] * 3, abs=1e-3)
     assert path.exists()  # They are pictures, even so.
-    assert say("--sample", *scenes[:3])[0] == [""] * 3
+    sampled, _ = say("--sample", "--seed", 1, *scenes[:3])
+    assert sampled == [""] * 3
 
 
-def test_nothing_is_written_after_the_end(loaded, scenes):
-    found = loaded.model.search(pixels_of(loaded, scenes))
-    lengths = found.lengths.numpy()
-    assert found.ids.shape == (NUM, TINY.beam, TINY.max_words)
+def test_nothing_is_written_after_the_end_and_no_special_id(
+    loaded, pixels, bias
+):
+    search = tf.function(lambda pixels: loaded.model.search(pixels))
+    decoded = search(pixels)
+    lengths = decoded.lengths.numpy()
+    assert decoded.ids.shape == (NUM_SCENES, TINY.beam, TINY.max_words)
     assert 0 < lengths[:, 0].min() < lengths.max() <= TINY.max_words
     after = np.arange(TINY.max_words) >= lengths[..., None]
-    assert (found.ids.numpy()[after] == text.END_ID).all()
-    assert (found.ids.numpy()[~after] > text.END_ID).all()
-
-
-def test_what_means_nothing_is_never_written(loaded, scenes, bias):
+    assert (decoded.ids.numpy()[after] == text.END_ID).all()
+    assert (decoded.ids.numpy()[~after] > text.END_ID).all()
+    # Not even ids that the model finds likely.
     specials = [text.PADDING_ID, text.UNKNOWN_ID, text.START_ID]
-    pixels = pixels_of(loaded, scenes)
-    before = loaded.model.search(pixels)
     bias(specials, 1e4)
-    found = loaded.model.search(pixels)
-    assert not np.isin(found.ids, specials).any()
-    np.testing.assert_array_equal(found.ids, before.ids)
-    step, state = loaded.model._steps(pixels)
-    drawn = decoding.sample(step, state, NUM, loaded.model._limits(), [0, 0])
-    assert not np.isin(drawn.ids, specials).any()
+    np.testing.assert_array_equal(search(pixels).ids, decoded.ids)
+    sampled = loaded.model.sample(pixels, Sampling())
+    assert not np.isin(sampled.ids, specials).any()
 
 
 # Models of features
 
 
-def test_names_of_a_features_file(ask, of_features):
-    model = predictor.load(str(of_features))
-    assert model.of_content is None
-    given = feature_files.load(Path(model.config.features))
+def test_names_of_a_features_file(ask, features_run):
+    predictor = open_predictor(str(features_run))
+    assert predictor.predict_fns.keys() == {"features"}
+    stored = feature_files.load(Path(predictor.config.features))
     names = ["valid-00003.png", "unknown.png", "train-00000.png"]
-    lines, errors = ask(of_features, *names, status=2)
+    lines, errors = ask(features_run, *names, status=2)
     assert errors == ["error: unknown.png: no features of this name"]
-    rows = np.array([given.rows[names[0]], given.rows[names[2]]])
-    found = model.of_encoded(tf.constant(given.take(rows)))[0].numpy()
-    assert lines == [found[0, 0].decode(), "", found[1, 0].decode()]
+    rows = np.array([stored.rows[names[0]], stored.rows[names[2]]])
+    answers = predictor.predict_features(stored.take(rows))
+    assert lines == [answers[0][0].text, "", answers[1][0].text]
     assert lines[0] != lines[2]
 
 
-def test_another_file_of_features(ask, of_features, tmp_path):
+def test_another_file_of_features(ask, features_run, tmp_path):
     values = np.random.default_rng(5).normal(size=[2, 4, 6]).astype("f")
     path = write_features(
         tmp_path / "more.npz", names=["new", "é"], values=values
     )
-    flags = ["--features", path, "--seed", 3, "--beam", 2, "--n-best", 2]
-    lines, _ = ask(of_features, *flags, "é", "new")
-    model = predictor.load(str(of_features), beam=2).model
-    captions, scores = model.of_images(tf.constant(values[::-1]), 2)
+    flags = ["--features", path, "--beam", 2, "--n-best", 2]
+    lines, _ = ask(features_run, *flags, "é", "new")
+    model = open_predictor(str(features_run)).model
+    captions, scores = model.caption_images(tf.constant(values[::-1]), 2)
     expected = [x.decode() for x in captions.numpy().ravel()]
     assert scored(lines)[1] == expected
     np.testing.assert_allclose(
         scored(lines)[0], scores.numpy().ravel(), atol=1e-4
     )
-    lines, errors = ask(of_features, *flags, "valid-00003.png", status=2)
+    lines, errors = ask(features_run, *flags, "valid-00003.png", status=2)
     assert lines == [""]
     assert errors == ["error: valid-00003.png: no features of this name"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"encoder": {"encoder": "mine"}},
-            "of another encoder than those of training: {'encoder': 'mine'},"
-            " expected {'encoder': 'of others'",
-        ),
-        ({"encoder": None}, "of another encoder than those of .*: None, exp"),
-        (
-            {"values": np.zeros([36, 4, 5], "f")},
-            "4 regions of 5 features; the model was trained on 4 of 6",
-        ),
-        (
-            {"values": np.zeros([36, 9, 6], "f")},
-            "9 regions of 6 features; the model was trained on 4 of 6",
-        ),
-        ({"values": np.zeros([36, 1, 6], "f")}, "1 regions of 6 features; the"),
-    ],
-)
-def test_features_that_do_not_fit(ask, of_features, tmp_path, changes, message):
-    path = write_features(tmp_path / "other.npz", **changes)
-    with pytest.raises(UserError, match=f"--features {path}: {message}"):
-        ask(of_features, "--features", path, "valid-00003.png")
+UNFIT = [
+    (
+        {"encoder": {"encoder": "mine"}},
+        "of another encoder than those of training: {'encoder': 'mine'},"
+        " expected {'encoder': 'of others'",
+    ),
+    ({"encoder": None}, "of another encoder than those of training: None, exp"),
+    (
+        {"values": np.zeros([36, 4, 5], "f")},
+        "4 regions of 5 features; the model was trained on 4 of 6",
+    ),
+    (
+        {"values": np.zeros([36, 9, 6], "f")},
+        "9 regions of 6 features; the model was trained on 4 of 6",
+    ),
+    ({"values": np.zeros([36, 1, 6], "f")}, "1 regions of 6 features; the"),
+]
 
 
-def test_features_that_are_not_there(ask, of_features):
-    with pytest.raises(UserError, match="gone.npz: cannot read it"):
-        ask(of_features, "--features", "gone.npz", "valid-00003.png")
+def test_features_that_do_not_fit(ask_error, features_run, tmp_path):
+    for changes, message in UNFIT:
+        path = write_features(tmp_path / "other.npz", **changes)
+        error = ask_error(features_run, "--features", path, "valid-00003.png")
+        assert f"--features {path}: {message}" in error
+    error = ask_error(features_run, "--features", "gone.npz", "x")
+    assert "gone.npz: cannot read it" in error
 
 
-def test_drawing_from_features(ask, of_features):
+def test_samples_from_features(ask, features_run):
     flags = ["--sample", "--temperature", 5, *["valid-00003.png"] * 20]
-    first, again = (ask(of_features, *flags)[0] for _ in range(2))
+    first, again = (ask(features_run, *flags)[0] for _ in range(2))
     assert first == again
     assert len(set(first)) > 5
 
 
-def test_a_seed_of_drawing_is_not_one_of_weights(ask, run, scenes, tmp_path):
+def test_a_seed_of_sampling_is_not_one_of_weights(
+    features_run, tmp_path, monkeypatch
+):
     """Weights "none" are told by the seed of training."""
-    copy = tmp_path / "run"
-    shutil.copytree(run, copy)
-    config = dataclasses.replace(
-        TINY,
-        data="scenes",
-        encoder="MobileNetV2",
-        encoder_weights="none",
-        features="f.npz",
+    signature = {"encoder": "TinyNet", "weights": "none, seed 0"}
+    path = write_features(tmp_path / "f.npz", encoder=signature)
+    loaded = open_predictor(str(features_run))
+    args = captioning_config.predict_parser().parse_intermixed_args(
+        ["run", "x", "--features", str(path), "--seed", "9"]
     )
-    features = write_features(
-        tmp_path / "f.npz", encoder=encoder.signature(config)
-    )
-    model = dataclasses.replace(
-        predictor.load(str(copy)),
-        config=config,
-        shape=(4, 6),
-        features_of=encoder.signature(config),
-    )
-    args = predict._parser().parse_intermixed_args(
-        ["run", "x", "--features", str(features), "--seed", "9"]
-    )
-    _, read = predict._reader(model, args)
+    trained = dataclasses.replace(loaded, encoder=signature)
+    _, read = predict.choose_input(trained, args.features)
     assert read("valid-00003.png").shape == (4, 6)
 
 
-def test_a_run_of_builtin_pictures_takes_no_features(say, tmp_path):
-    path = write_features(tmp_path / "f.npz")
+def test_a_model_of_pictures_alone_takes_no_features(loaded):
+    learned = dataclasses.replace(loaded, encoder=None)
     with pytest.raises(UserError, match="learned to see by itself"):
-        say("--features", path, "valid-00003.png")
+        learned.open_features("f.npz")
+    fns = {"image_bytes": loaded.predict_fns["image_bytes"]}
+    exported = dataclasses.replace(loaded, predict_fns=fns, model=None)
+    with pytest.raises(UserError, match="this export answers to pictures only"):
+        exported.open_features("f.npz")
 
 
 # Plots
@@ -595,24 +442,24 @@ def is_png(path):
 
 
 def test_an_attention_plot_is_a_picture(say, scenes, best, tmp_path):
-    path = tmp_path / "plots" / "looks.png"
+    path = tmp_path / "plots" / "maps.png"
     lines, errors = say(*scenes[:2], "--attention-plot", path)
     assert (lines, errors) == (best[:2], [])
     assert is_png(path)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_looks_are_those_of_the_best_caption(loaded, scenes, best):
-    looks = loaded.model.looks(pixels_of(loaded, scenes[:1]))
-    assert looks.words == [*best[0].split(), "</s>"]
+def test_attention_maps_are_those_of_the_best_caption(loaded, pixels, best):
+    maps = loaded.model.attention_maps(pixels[:1])
+    assert maps.words == [*best[0].split(), "</s>"]
     regions = loaded.model.feature_shape[0]
-    assert looks.weights.shape == (len(looks.words), regions)
-    np.testing.assert_allclose(looks.weights.sum(axis=1), 1, atol=1e-5)
+    assert maps.weights.shape == (len(maps.words), regions)
+    np.testing.assert_allclose(maps.weights.sum(axis=1), 1, atol=1e-5)
 
 
-def test_an_attention_plot_of_features(ask, of_features, tmp_path):
-    path = tmp_path / "looks.png"
-    ask(of_features, "valid-00003.png", "--attention-plot", path)
+def test_an_attention_plot_of_features(ask, features_run, tmp_path):
+    path = tmp_path / "maps.png"
+    ask(features_run, "valid-00003.png", "--attention-plot", path)
     assert is_png(path)
 
 
@@ -620,13 +467,13 @@ def test_a_gallery_shows_what_can_be_read(
     say, scenes, best, broken, tmp_path, monkeypatch
 ):
     shown = []
-    draw = plots.gallery
+    draw = predict.plot_gallery
 
-    def gallery(pictures, path):
+    def plot_gallery(pictures, path):
         shown.extend(pictures)
         draw(pictures, path)
 
-    monkeypatch.setattr(plots, "gallery", gallery)
+    monkeypatch.setattr(predict, "plot_gallery", plot_gallery)
     path = tmp_path / "gallery" / "all.png"
     images = [*scenes[:4], next(iter(broken)), scenes[4]]
     lines, errors = say(*images, "--gallery", path, status=2)
@@ -638,148 +485,93 @@ def test_a_gallery_shows_what_can_be_read(
     np.testing.assert_array_equal(shown[4][0], decoded)
 
 
-def test_a_gallery_of_nothing_is_not_written(say, broken, tmp_path):
-    path = tmp_path / "gallery.png"
-    _, errors = say(*broken, "--gallery", path, status=2)
-    assert len(errors) == len(broken)
-    assert not path.exists()
+def test_a_gallery_needs_pictures(ask_error, features_run):
+    error = ask_error(features_run, "valid-00003.png", "--gallery", "g.png")
+    assert "--gallery needs pictures: features cannot be shown" in error
 
 
-def test_a_gallery_needs_pictures(ask, of_features, tmp_path):
-    path = tmp_path / "gallery.png"
-    with pytest.raises(UserError, match="--gallery needs pictures"):
-        ask(of_features, "valid-00003.png", "--gallery", path)
-
-
-@pytest.mark.parametrize("flag", ["--attention-plot", "--gallery"])
-@pytest.mark.parametrize("name", ["plot.docx", "plot", "plot.PNG.txt"])
-def test_plots_of_an_unknown_format(say, scenes, tmp_path, flag, name):
-    expected = rf"{flag} .*{name}: expected a name ending in .png, .svg or .pdf"
-    with pytest.raises(UserError, match=expected):
-        say(scenes[0], flag, tmp_path / name)
+def test_plots_of_an_unknown_format(say, scenes, tmp_path):
+    expected = "expected a name ending in .png, .svg or .pdf"
+    for flag in ("--attention-plot", "--gallery"):
+        for name in ("plot.docx", "plot", "plot.PNG.txt"):
+            path = tmp_path / name
+            _, (error,) = say(scenes[0], flag, path, status=2)
+            assert error == f"error: {flag} {path}: {expected}"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_attention_plot_of_a_picture_that_is_not_there(say, tmp_path):
-    path = tmp_path / "looks.png"
-    with pytest.raises(UserError, match="gone.png: No such file or directory"):
-        say("gone.png", "--attention-plot", path)
-    assert not path.exists()
-
-
-def test_an_attention_plot_where_there_is_no_attention(
-    say, loaded, scenes, monkeypatch
+def test_an_attention_plot_that_cannot_be(
+    say_error, loaded, scenes, tmp_path, monkeypatch
 ):
+    flags = ["--attention-plot", tmp_path / "maps.png"]
+    error = say_error("gone.png", *flags)
+    assert "gone.png: No such file or directory" in error
     config = dataclasses.replace(TINY, decoder="initial_state")
     model = pipeline.build(config, ["a"], (4, 6))
-    monkeypatch.setattr(predict, "model_of", lambda predictor, flag: model)
-    with pytest.raises(UserError, match="--attention-plot: this model was tr"):
-        say(scenes[0], "--attention-plot", "looks.png")
-
-
-def test_regions_that_are_no_square(tmp_path):
-    looks = pipeline.Looks(["a"], np.full([1, 6], 1 / 6))
+    without = dataclasses.replace(loaded, model=model)
+    monkeypatch.setattr(predict, "load", lambda *args: without)
+    error = say_error(scenes[0], *flags)
+    assert "--attention-plot: this model was trained without attention" in error
+    assert list(tmp_path.iterdir()) == []
+    maps = pipeline.AttentionMaps(["a"], np.full([1, 6], 1 / 6))
     with pytest.raises(UserError, match="-plot: 6 regions are no square"):
-        plots.attention(looks, None, tmp_path / "looks.png")
+        predict.plot_attention(maps, None, tmp_path / "maps.png")
 
 
 def test_captions_with_dollars_are_no_formulas(tmp_path):
     pixels = np.zeros([4, 9, 3], "f")
     caption = "costs $5 or _{$6} " * 9
-    plots.gallery([(pixels, caption)] * 5, tmp_path / "gallery.svg")
+    predict.plot_gallery([(pixels, caption)] * 5, tmp_path / "gallery.svg")
     assert (tmp_path / "gallery.svg").read_text().count("costs") > 5
 
 
-# What is wrong with the command
+# Wrong commands
 
 
-WRONG = {
-    "no images": ([], "give images, or --file FILE"),
-    "a plot of a file": (
+WRONG = [
+    ([], "give images, or --file FILE"),
+    (
         ["--file", "list.txt", "--attention-plot", "x.png"],
         "a plot needs images as arguments",
     ),
-    "a gallery of a file": (
+    (
         ["--file", "list.txt", "--gallery", "x.png"],
         "a plot needs images as arguments",
     ),
-    "n-best": (["--n-best", "-1", "x"], "--n-best must be 0 or more, got -1"),
-    "temperature": (
+    (["--n-best", "-1", "x"], "--n-best must be at least 0, got -1"),
+    (
         ["--sample", "--temperature", "0", "x"],
-        "--temperature must be above 0, got 0.0",
+        "--temperature must be greater than 0, got 0.0",
     ),
-    "top-k": (
-        ["--sample", "--top-k", "-2", "x"],
-        "--top-k must be 0 or more, got -2",
-    ),
-    "top-p": (
+    (["--sample", "--top-k", "-2", "x"], "--top-k must be at least 0, got -2"),
+    (
         ["--sample", "--top-p", "1.5", "x"],
         "--top-p must be above 0 and at most 1, got 1.5",
     ),
-    "no number": (["--beam", "wide", "x"], "argument --beam: invalid int"),
-    "unknown": (["--galery", "x"], "unknown argument --galery; did you mean"),
-}
-
-
-@pytest.mark.parametrize(("args", "message"), WRONG.values(), ids=WRONG)
-def test_wrong_arguments_are_told(say, args, message):
-    lines, errors = say(*args, status=2)
-    assert lines == []
-    assert len(errors) == 1
-    assert errors[0].startswith(f"error: {message}")
-
-
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (["--beam", 0], "--beam must be at least 1, got 0"),
-        (["--n-best", 6], "--n-best 6: more than the 5 that are found; use"),
-        (["--n-best", 4, "--beam", 3], "--n-best 4: more than the 3 that are"),
-        (["--n-best", 2, "--sample"], "--n-best 2: more than the 1 that are"),
-        (["--file", "gone.txt"], "gone.txt: No such file"),
-        (["--file", "x", "--encoding", "klingon"], "unknown encoding: klingon"),
-    ],
-)
-def test_what_cannot_be_done_is_told(say, scenes, args, message):
-    with pytest.raises(UserError, match=message) as caught:
-        say(scenes[0], *args)
-    assert "\n" not in str(caught.value)
-
-
-# Folders that cannot be used
-
-
-def damage(path):
-    packed = bytearray(path.read_bytes())
-    path.write_bytes(packed[: len(packed) // 2])
-
-
-BAD_RUNS = {
-    "not there": (shutil.rmtree, "run: expected .*; there is nothing"),
-    "an empty folder": (
-        lambda run: [shutil.rmtree(run), run.mkdir()],
-        "run: expected a run folder .*; it is neither",
+    (["--beam", "wide", "x"], "argument --beam: invalid int"),
+    (["--galery", "x"], "unknown argument --galery; did you mean"),
+    (["--beam", 0, "x"], "--beam must be at least 1, got 0"),
+    (["--n-best", 6, "x"], "--n-best 6: more than the 5 that are found; use"),
+    (
+        ["--n-best", 4, "--beam", 1, "x"],
+        "--n-best 4: more than the 1 that are found",
     ),
-    "no epoch yet": (
-        lambda run: (run / "model.keras").unlink(),
-        "run: no epoch is finished yet",
+    (
+        ["--n-best", 2, "--sample", "x"],
+        "--n-best 2: more than the 1 that are found",
     ),
-    "a model cut short": (
-        lambda run: damage(run / "model.keras"),
-        r"model.keras: cannot load it \(.*\); train again",
-    ),
-    "no report": (
-        lambda run: (run / "data.json").unlink(),
-        r"data.json: cannot read it \(.*\)",
-    ),
-}
+]
 
 
-@pytest.mark.parametrize(("spoil", "message"), BAD_RUNS.values(), ids=BAD_RUNS)
-def test_a_run_that_cannot_be_used_is_named(run, tmp_path, spoil, message):
-    copy = tmp_path / "run"
-    shutil.copytree(run, copy)
-    spoil(copy)
-    with pytest.raises(UserError, match=message) as caught:
-        predictor.load(str(copy))
-    assert "\n" not in str(caught.value)
+def test_wrong_commands_are_told_in_one_line(say_error):
+    for args, message in WRONG:
+        assert say_error(*args).startswith(f"error: {message}")
+    error = say_error("--file", __file__, "--encoding", "klingon")
+    assert "unknown encoding: klingon" in error
+
+
+def test_a_run_without_its_report_is_named(pictures_run, tmp_path):
+    shutil.copytree(pictures_run, tmp_path / "run")
+    (tmp_path / "run" / "data.json").unlink()
+    with pytest.raises(UserError, match=r"data.json: cannot read it \(.*\)"):
+        predictor.load(str(tmp_path / "run"))

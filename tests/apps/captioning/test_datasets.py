@@ -1,16 +1,19 @@
+"""Where images and captions come from: layouts, splits, what is left out."""
+
 import gzip
 import json
 import os
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from apps.captioning import datasets
-from apps.captioning.config import Config
 from apps.captioning.datasets import builtin
-from apps.captioning.datasets import tfds as unpacked
+from apps.captioning.datasets import tfds as tfds_layout
 from common.data import skipped
+from common.data.skipped import Skipped
 from common.errors import UserError
 
 # Enough for a hash to put several into every tenth.
@@ -62,7 +65,7 @@ def write_json(path, content):
 
 
 def flickr(folder, captions=CAPTIONS, names=NAMES, **lists):
-    """A whole folder; lists by the word in the name of their file."""
+    """Writes a folder; lists by the word in the name of their file."""
     write(folder / "Flickr8k.token.txt", tokens(captions))
     write_images(folder / "images", names)
     for word, listed in lists.items():
@@ -70,15 +73,24 @@ def flickr(folder, captions=CAPTIONS, names=NAMES, **lists):
     return folder
 
 
+class Read(NamedTuple):
+    """The splits of some data, and what was left out."""
+
+    splits: dict
+    skipped: Skipped
+
+
 def read(data, names=None, **options):
-    return datasets.read(Config(data=str(data), **options), names)
+    left_out = Skipped()
+    splits = datasets.open_splits(str(data), left_out, names=names, **options)
+    return Read(splits, left_out)
 
 
-def captions_of(found):
-    """What was read, by split and name."""
+def captions_of(result):
+    """Captions by split and name."""
     return {
         split: {example.name: example.captions for example in examples}
-        for split, examples in found.splits.items()
+        for split, examples in result.splits.items()
     }
 
 
@@ -110,11 +122,11 @@ def test_builtin_has_three_splits(monkeypatch):
             yield builtin.Scene(f"{split}{n}.png", b"png", (f"seed {seed}",))
 
     monkeypatch.setattr(builtin, "generate", generate)
-    found = read("builtin", num_examples=200, seed=3)
-    sizes = {split: len(rows) for split, rows in found.splits.items()}
+    result = read("builtin", num_examples=200, seed=3)
+    sizes = {split: len(rows) for split, rows in result.splits.items()}
     assert sizes == {"train": 200, "valid": 20, "test": 20}
-    assert found.splits["valid"][1] == ("valid1.png", b"png", ("seed 3",))
-    assert found.skipped.report() == {}
+    assert result.splits["valid"][1] == ("valid1.png", b"png", ("seed 3",))
+    assert result.skipped.report() == {}
     small = read("builtin", num_examples=10).splits
     assert [len(rows) for rows in small.values()] == [10, 10, 10]
 
@@ -142,13 +154,13 @@ def test_captions_in_each_form(tmp_path, file, gz):
     lines = FILES.get(file, TABLE)
     write(tmp_path / f"{file if file in FILES else 'captions.txt'}{gz}", lines)
     write_images(tmp_path / "images")
-    found = read(tmp_path)
-    assert list(found.splits) == ["train", "valid", "test"]
-    assert all(found.splits.values())
-    assert len(found.splits["train"]) > 65
+    result = read(tmp_path)
+    assert list(result.splits) == ["train", "valid", "test"]
+    assert all(result.splits.values())
+    assert len(result.splits["train"]) > 65
     assert everything(tmp_path) == CAPTIONS
-    assert found.skipped.report() == {}
-    first = found.splits["train"][0]
+    assert result.skipped.report() == {}
+    first = result.splits["train"][0]
     assert first.image == str(tmp_path / "images" / first.name)
 
 
@@ -159,15 +171,15 @@ def test_lists_make_the_splits(tmp_path, word, gz):
     flickr(tmp_path)
     for name, listed in lists.items():
         write(tmp_path / f"Flickr_8k.{name}Images.txt{gz}", listed)
-    found = read(tmp_path)
-    assert {name: len(rows) for name, rows in found.splits.items()} == {
+    result = read(tmp_path)
+    assert {name: len(rows) for name, rows in result.splits.items()} == {
         "train": 90,
         "valid": 5,
         "test": 4,
     }
     path = str(tmp_path / "images" / "1.jpg")
-    assert found.splits["test"][1] == ("1.jpg", path, CAPTIONS["1.jpg"])
-    assert found.skipped.report() == {}
+    assert result.splits["test"][1] == ("1.jpg", path, CAPTIONS["1.jpg"])
+    assert result.skipped.report() == {}
 
 
 @pytest.mark.parametrize("with_test", [False, True])
@@ -201,8 +213,8 @@ def test_equal_images_never_stand_on_both_sides(tmp_path):
 def test_images_may_lie_in_several_places(tmp_path, place):
     write(tmp_path / "captions.txt", tokens(CAPTIONS))
     write_images(tmp_path / place)
-    found = read(tmp_path)
-    first = found.splits["train"][0]
+    result = read(tmp_path)
+    first = result.splits["train"][0]
     assert os.path.samefile(first.image, tmp_path / place / first.name)
     assert everything(tmp_path) == CAPTIONS
     assert left_out(tmp_path) == []
@@ -393,9 +405,9 @@ def test_what_coco_leaves_out_is_counted_and_named(tmp_path):
     content["annotations"].append({"image_id": 70, "caption": "lost"})
     write_json(tmp_path / "captions_train.json", content)
     write_images(tmp_path / "images", [*NAMES[:3], "bare.jpg", "odd.jpg"])
-    found = everything(tmp_path)
-    assert found.keys() == {"0.jpg", "1.jpg", "2.jpg"}
-    assert found["0.jpg"] == CAPTIONS["0.jpg"][:1]
+    captions = everything(tmp_path)
+    assert captions.keys() == {"0.jpg", "1.jpg", "2.jpg"}
+    assert captions["0.jpg"] == CAPTIONS["0.jpg"][:1]
     assert left_out(tmp_path) == [
         "skipped: 1 (empty caption): captions_train.json: annotations[1]",
         "skipped: 2 (caption without an image): captions_train.json:"
@@ -498,16 +510,16 @@ def test_bad_coco_files(tmp_path, content, message):
 
 def test_with_features_no_image_needs_a_file(tmp_path):
     flickr(tmp_path, names=["1.jpg"], train=NAMES[:3], dev=[*NAMES[3:5], "x"])
-    given = {name: row for row, name in enumerate(["9.jpg", "y", *NAMES[:4]])}
-    found = read(tmp_path, given)
+    rows = {name: row for row, name in enumerate(["9.jpg", "y", *NAMES[:4]])}
+    result = read(tmp_path, rows)
     path = str(tmp_path / "images" / "1.jpg")
-    assert [(x.name, x.image) for x in found.splits["train"]] == [
+    assert [(x.name, x.image) for x in result.splits["train"]] == [
         ("0.jpg", ""),
         ("1.jpg", path),
         ("2.jpg", ""),
     ]
-    assert captions_of(found)["valid"] == {"3.jpg": CAPTIONS["3.jpg"]}
-    lines = left_out(tmp_path, given)
+    assert captions_of(result)["valid"] == {"3.jpg": CAPTIONS["3.jpg"]}
+    lines = left_out(tmp_path, rows)
     assert lines[0] == "skipped: 1 (features without a caption): y"
     assert lines[1] == "skipped: 1 (in a list, without a caption): x"
     assert lines[2] == "skipped: 1 (without features): 4.jpg"
@@ -524,14 +536,6 @@ def test_with_features_alone_the_name_decides_on_the_split(tmp_path):
     assert left_out(tmp_path, NAMES[:-1]) == [
         "skipped: 1 (without features): 98.jpg"
     ]
-
-
-def test_open_splits_is_the_same_without_notes(tmp_path):
-    config = Config(data=str(flickr(tmp_path)))
-    assert datasets.open_splits(config) == datasets.read(config).splits
-    some = datasets.open_splits(config, NAMES[:9])
-    assert some == datasets.read(config, NAMES[:9]).splits
-    assert sum(map(len, some.values())) == 9
 
 
 # Data that cannot be used
@@ -754,8 +758,8 @@ def test_tfds_images_become_files(tmp_path, capsys):
         test=[row("t.jpg", "one"), row("t.jpg", "two")],
         unlabeled=[row("u.jpg", "none")],
     )
-    found = read_tfds(tmp_path)
-    assert captions_of(found) == {
+    result = read_tfds(tmp_path)
+    assert captions_of(result) == {
         "train": {
             "1.jpg": ("a dog", "ä dog"),
             "2.jpg": ("a cat",),
@@ -764,19 +768,19 @@ def test_tfds_images_become_files(tmp_path, capsys):
         "valid": {"v.jpg": ("v",), "a-b.jpg": ("c",)},
         "test": {"t.jpg": ("one", "two")},
     }
-    for split in found.splits.values():
+    for split in result.splits.values():
         for name, image, _ in split:
             with open(image, "rb") as file:
                 assert file.read() == name.replace("-", "/").encode()
-    assert found.splits["test"][0].image == str(
+    assert result.splits["test"][0].image == str(
         home / "images-unpacked" / "test" / "images" / "t.jpg"
     )
-    assert skipped.format_report(found.skipped.report()) == [
+    assert skipped.format_report(result.skipped.report()) == [
         "skipped: 1 (image without a caption): bare.jpg"
     ]
+    inside = home / tfds_layout.FOLDER
     unpacked_to = [
-        f"tfds:made: unpacking the images into {home / unpacked.FOLDER / split}"
-        " (once)"
+        f"tfds:made: unpacking the images into {inside / split} (once)"
         for split in ("restval", "test", "train", "val")
     ]
     lines = capsys.readouterr().out.splitlines()
@@ -788,27 +792,27 @@ def test_tfds_images_are_unpacked_once(tmp_path, monkeypatch):
         tmp_path, train=[row(name, *texts) for name, texts in CAPTIONS.items()]
     )
     first = read_tfds(tmp_path)
-    monkeypatch.setattr(unpacked, "_rows", None)
+    monkeypatch.setattr(tfds_layout, "_read_rows", None)
     assert read_tfds(tmp_path).splits == first.splits
     assert list(first.splits) == ["train", "valid"]
     assert 0 < len(first.splits["valid"]) < 20
-    some = read_tfds(tmp_path, NAMES[:9])
-    assert sum(map(len, some.splits.values())) == 9
+    few = read_tfds(tmp_path, NAMES[:9])
+    assert sum(map(len, few.splits.values())) == 9
 
 
 def test_an_interrupted_unpacking_leaves_nothing(tmp_path, monkeypatch):
     home = prepare(tmp_path, train=[row("1.jpg", "a"), row("2.jpg", "b")])
-    rows = unpacked._rows
+    rows = tfds_layout._read_rows
 
     def interrupted(*args):
         yield next(rows(*args))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(unpacked, "_rows", interrupted)
+    monkeypatch.setattr(tfds_layout, "_read_rows", interrupted)
     with pytest.raises(KeyboardInterrupt):
         read_tfds(tmp_path)
-    assert not (home / unpacked.FOLDER).exists()
-    monkeypatch.setattr(unpacked, "_rows", rows)
+    assert not (home / tfds_layout.FOLDER).exists()
+    monkeypatch.setattr(tfds_layout, "_read_rows", rows)
     sizes = [len(split) for split in read_tfds(tmp_path).splits.values()]
     assert sum(sizes) == 2
 
@@ -870,7 +874,7 @@ def test_tfds_data_without_a_train_split(tmp_path):
 
 def test_a_tfds_image_in_two_splits(tmp_path):
     home = prepare(tmp_path, train=[row("1.jpg", "a")], val=[row("1.jpg", "b")])
-    inside = home / unpacked.FOLDER
+    inside = home / tfds_layout.FOLDER
     refused_tfds(
         tmp_path,
         f"--data tfds:made: {inside / 'train' / 'images' / '1.jpg'} and"
