@@ -16,7 +16,7 @@ from common.media import streams, videos
 
 from . import truth
 from .config import Config
-from .outputs import live, segments, subtitles, timeline
+from .outputs import segments, streaming, subtitles, timeline
 from .outputs.segments import Segment
 from .predictor import Predictor, load
 
@@ -222,7 +222,7 @@ def tag_live(predictor: Predictor, source: str, config: Config) -> None:
         )
     sets = predictor.config.multi_label
     with contextlib.suppress(KeyboardInterrupt):  # The way to end a stream.
-        for line in live.run(function, stream, predictor.labels, sets):
+        for line in streaming.run(function, stream, predictor.labels, sets):
             print(line, flush=True)
 
 

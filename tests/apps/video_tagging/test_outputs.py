@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from apps.video_tagging.outputs import live, subtitles, timeline
+from apps.video_tagging.outputs import streaming, subtitles, timeline
 from apps.video_tagging.outputs.segments import (
     Segment,
     line,
@@ -300,7 +300,7 @@ def stream(*frames):
 
 def test_a_stream_says_when_its_tag_changes():
     frames = [0.9, 0.1], [0.8, 0.2], [0.25, 0.75], [0.4, 0.6], [0.7, 0.3]
-    lines = live.run(parrot, stream(*frames), ["sit down", "stand"], False)
+    lines = streaming.run(parrot, stream(*frames), ["sit down", "stand"], False)
     assert list(lines) == [
         "0.000\tsit down\t0.90",
         "0.250\tstand\t0.75",
@@ -310,7 +310,9 @@ def test_a_stream_says_when_its_tag_changes():
 
 def test_a_stream_says_when_its_set_changes():
     frames = [0.1, 0.2], [0.9, 0.2], [0.9, 0.7], [0.6, 0.8], [0, 0.9], [0.4, 0]
-    lines = live.run(parrot_of_sets, stream(*frames), ["sit", "talk"], True)
+    lines = streaming.run(
+        parrot_of_sets, stream(*frames), ["sit", "talk"], True
+    )
     assert list(lines) == [
         "0.000\t-\t0.80",
         "0.125\tsit\t0.90",
@@ -328,7 +330,7 @@ def test_a_stream_is_answered_before_its_next_frame_is_there():
             taken.append(len(taken))
             yield len(taken) - 1, np.eye(2, dtype="f")[len(taken) % 2]
 
-    lines = live.run(parrot, endless(), ["a", "b"], False)
+    lines = streaming.run(parrot, endless(), ["a", "b"], False)
     assert next(lines) == "0.000\tb\t1.00"
     assert taken == [0]
     assert next(lines) == "1.000\ta\t1.00"
@@ -336,7 +338,7 @@ def test_a_stream_is_answered_before_its_next_frame_is_there():
 
 
 def test_a_stream_without_frames():
-    assert list(live.run(parrot, stream(), ["a"], False)) == []
+    assert list(streaming.run(parrot, stream(), ["a"], False)) == []
 
 
 # Pictures
