@@ -1,4 +1,4 @@
-"""How fast a trained tagger answers: milliseconds a frame, live and whole.
+"""Times a trained tagger: milliseconds a frame, live and of a whole video.
 
     python -m benchmarks.video_tagging RUN [--time 500]
 
@@ -18,18 +18,18 @@ from common import cli
 from common.media import videos
 
 
-def noise(model: predictor.Predictor, length: int) -> np.ndarray:
-    """Frames <uint8> or features <float32> of a video that shows nothing."""
+def make_noise(model: predictor.Predictor, length: int) -> np.ndarray:
+    """Returns frames <uint8> or features <float32> of noise."""
     rng = np.random.default_rng(0)
     size = model.config.image_size
-    if model.sees_frames:
+    if model.takes_frames:
         return rng.integers(0, 256, [length, size, size, 3], np.uint8)
-    return rng.normal(size=[length, model.dim or 1]).astype(np.float32)
+    return rng.normal(size=[length, model.dim]).astype(np.float32)
 
 
-def live(model: predictor.Predictor, values: np.ndarray) -> list[float]:
-    """Seconds of each frame of a stream, the first few left out."""
-    tag = model.live()
+def time_stream(model: predictor.Predictor, values: np.ndarray) -> list[float]:
+    """Returns seconds of each frame of a stream, the first few left out."""
+    tag = model.make_stream_fn()
     seconds = []
     for number in range(len(values)):
         started = time.perf_counter()
@@ -38,8 +38,8 @@ def live(model: predictor.Predictor, values: np.ndarray) -> list[float]:
     return seconds[10:]
 
 
-def median_of(rounds: int, run: Callable[[], object]) -> float:
-    """The median of the seconds it takes; a first run does not count."""
+def time_median(rounds: int, run: Callable[[], object]) -> float:
+    """Returns the median of seconds of several runs, after a first one."""
     run()
     seconds = []
     for _ in range(rounds):
@@ -50,7 +50,7 @@ def median_of(rounds: int, run: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Reads the command line and prints milliseconds a frame."""
+    """Prints milliseconds a frame."""
     parser = cli.Parser("benchmarks.video_tagging", __doc__ or "")
     add = parser.add_argument
     add("run", help="a run folder or an export of apps.video_tagging")
@@ -58,18 +58,18 @@ def main() -> None:
     add("--rounds", type=int, default=5)
     args = parser.parse_args()
     model = predictor.load(args.run)
-    values = noise(model, args.time)
+    values = make_noise(model, args.time)
     chunk = videos.CLIP_FRAMES
     chunks = [values[k : k + chunk] for k in range(0, args.time, chunk)]
-    if model.is_causal:
-        seconds = sorted(live(model, values))
+    if model.config.causal:
+        seconds = sorted(time_stream(model, values))
         late = seconds[int(0.99 * len(seconds))]
         print(
             f"live: {1e3 * statistics.median(seconds):.2f} ms a frame"
             f" (99 of 100 within {1e3 * late:.2f})"
         )
-    whole = median_of(args.rounds, lambda: model.of_chunks(chunks))
-    print(f"a video of {args.time}: {1e3 * whole / args.time:.3f} ms a frame")
+    total = time_median(args.rounds, lambda: model.predict_chunks(chunks))
+    print(f"a video of {args.time}: {1e3 * total / args.time:.3f} ms a frame")
 
 
 if __name__ == "__main__":

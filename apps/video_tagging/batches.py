@@ -32,7 +32,7 @@ class Encoded:
 
     @property
     def lengths(self) -> np.ndarray:
-        """<int64>[videos], the frames of each."""
+        """<int64>[videos], the frames of each, at least 1."""
         return np.array([len(frames) for frames in self.frames], np.int64)
 
 
@@ -44,7 +44,7 @@ class Window(NamedTuple):
     length: int
 
 
-def windows(
+def cut_windows(
     lengths: np.ndarray, size: int, rng: np.random.Generator | None = None
 ) -> list[Window]:
     """Cuts videos into windows in which every frame occurs once.
@@ -57,7 +57,7 @@ def windows(
             epoch cuts elsewhere.
 
     Example:
-        >>> windows(np.array([5, 2]), 3)
+        >>> cut_windows(np.array([5, 2]), 3)
         [Window(video=0, start=0, length=3), Window(video=0, start=3, length=2),
         Window(video=1, start=0, length=2)]
     """
@@ -72,10 +72,10 @@ def windows(
     return result
 
 
-def batches(
+def make_batches(
     videos: Encoded, config: Config, epoch: int | None = None, start: int = 0
 ) -> tf.data.Dataset:
-    """The batches of one epoch, in few fixed shapes.
+    """Returns the batches of one epoch, in few fixed shapes.
 
     Args:
         videos: the split.
@@ -91,24 +91,24 @@ def batches(
         classes], and <float32>[batch, time], 0 on padding.
     """
     if epoch is None:
-        cut = windows(videos.lengths, 0)
+        windows = cut_windows(videos.lengths, 0)
         rng = None
     else:
         rng = np.random.default_rng([config.seed, epoch])
-        cut = windows(videos.lengths, config.window, rng)
-    plan = _plan(cut, config, rng)[start:]
+        windows = cut_windows(videos.lengths, config.window, rng)
+    plan = _plan_batches(windows, config, rng)[start:]
     dataset = tf.data.Dataset.from_generator(
-        lambda: (_fill(batch, cut, videos) for batch in plan),
+        lambda: (_fill(batch, windows, videos) for batch in plan),
         output_signature=_signature(videos),
     )
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
     return dataset.prefetch(2)
 
 
-def _plan(
-    cut: list[Window], config: Config, rng: np.random.Generator | None
+def _plan_batches(
+    windows: list[Window], config: Config, rng: np.random.Generator | None
 ) -> list[batching.Batch]:
-    lengths = np.array([window.length for window in cut])
+    lengths = np.array([window.length for window in windows])
     num_buckets = config.num_buckets
     if rng is None:
         num_buckets = 1  # Several would bring the videos out of order.
@@ -131,8 +131,10 @@ def _signature(videos: Encoded) -> tuple:
     )
 
 
-def _fill(batch: batching.Batch, cut: list[Window], videos: Encoded) -> tuple:
-    chosen = [cut[index] for index in batch.indices]
+def _fill(
+    batch: batching.Batch, windows: list[Window], videos: Encoded
+) -> tuple:
+    chosen = [windows[index] for index in batch.indices]
     lengths = np.array([window.length for window in chosen], np.int32)
     padded = []
     for values in (videos.frames, videos.labels, videos.weights):

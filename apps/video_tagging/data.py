@@ -1,26 +1,28 @@
 """From videos and their labels to frames or features, and numbers of tags."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
+from common.data import skipped as skips
 from common.data.skipped import Skipped
 from common.errors import UserError
 from common.layers.crf import UNLABELLED
 from common.media.videos import Clip
 
-from . import datasets, scaling, views
+from . import datasets, encoder, model
 from .batches import Encoded
 from .config import Config
-from .datasets import annotations
-
-Examples = list[datasets.Example]
+from .datasets import Example, LabelOptions, annotations, samples
+from .loader import make_loader
 
 
 class Statistics(NamedTuple):
-    """What the network wants to know of the training videos.
+    """Statistics of the training videos, for the network.
 
     Attributes:
         mean: of given features, <float32>[features]; None for frames.
@@ -36,16 +38,16 @@ class Statistics(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What training needs to know about its data.
+    """The data of a training run.
 
     Attributes:
-        labels: the tags that the model knows.
+        labels: the tags, in the order of the model's outputs.
         dim: size of features of which no encoder is known; None where the
             model sees frames.
         train: videos to learn from.
-        valid: those to choose the best epoch by, if any.
+        valid: videos to choose the best epoch by, if any.
         statistics: of the training videos.
-        some: a few videos to try the model on.
+        examples: videos to try the model on.
         report: what was read and skipped, for the run folder.
     """
 
@@ -54,8 +56,48 @@ class Data:
     train: Encoded
     valid: Encoded | None
     statistics: Statistics
-    some: Examples
+    examples: list[Example]
     report: dict
+
+    def summary(self) -> str:
+        """Returns a few lines on the data, for the screen."""
+        parts = [
+            f"{self.report[name]['videos']} {title} videos with"
+            f" {self.report[name]['frames']} frames"
+            for name, title in (("train", "training"), ("valid", "validation"))
+            if name in self.report
+        ]
+        lines = [f"{', '.join(parts)}, {len(self.labels)} tags"]
+        return "\n".join(lines + skips.format_report(self.report["skipped"]))
+
+
+def label_options(config: Config) -> LabelOptions:
+    """Returns the options by which annotations are read."""
+    return LabelOptions(
+        multi_label=config.multi_label,
+        background=config.background,
+        align=config.align,
+        encoding=config.encoding,
+        frame_rate=config.frame_rate,
+    )
+
+
+def open_splits(config: Config) -> datasets.Splits:
+    """Finds the splits of `config.data`; no video is decoded yet.
+
+    Raises:
+        UserError: if there is no such data, or none that fits a known layout.
+    """
+    return datasets.open_splits(
+        config.data,
+        options=label_options(config),
+        valid_videos=config.valid_videos,
+        tfds_dir=config.tfds_dir,
+        num_examples=config.num_examples,
+        image_size=config.image_size,
+        max_gigabytes=config.max_gigabytes,
+        seed=config.seed,
+    )
 
 
 def load(config: Config) -> Data:
@@ -64,53 +106,61 @@ def load(config: Config) -> Data:
     Raises:
         UserError: for data that cannot be used; the place is named.
     """
-    found = datasets.read(config)
+    splits = open_splits(config)
     train, valid = (
-        labelled(found.splits.get(name, []), found.skipped)
+        drop_unlabelled(splits.examples.get(name, []), splits.skipped)
         for name in ("train", "valid")
     )
     if not train:
         raise UserError(f"--data {config.data}: no training videos with labels")
-    look, usable = views.look([*train, *valid], config, found.skipped)
+    load_video, names = make_loader([*train, *valid], config, splits.skipped)
     train, valid = (
-        [example for example in split if example.name in usable]
+        [example for example in split if example.name in names]
         for split in (train, valid)
     )
-    pieces = [look(example) for example in train]
-    labels = found.labels or known_tags(train, pieces, config)
-    encoded = {"train": encode(train, pieces, labels, config)}
+    clips = [load_video(example) for example in train]
+    labels = splits.labels or collect_tags(train, clips, config)
+    encoded = {"train": encode(train, clips, labels, config)}
     _check_tagged("training", encoded["train"], labels, config)
     if config.scale == "video":
-        _standardize(encoded["train"], config)
+        _standardize(encoded["train"])
     if valid:
-        encoded["valid"] = encode(valid, map(look, valid), labels, config)
+        encoded["valid"] = encode(valid, map(load_video, valid), labels, config)
         _check_tagged("validation", encoded["valid"], labels, config)
-    report: dict = {"data": config.data, "skipped": found.skipped.report()}
+    examples = valid or train
+    report: dict = {"data": config.data, "skipped": splits.skipped.report()}
     for name, split in encoded.items():
         report[name] = {
             "videos": len(split.names),
             "frames": int(split.lengths.sum()),
         }
+    run_dir = Path(config.run_dir)
+    report["example"] = samples.example_input(run_dir, examples)
     return Data(
         labels=labels,
-        dim=views.given_dim(encoded["train"].frames[0], config),
+        dim=feature_dim(encoded["train"], config),
         train=encoded["train"],
         valid=encoded.get("valid"),
-        statistics=statistics(encoded["train"], len(labels), config),
-        some=valid or train,
+        statistics=compute_statistics(encoded["train"], len(labels), config),
+        examples=examples,
         report=report,
     )
 
 
-def labelled(examples: Examples, skipped: Skipped) -> Examples:
-    """The videos that have labels; the others are noted as skipped."""
+def drop_unlabelled(
+    examples: Iterable[Example], skipped: Skipped
+) -> list[Example]:
+    """Returns the videos that have labels; notes the others as skipped."""
+    labelled = []
     for example in examples:
         if example.annotation is None:
             skipped.add("without labels", example.name)
-    return [x for x in examples if x.annotation is not None]
+        else:
+            labelled.append(example)
+    return labelled
 
 
-def _standardize(train: Encoded, config: Config) -> None:
+def _standardize(train: Encoded) -> None:
     """Scales whole videos, of which training sees windows only."""
     if train.frames[0].ndim != 2:
         raise UserError(
@@ -118,8 +168,8 @@ def _standardize(train: Encoded, config: Config) -> None:
             " keras.applications"
         )
     for number, values in enumerate(train.frames):
-        mask = np.ones([1, len(values)], bool)
-        scaled = scaling.standardized(values[None], mask)
+        mask = tf.ones([1, len(values)], tf.bool)
+        scaled = model.standardize(tf.constant(values[None]), mask)
         train.frames[number] = scaled.numpy()[0]
 
 
@@ -133,61 +183,78 @@ def _check_tagged(
         )
 
 
-def known_tags(
-    examples: Examples, pieces: Iterable[Clip], config: Config
+def feature_dim(train: Encoded, config: Config) -> int | None:
+    """Returns the size of features of which no encoder is known, or None."""
+    frames = train.frames[0]
+    if frames.ndim == 2 and encoder.is_trained(config):
+        return frames.shape[1]
+    return None
+
+
+def collect_tags(
+    examples: Sequence[Example], clips: Sequence[Clip], config: Config
 ) -> list[str]:
-    """The tags of some videos, in the order of the alphabet."""
-    found: set[str] = set()
-    for example, piece in zip(examples, pieces, strict=True):
-        for tags in _tags(example, piece, config):
-            found.update(tags or ())
-    return sorted(found)
+    """Returns the tags of videos, in the order of the alphabet."""
+    present: set[str] = set()
+    for example, clip in zip(examples, clips, strict=True):
+        for tags in tag_frames(example, clip, config):
+            present.update(tags or ())
+    return sorted(present)
 
 
-def _tags(
-    example: datasets.Example, piece: Clip, config: Config
-) -> list[tuple[str, ...] | None]:
+def tag_frames(
+    example: Example, clip: Clip, config: Config
+) -> list[annotations.Tags]:
+    """Returns the tags of the frames of a whole video, as it is annotated.
+
+    Raises:
+        UserError: for labels that do not fit the video.
+    """
     assert example.annotation is not None
-    return annotations.tags_at(
-        example.annotation, piece.numbers, piece.times, piece.total, config
+    return annotations.tag_frames(
+        example.annotation,
+        clip.numbers,
+        clip.times,
+        clip.total,
+        label_options(config),
     )
 
 
 def encode(
-    examples: Examples,
-    pieces: Iterable[Clip],
+    examples: Iterable[Example],
+    clips: Iterable[Clip],
     labels: list[str],
     config: Config,
 ) -> Encoded:
-    """Turns the labels of videos into numbers.
+    """Encodes labels of videos as numbers.
 
     Args:
         examples: have the annotations.
-        pieces: the whole videos.
+        clips: the whole videos.
         labels: the tags that are known.
         config: as of `encode_labels`.
 
     Raises:
         UserError: for labels that do not fit a video, or an unknown tag.
     """
-    names, values, numbers, weights = [], [], [], []
-    for example, piece in zip(examples, pieces, strict=True):
-        of_frames, is_labelled = encode_labels(example, piece, labels, config)
-        names.append(example.name)
-        values.append(piece.values)
-        numbers.append(of_frames)
-        weights.append(is_labelled.astype(np.float32))
-    return Encoded(names, values, numbers, weights)
+    encoded = Encoded([], [], [], [])
+    for example, clip in zip(examples, clips, strict=True):
+        numbers, is_labelled = encode_labels(example, clip, labels, config)
+        encoded.names.append(example.name)
+        encoded.frames.append(clip.values)
+        encoded.labels.append(numbers)
+        encoded.weights.append(is_labelled.astype(np.float32))
+    return encoded
 
 
 def encode_labels(
-    example: datasets.Example, piece: Clip, labels: list[str], config: Config
+    example: Example, clip: Clip, labels: list[str], config: Config
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The labels of a video's frames.
+    """Encodes the labels of a video's frames.
 
     Args:
         example: has the annotation.
-        piece: the whole video; its values are not looked at.
+        clip: the whole video; its values are not used.
         labels: the tags that are known.
         config: `multi_label`, `align` and `background`.
 
@@ -199,23 +266,25 @@ def encode_labels(
         UserError: for labels that do not fit the video, or an unknown tag.
     """
     assert example.annotation is not None
-    tags = _tags(example, piece, config)
-    ids = annotations.label_ids(tags, labels, example.annotation.where)
+    tags = tag_frames(example, clip, config)
+    ids = annotations.encode_tags(tags, labels, example.annotation.where)
     is_labelled = np.array([x is not None for x in ids])
     if not config.multi_label:
         numbers = [UNLABELLED if x is None else x[0] for x in ids]
         return np.array(numbers, np.int32), is_labelled
     sets = np.zeros((len(ids), len(labels)), np.float32)
-    for row, of_frame in zip(sets, ids, strict=True):
-        row[list(of_frame or ())] = 1.0
+    for row, frame_ids in zip(sets, ids, strict=True):
+        row[list(frame_ids or ())] = 1.0
     return sets, is_labelled
 
 
-def statistics(train: Encoded, num_tags: int, config: Config) -> Statistics:
-    """Looks at the training videos once."""
+def compute_statistics(
+    train: Encoded, num_tags: int, config: Config
+) -> Statistics:
+    """Computes the statistics of the training videos."""
     weights = np.ones(num_tags, np.float32)
     if config.class_weights == "balanced":
-        weights = balanced(train, num_tags)
+        weights = balance_tags(train, num_tags)
     if train.frames[0].ndim != 2 or config.scale == "none":
         return Statistics(None, None, weights)
     total = sum(x.sum(axis=0, dtype=np.float64) for x in train.frames)
@@ -228,8 +297,8 @@ def statistics(train: Encoded, num_tags: int, config: Config) -> Statistics:
     )
 
 
-def balanced(train: Encoded, num_tags: int) -> np.ndarray:
-    """Weights by which all tags count the same in sum.
+def balance_tags(train: Encoded, num_tags: int) -> np.ndarray:
+    """Computes weights by which all tags count the same in sum.
 
     For one tag a frame: frames / (tags * frames of the tag). For sets of tags
     it is the weight of a tag that is there, as against one that is not:
@@ -238,8 +307,8 @@ def balanced(train: Encoded, num_tags: int) -> np.ndarray:
     Returns:
         <float32>[classes].
     """
-    weights = np.concatenate(train.weights) > 0
-    labels = np.concatenate(train.labels)[weights]
+    is_labelled = np.concatenate(train.weights) > 0
+    labels = np.concatenate(train.labels)[is_labelled]
     if labels.ndim == 2:
         counts = labels.sum(axis=0)
         ratios = (len(labels) - counts) / np.maximum(counts, 1)

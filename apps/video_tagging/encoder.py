@@ -58,18 +58,16 @@ class Encoder(keras.layers.Layer):
         self.network = network
         self.size = size
         if network == CNN:
-            self.base, self.preprocess = _cnn(size), _centred
+            self.base, self.preprocess = _build_cnn(size), _center
         else:
             self.base = pretrained.build_network(network, size, weights)
             self.base.trainable = False
             self.preprocess = pretrained.preprocess_function(network)
 
     def build(self, input_shape: tuple) -> None:
-        """Nothing to create: the network came with its weights."""
-        self.built = True
+        self.built = True  # The network came with its weights.
 
     def call(self, pixels: tf.Tensor) -> tf.Tensor:
-        """Computes the outputs; see the class."""
         # TensorFlow's convolutions fail on a batch of no rows.
         num_rows = tf.shape(pixels)[0]
         missing = tf.maximum(1 - num_rows, 0)
@@ -82,15 +80,13 @@ class Encoder(keras.layers.Layer):
 
     @property
     def dim(self) -> int:
-        """The size of a vector."""
+        """The size of the features of a frame."""
         return self.base.output_shape[-1]
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """Tells the shape of the outputs without running."""
         return (input_shape[0], self.dim)
 
     def get_config(self) -> dict:
-        """Returns every argument but the weights, for saving."""
         return super().get_config() | {
             "network": self.network,
             "size": self.size,
@@ -98,7 +94,7 @@ class Encoder(keras.layers.Layer):
 
 
 def build(config: Config) -> Encoder:
-    """The encoder of a config, with its weights.
+    """Builds the encoder of a config, with its weights.
 
     Raises:
         UserError: if there is no such network, or no such weights for it.
@@ -110,12 +106,12 @@ def build(config: Config) -> Encoder:
 
 
 def is_trained(config: Config) -> bool:
-    """Whether the encoder learns, too, so that its features change."""
+    """Returns True if the encoder learns, too, so that its features change."""
     return config.encoder == CNN
 
 
-def signature(config: Config) -> dict:
-    """What tells an encoder's features from those of another one, as JSON.
+def make_signature(config: Config) -> dict:
+    """Returns what tells an encoder's features from those of others, as JSON.
 
     Raises:
         UserError: if the file of weights is missing.
@@ -129,12 +125,12 @@ def signature(config: Config) -> dict:
         "encoder": config.encoder,
         "weights": weights,
         "image_size": config.image_size,
-        "rate": float(config.rate),
+        "frame_rate": float(config.frame_rate),
     }
 
 
-def _cnn(size: int) -> keras.Model:
-    """A small network without normalisation: quick, and no batch statistics."""
+def _build_cnn(size: int) -> keras.Model:
+    """Builds a network without normalisation: quick, no batch statistics."""
     pixels = keras.Input((size, size, 3))
     values = pixels
     for filters in _FILTERS:
@@ -153,5 +149,5 @@ def _cnn(size: int) -> keras.Model:
     return keras.Model(pixels, values)
 
 
-def _centred(pixels: tf.Tensor) -> tf.Tensor:
+def _center(pixels: tf.Tensor) -> tf.Tensor:
     return pixels / 127.5 - 1.0

@@ -4,116 +4,38 @@ The SavedModel takes frames or features and answers tags; neither Keras nor
 this project is needed to load it.
 """
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from common import cli, export
-from common.errors import UserError
 from common.training import runs
 
-from . import pipeline, predictor, signatures, states
+from . import encoder, pipeline
+from .config import export_parser
 
-# What the model is asked before it is called good: no video, one, seven.
+# The check of an export asks these: no video, one, seven.
 BATCHES = (0, 1, 7)
 TIME = 9
 
-
-def build(model: pipeline.Tagger) -> keras.export.ExportArchive:
-    """Puts the signatures of `signatures.of` around a tagger."""
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    with export.portable(model):
-        for name, (function, inputs) in signatures.of(model).items():
-            archive.add_endpoint(name, function, input_signature=inputs)
-    return archive
+Outputs = dict[str, tf.Tensor]
+ServeFn = Callable[..., Outputs]
 
 
-def cases(model: pipeline.Tagger) -> list[export.Case]:
-    """What the model in memory answers, for comparison."""
-    rng = np.random.default_rng(0)
-    result = []
-    for name, (function, inputs) in signatures.of(model).items():
-        answer = tf.function(function, input_signature=inputs)
-        for count in BATCHES:
-            given = {spec.name: _some(spec, count, rng) for spec in inputs}
-            found = answer(*map(tf.constant, given.values()))
-            expected = {key: value.numpy() for key, value in found.items()}
-            result.append(export.Case(given, expected, name))
-    return result
+class Signature(NamedTuple):
+    """A function that is served.
 
+    Attributes:
+        function: from tensors in the order of `inputs` to named outputs.
+        inputs: their shapes, types and names.
+    """
 
-def _some(
-    spec: tf.TensorSpec, count: int, rng: np.random.Generator
-) -> np.ndarray:
-    """An input of a signature: random values, and videos of other lengths."""
-    if spec.name == "lengths":
-        return np.resize([TIME, 1, 4], count).astype(np.int32)
-    shape = [count, *spec.shape[1:]]
-    if None in shape:
-        shape[shape.index(None)] = TIME
-    if spec.dtype == tf.uint8:
-        return rng.integers(0, 256, shape, np.uint8)
-    return rng.normal(size=shape).astype(np.float32)
-
-
-def write_card(folder: Path, run: Path, model: pipeline.Tagger) -> None:
-    """Writes what a user of the model should know about it."""
-    config = model.config
-    best = runs.read_json(run / "metrics.json")["best"]
-    versions = runs.read_json(run / runs.VERSIONS)
-    size = config.image_size
-    takes = f"`features`: float32[batch, time, {model.dim}]"
-    if model.has_encoder:
-        takes = (
-            f"`frames`: uint8[batch, time, {size}, {size}, 3], RGB, 0 to 255"
-        )
-    rate = f", {config.rate:g} frames a second" if config.rate else ""
-    scores = ", ".join(
-        f"{name.removeprefix('val_')} {value:.2f}"
-        for name, value in best.items()
-        if name.startswith("val_")
-    )
-    card = f"""# Tagger of frames
-
-- Input {takes}{rate}, and `lengths`: int32[batch], how many of them are real.
-- Outputs: `tags` string[batch, time], {_said_of_tags(model)}; `probabilities`
-  float32[batch, time, {len(model.labels)}], in the order of `labels.txt`.
-- {_said_of_states(model)}
-- Trained on `{config.data}`; validation: {scores}, after epoch
-  {best["epoch"]}.
-- It knows the tags of its training data and no more: whatever it sees, it says
-  one of them. Cameras, rooms and people that it has not seen make it worse;
-  evaluate it on your videos before you rely on it.
-- Made with python {versions["python"]}, tensorflow {versions["tensorflow"]},
-  keras {versions["keras"]}. All options are in `config.json`.
-"""
-    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-
-
-def _said_of_tags(model: pipeline.Tagger) -> str:
-    if model.config.multi_label:
-        return (
-            "all tags of a frame with a probability of"
-            f" {pipeline.THRESHOLD} or more, joined by spaces"
-        )
-    return 'one for each frame, "" on padding'
-
-
-def _said_of_states(model: pipeline.Tagger) -> str:
-    if not model.config.causal:
-        return "It reads a video from both sides, and needs all of it."
-    names = ", ".join(f"`{name}`" for name in states.names(model.config))
-    return (
-        f"It is causal. Signature `{signatures.STEP}` takes one frame and the"
-        " states"
-        f" {names}, float32[batch, {model.config.units}] each, zeros before"
-        " the first frame, and answers the states to give next time;"
-        f" `{signatures.WINDOW}` does the same for several frames."
-    )
+    function: ServeFn
+    inputs: list[tf.TensorSpec]
 
 
 def export_run(run: Path, to: Path) -> Path:
@@ -121,7 +43,7 @@ def export_run(run: Path, to: Path) -> Path:
 
     Args:
         run: a run folder.
-        to: the folder of exports; the model goes to `to/APP/VERSION`.
+        to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
 
     Returns:
         The new version's folder.
@@ -129,30 +51,189 @@ def export_run(run: Path, to: Path) -> Path:
     Raises:
         UserError: if the run cannot be exported; nothing is left behind.
     """
-    predictor.load(str(run))  # Says what is wrong with what is no run.
-    model = pipeline.load(run / runs.MODEL)
-    base = to / __package__.rpartition(".")[2]
-    with export.new_version(base) as folder:
-        build(model).write_out(folder, verbose=False)
-        expected = cases(model)
-        default = [x for x in expected if x.signature == signatures.DEFAULT]
-        export.write_warmup(folder, [case.inputs for case in default])
-        for name in (runs.CONFIG, "data.json", "labels.txt"):
-            shutil.copy(run / name, folder / name)
-        write_card(folder, run, model)
-        export.check(folder, expected)
-    return base / str(export.latest_version(base))
+    tagger = runs.load_model(run)
+    return export.write(
+        to / run.resolve().name,
+        make_archive(tagger),
+        make_cases(tagger),
+        make_card(run, tagger),
+        [run / name for name in (runs.CONFIG, runs.DATA, "labels.txt")],
+    )
+
+
+def make_archive(tagger: pipeline.Tagger) -> keras.export.ExportArchive:
+    """Returns a tagger with its serving signatures."""
+    archive = keras.export.ExportArchive()
+    archive.track(tagger)
+    with export.portable(tagger):
+        for name, (serve, inputs) in make_signatures(tagger).items():
+            archive.add_endpoint(name, serve, input_signature=inputs)
+    return archive
+
+
+def make_signatures(tagger: pipeline.Tagger) -> dict[str, Signature]:
+    """Returns all signatures of a tagger, by name.
+
+    `serving_default`: `frames` <uint8>[batch, time, size, size, 3], or
+    `features` <float32>[batch, time, features], and `lengths` <int32>[batch],
+    to `tags` <string>[batch, time] ("" on padding) and `probabilities`
+    <float32>[batch, time, classes]. `features`, of a model with an encoder
+    that was not trained: the same from the encoder's features.
+
+    Of a causal model also `window`, which takes the states after the frames
+    before, <float32>[batch, units] each, and answers those after these frames
+    too; and `step`, the same for one frame: without time axis and `lengths`.
+    The states before the first frame are zeros.
+    """
+    config = tagger.config
+    pixels = [config.image_size, config.image_size, 3]
+    features = tf.TensorSpec([None, None, tagger.dim], tf.float32, "features")
+    frames = tf.TensorSpec([None, None, *pixels], tf.uint8, "frames")
+    frame = tf.TensorSpec([None, *pixels], tf.uint8, "frame")
+    if not tagger.has_encoder:
+        frames = features
+        frame = tf.TensorSpec([None, tagger.dim], tf.float32, "features")
+    lengths = tf.TensorSpec([None], tf.int32, "lengths")
+    serve = _serve_videos(tagger)
+    result = {export.DEFAULT: Signature(serve, [frames, lengths])}
+    if tagger.has_encoder and not encoder.is_trained(config):
+        result[pipeline.FEATURES] = Signature(serve, [features, lengths])
+    if config.causal:
+        states = [
+            tf.TensorSpec([None, config.units], tf.float32, name)
+            for name in pipeline.state_names(config)
+        ]
+        window = _serve_window(tagger)
+        result[pipeline.WINDOW] = Signature(window, [frames, lengths, *states])
+        result[pipeline.STEP] = Signature(_serve_step(window), [frame, *states])
+    return result
+
+
+def _serve_videos(tagger: pipeline.Tagger) -> ServeFn:
+    def serve(values: tf.Tensor, lengths: tf.Tensor) -> Outputs:
+        return _to_outputs(tagger, tagger(values, lengths), lengths)
+
+    return serve
+
+
+def _serve_window(tagger: pipeline.Tagger) -> ServeFn:
+    names = pipeline.state_names(tagger.config)
+
+    def serve(
+        values: tf.Tensor, lengths: tf.Tensor, *states: tf.Tensor
+    ) -> Outputs:
+        before = dict(zip(names, states, strict=True))
+        prediction, after = tagger.advance(values, lengths, before)
+        return _to_outputs(tagger, prediction, lengths) | after
+
+    return serve
+
+
+def _serve_step(window: ServeFn) -> ServeFn:
+    def serve(value: tf.Tensor, *states: tf.Tensor) -> Outputs:
+        lengths = tf.ones([tf.shape(value)[0]], tf.int32)
+        outputs = window(value[:, None], lengths, *states)
+        for name in ("tags", "probabilities"):
+            outputs[name] = outputs[name][:, 0]
+        return outputs
+
+    return serve
+
+
+def _to_outputs(
+    tagger: pipeline.Tagger,
+    prediction: pipeline.Prediction,
+    lengths: tf.Tensor,
+) -> Outputs:
+    return {
+        "tags": tagger.tag_names(prediction, lengths),
+        "probabilities": prediction.probabilities,
+    }
+
+
+def make_cases(tagger: pipeline.Tagger) -> list[export.Case]:
+    """Returns the answers of the model in memory, for comparison."""
+    rng = np.random.default_rng(0)
+    cases = []
+    for name, (serve, specs) in make_signatures(tagger).items():
+        function = tf.function(serve, input_signature=specs)
+        for size in BATCHES:
+            inputs = {spec.name: _make_input(spec, size, rng) for spec in specs}
+            outputs = function(*map(tf.constant, inputs.values()))
+            expected = {key: value.numpy() for key, value in outputs.items()}
+            cases.append(export.Case(inputs, expected, name))
+    return cases
+
+
+def _make_input(
+    spec: tf.TensorSpec, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Makes random values, and videos of different lengths."""
+    if spec.name == "lengths":
+        return np.resize([TIME, 1, 4], size).astype(np.int32)
+    shape = [size, *spec.shape[1:]]
+    if None in shape:
+        shape[shape.index(None)] = TIME
+    if spec.dtype == tf.uint8:
+        return rng.integers(0, 256, shape, np.uint8)
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def make_card(run: Path, tagger: pipeline.Tagger) -> str:
+    """Returns the model card, in Markdown."""
+    config, size = tagger.config, tagger.config.image_size
+    best = runs.read_json(run / runs.METRICS)["best"]
+    inputs = f"`features`: float32[batch, time, {tagger.dim}]"
+    if tagger.has_encoder:
+        inputs = (
+            f"`frames`: uint8[batch, time, {size}, {size}, 3], RGB, 0 to 255"
+        )
+    if config.frame_rate:
+        inputs += f", {config.frame_rate:g} frames a second"
+    scores = ", ".join(
+        f"{name} {value:.2f}"
+        for name, value in runs.validation_scores(best).items()
+    )
+    return f"""# Tagger of frames
+
+- Input {inputs}, and `lengths`: int32[batch], how many of them are real.
+- Outputs: `tags` string[batch, time], {_describe_tags(tagger)}; `probabilities`
+  float32[batch, time, {len(tagger.labels)}], in the order of `labels.txt`.
+- {_describe_states(tagger)}
+- Trained on `{config.data}`; validation: {scores}, after epoch
+  {best["epoch"]}.
+- It knows the tags of its training data and no more: whatever it sees, it says
+  one of them. Cameras, rooms and people that it has not seen make it worse;
+  evaluate it on your videos before you rely on it.
+{export.made_with(run)}"""
+
+
+def _describe_tags(tagger: pipeline.Tagger) -> str:
+    if tagger.config.multi_label:
+        return (
+            "all tags of a frame with a probability of"
+            f" {pipeline.THRESHOLD} or more, joined by spaces"
+        )
+    return 'one for each frame, "" on padding'
+
+
+def _describe_states(tagger: pipeline.Tagger) -> str:
+    if not tagger.config.causal:
+        return "It reads a video from both sides, and needs all of it."
+    names = pipeline.state_names(tagger.config)
+    return (
+        f"It is causal. Signature `{pipeline.STEP}` takes one frame and the"
+        f" states {', '.join(f'`{name}`' for name in names)},"
+        f" float32[batch, {tagger.config.units}] each, zeros before the first"
+        " frame, and answers the states to give next time;"
+        f" `{pipeline.WINDOW}` does the same for several frames."
+    )
 
 
 def main() -> None:
-    """Reads the command line, exports, and tells what comes next."""
-    parser = cli.Parser(f"{__package__}.export", __doc__ or "")
-    parser.add_argument("run", help="a run folder")
-    parser.add_argument("--to", default="exports", help="the folder of exports")
-    args = parser.parse_args()
-    if export.find_saved_model(Path(args.run)):
-        raise UserError(f"{args.run}: already exported; give the run folder")
-    folder = export_run(Path(args.run), Path(args.to))
+    """Exports as the command line says."""
+    args = export_parser().parse_args()
+    folder = export_run(export.check_is_run(args.run), Path(args.to))
     print(f"{folder}: exported, answers as the model does in a clean process")
 
 

@@ -1,4 +1,4 @@
-"""What training makes small: cross-entropy, jumps between frames, or a CRF."""
+"""The loss: cross-entropy, jumps between frames, or a CRF."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ from common.losses import (
 from .config import Config
 
 
-def crf(config: Config, num_tags: int) -> Any:
-    """The layer that learns which tags follow which, if there is one."""
+def build_crf(config: Config, num_tags: int) -> LinearChainCRF | None:
+    """Builds the layer that learns which tags follow which, if there is one."""
     if not config.crf:
         return None
     return LinearChainCRF(num_tags, name="crf")
 
 
-def total(
+def compute_loss(
     labels: tf.Tensor,
     logits: tf.Tensor,
     weights: tf.Tensor,
     lengths: tf.Tensor,
     network: Any,
 ) -> tf.Tensor:
-    """The loss of a batch, a mean over its frames, summed over the stages.
+    """Computes the mean loss of a frame, summed over the stages.
 
     Args:
         labels: <int32>[batch, time], -1 where a frame has no label; with
@@ -48,31 +48,33 @@ def total(
     num_frames = tf.maximum(tf.reduce_sum(weights), 1.0)
     stages = tf.unstack(logits, axis=2)
     result = tf.zeros([])
-    for number, of_stage in enumerate(stages, 1):
+    for number, stage_logits in enumerate(stages, 1):
         if crf is not None and number == len(stages):
-            losses = crf.negative_log_likelihood(labels, of_stage, mask)
+            losses = crf.negative_log_likelihood(labels, stage_logits, mask)
         else:
-            losses = of_frames(labels, of_stage, network.tag_weights, config)
+            losses = frame_losses(
+                labels, stage_logits, network.tag_weights, config
+            )
             losses *= weights
         result += tf.reduce_sum(losses) / num_frames
         if config.smoothing:
-            logs = log_probabilities(of_stage, config)
+            logs = log_probabilities(stage_logits, config)
             jumps = truncated_mean_squared_error(logs, mask)
             result += config.smoothing * jumps
     return result
 
 
 def log_probabilities(logits: tf.Tensor, config: Config) -> tf.Tensor:
-    """Those <float32>[batch, time, classes] of logits."""
+    """Returns log-probabilities <float32>[batch, time, classes] of logits."""
     if config.multi_label:
         return tf.math.log_sigmoid(logits)
     return tf.nn.log_softmax(logits)
 
 
-def of_frames(
+def frame_losses(
     labels: tf.Tensor, logits: tf.Tensor, tag_weights: tf.Tensor, config: Config
 ) -> tf.Tensor:
-    """The cross-entropy <float32>[batch, time] of each frame, nats.
+    """Computes the cross-entropy <float32>[batch, time] of frames, nats.
 
     With `multi_label` it is the sum over the tags, and the weight of a tag
     counts where the tag is.

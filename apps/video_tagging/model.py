@@ -1,4 +1,4 @@
-"""The network: frames or features in, logits of each frame's tags out."""
+"""The network: from frames or features to the logits of each frame's tags."""
 
 from typing import Any
 
@@ -11,12 +11,25 @@ from common import LSTM, shapes
 from . import losses
 from .config import Config
 
+# Share of the mean deviation of all features that is added to each: features
+# that hardly move are not blown up.
+MIN_DEVIATION = 0.1
 # Hidden state and cell of each LSTM layer of a stage: <float32>[batch, units].
 State = list[list[tf.Tensor]]
 
 
+def build(
+    config: Config,
+    num_tags: int,
+    dim: int,
+    encoder: keras.layers.Layer | None = None,
+) -> "FramesToTags":
+    """Builds the network that is trained; arguments as of `FramesToTags`."""
+    return FramesToTags(config, num_tags, dim, encoder, name="network")
+
+
 class FramesToTags(keras.Model):
-    """Encoder, LSTM layers, and the logits of every stage: what is trained.
+    """The part that is trained: encoder, LSTM layers, logits of every stage.
 
     Args:
         config: all options.
@@ -45,10 +58,10 @@ class FramesToTags(keras.Model):
         super().__init__(**kwargs)
         self.config = config
         self.encoder = encoder
-        # Given features may have any scale; `adapt` finds it.
-        self.mean = self._statistic("mean", dim, "zeros")
-        self.scale = self._statistic("scale", dim, "ones")
-        self.tag_weights = self._statistic("tag_weights", num_tags, "ones")
+        # Given features may have any scale: `set_statistics` tells it.
+        self.mean = self._add_statistic("mean", dim, "zeros")
+        self.scale = self._add_statistic("scale", dim, "ones")
+        self.tag_weights = self._add_statistic("tag_weights", num_tags, "ones")
         self.seeds = keras.random.SeedGenerator(config.seed)
         # The same features for a whole video: a network that saw the videos of
         # training knows too well which of them to trust.
@@ -59,7 +72,7 @@ class FramesToTags(keras.Model):
             Stage(config, num_tags, name=f"stage_{number}")
             for number in range(1, config.num_stages + 1)
         ]
-        self.crf = losses.crf(config, num_tags)
+        self.crf = losses.build_crf(config, num_tags)
         if self.crf is not None:
             self.crf.build()
         if encoder is not None:
@@ -67,21 +80,21 @@ class FramesToTags(keras.Model):
         # Creates all weights.
         self((tf.zeros([1, 1, dim]), tf.ones([1], tf.int32)))
 
-    def _statistic(self, name: str, size: int, first: str) -> Any:
+    def _add_statistic(self, name: str, size: int, initializer: str) -> Any:
         return self.add_weight(
-            shape=(size,), initializer=first, trainable=False, name=name
+            shape=(size,), initializer=initializer, trainable=False, name=name
         )
 
-    def adapt(
+    def set_statistics(
         self,
         mean: np.ndarray | None,
         deviation: np.ndarray | None,
         tag_weights: np.ndarray,
     ) -> None:
-        """Takes over what is known of the training videos.
+        """Sets what the network knows of the training videos.
 
         Args:
-            mean: of given features, <float32>[features].
+            mean: of given features, <float32>[features]; None for frames.
             deviation: the same, their standard deviation.
             tag_weights: <float32>[classes], what a frame of each tag counts.
         """
@@ -90,8 +103,10 @@ class FramesToTags(keras.Model):
             self.mean.assign(mean)
             self.scale.assign(1.0 / np.maximum(deviation, 1e-3))
 
-    def features(self, frames: tf.Tensor) -> tf.Tensor:
-        """Features <float32>[batch, time, features] of frames, or of those.
+    def encode(self, frames: tf.Tensor) -> tf.Tensor:
+        """Encodes frames as <float32>[batch, time, features].
+
+        Features are returned as they are.
 
         Raises:
             ValueError: for frames without an encoder.
@@ -105,13 +120,12 @@ class FramesToTags(keras.Model):
             )
         shape = tf.shape(frames)
         flat = tf.reshape(frames, [-1, *frames.shape[2:]])
-        seen = self.encoder(tf.cast(flat, tf.float32))
-        return tf.reshape(seen, [shape[0], shape[1], seen.shape[-1]])
+        features = self.encoder(tf.cast(flat, tf.float32))
+        return tf.reshape(features, [shape[0], shape[1], features.shape[-1]])
 
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: Any = False
     ) -> tf.Tensor:
-        """Computes the outputs; see the class."""
         frames, lengths = inputs
         logits, _ = self.advance(frames, lengths, None, training)
         return logits
@@ -123,7 +137,9 @@ class FramesToTags(keras.Model):
         states: list[State] | None,
         training: Any = False,
     ) -> tuple[tf.Tensor, list[State]]:
-        """Goes on from the states after the frames before, if it is causal.
+        """Computes logits from the states after the frames before.
+
+        Without states it starts a video, causal or not.
 
         Args:
             frames: frames or features, as of the class.
@@ -134,13 +150,13 @@ class FramesToTags(keras.Model):
         Returns:
             Logits, as of the class, and the states after the last frames.
         """
-        features = self.features(frames)
+        features = self.encode(frames)
         time = tf.shape(features)[1]
         mask = shapes.sequence_mask(lengths, time)
         values = (features - self.mean) * self.scale
         stride = self.config.stride
         if stride > 1:
-            values = mean_of_neighbours(values, mask, stride)
+            values = average_neighbours(values, mask, stride)
             mask = mask[:, ::stride]
         if training and self.config.input_noise:
             noise = keras.random.normal(tf.shape(values), seed=self.seeds)
@@ -149,16 +165,16 @@ class FramesToTags(keras.Model):
         logits, after = [], []
         for number, stage in enumerate(self.stages):
             before = states[number] if states else None
-            found, state = stage(values, mask, before, training=training)
-            logits.append(found)
+            stage_logits, state = stage(values, mask, before, training=training)
+            logits.append(stage_logits)
             after.append(state)
-            values = self.probabilities(found)
+            values = self.probabilities(stage_logits)
         if stride > 1:
             logits = [tf.repeat(x, stride, axis=1)[:, :time] for x in logits]
         return tf.stack(logits, axis=2), after
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
-        """Turns logits <float>[..., classes] into <float32> probabilities."""
+        """Computes probabilities <float32>[..., classes] of logits."""
         logits = tf.cast(logits, tf.float32)
         if self.config.multi_label:
             return tf.sigmoid(logits)
@@ -172,15 +188,14 @@ class FramesToTags(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """The mean loss of a frame, nats, summed over the stages."""
         _, lengths = x
-        return losses.total(y, y_pred, sample_weight, lengths, self)
+        return losses.compute_loss(y, y_pred, sample_weight, lengths, self)
 
 
-def mean_of_neighbours(
+def average_neighbours(
     values: tf.Tensor, mask: tf.Tensor, stride: int
 ) -> tf.Tensor:
-    """The means of groups of frames that follow each other.
+    """Averages groups of frames that follow each other.
 
     Args:
         values: <float32>[batch, time, features].
@@ -194,7 +209,7 @@ def mean_of_neighbours(
     Example:
         >>> values = tf.constant([[[1.0], [3.0], [5.0], [9.0]]])
         >>> mask = tf.constant([[True, True, True, False]])
-        >>> mean_of_neighbours(values, mask, 2).numpy()[0].tolist()
+        >>> average_neighbours(values, mask, 2).numpy()[0].tolist()
         [[2.0], [5.0]]
     """
     weights = tf.cast(mask[:, :, None], values.dtype)
@@ -210,6 +225,35 @@ def mean_of_neighbours(
         for x in (values * weights, weights)
     ]
     return tf.math.divide_no_nan(*groups)
+
+
+def standardize(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Scales the features of each video to mean 0, deviation about 1.
+
+    The differences between videos as a whole (the room, the light, the person)
+    are gone, and the changes within them are left.
+
+    Args:
+        values: <float32>[batch, time, features].
+        mask: <bool>[batch, time], True where a frame is real.
+
+    Returns:
+        <float32>[batch, time, features]. Padding does not change it, and is 0.
+
+    Example:
+        >>> values = tf.constant([[[1.0], [3.0], [7.0]]])
+        >>> mask = tf.constant([[True, True, False]])
+        >>> standardize(values, mask)[0, :, 0].numpy().round(3)
+        array([-0.909,  0.909,  0.   ], dtype=float32)
+    """
+    weights = tf.cast(mask[:, :, None], values.dtype)
+    count = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
+    mean = tf.reduce_sum(weights * values, axis=1, keepdims=True) / count
+    centred = weights * (values - mean)
+    variance = tf.reduce_sum(centred**2, axis=1, keepdims=True) / count
+    deviation = tf.sqrt(variance)
+    floor = MIN_DEVIATION * tf.reduce_mean(deviation, axis=-1, keepdims=True)
+    return tf.math.divide_no_nan(centred, deviation + floor)
 
 
 class Stage(keras.layers.Layer):
@@ -236,10 +280,12 @@ class Stage(keras.layers.Layer):
         if not config.num_layers:
             self.dense = keras.layers.Dense(config.units, "relu")
         self.dropout = keras.layers.Dropout(config.dropout)
-        self.layers = [self._layer(config) for _ in range(config.num_layers)]
+        self.layers = [
+            self._make_layer(config) for _ in range(config.num_layers)
+        ]
         self.to_logits = keras.layers.Dense(num_tags, dtype="float32")
 
-    def _layer(self, config: Config) -> keras.layers.Layer:
+    def _make_layer(self, config: Config) -> keras.layers.Layer:
         layer = LSTM(
             config.units,
             recurrent_dropout=config.recurrent_dropout,
@@ -255,7 +301,6 @@ class Stage(keras.layers.Layer):
         state: State | None = None,
         training: Any = False,
     ) -> tuple[tf.Tensor, State]:
-        """Computes the outputs; see the class."""
         after: State = []
         if self.dense is not None:
             values = self.dense(values)

@@ -3,51 +3,46 @@
 Prints the segments of each video: its name, start, end, tag and confidence.
 """
 
+import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from common import atomic, cli
-from common.data import text_files
+from common import atomic, cli, options
 from common.errors import UserError
 from common.media import streams, videos
+from common.media.videos import Clip
 
-from . import truth
-from .config import Config
-from .outputs import live, segments, subtitles, timeline
+from . import data, datasets
+from .config import Config, predict_parser
+from .outputs import segments, streaming, subtitles, timeline
 from .outputs.segments import Segment
 from .predictor import Predictor, load
 
 
-class Video(NamedTuple):
-    """A video, and what the model says of it.
+class VideoSegments(NamedTuple):
+    """A video and its segments.
 
     Attributes:
         name: without folder and ending.
-        found: its segments.
+        segments: those of the model.
+        truth: the true ones; None if they are not known.
         end: when it ends.
         in_seconds: whether times are seconds; else numbers of frames.
-        truth: its true segments, if they are known.
     """
 
     name: str
-    found: list[Segment]
+    segments: list[Segment]
+    truth: list[Segment] | None
     end: float
     in_seconds: bool
-    truth: list[Segment] | None
 
 
-def inputs(arguments: list[str], file: str, encoding: str) -> Iterator[str]:
-    """The videos of the command line, then those of the file, one a line."""
-    yield from arguments
-    if file:
-        path = None if file == "-" else Path(file)
-        yield from text_files.read_lines_leniently(path, encoding)
-
-
-def tag(predictor: Predictor, path: Path, config: Config, labels: str) -> Video:
+def tag_video(
+    predictor: Predictor, path: Path, config: Config, labels: str = ""
+) -> VideoSegments:
     """Tags one video.
 
     Args:
@@ -59,92 +54,162 @@ def tag(predictor: Predictor, path: Path, config: Config, labels: str) -> Video:
     Raises:
         UserError: if it cannot be read, or is nothing that the model knows.
     """
-    tagged, piece = predictor.of_video(path, config)
-    period = videos.clip_period(path, config.rate, piece.times)
+    prediction, clip = predictor.predict_video(path, config)
+    period = videos.clip_period(path, config.frame_rate, clip.times)
     name = path.name if path.is_dir() else path.stem
-    tags = predictor.labels
-    known = None
+    truth = None
     if labels:
-        known = truth.segments(Path(labels), name, piece, period, tags, config)
-    return Video(
+        example = _find_truth(Path(labels), name, config)
+        truth = _true_segments(example, clip, period, predictor.labels, config)
+    return VideoSegments(
         name,
-        segments.of_tags(*tagged, tags, piece.times, period),
-        float(piece.times[-1] + period),
-        videos.has_times(path, config.rate),
-        known,
+        segments.find_segments(
+            *prediction, predictor.labels, clip.times, period
+        ),
+        truth,
+        float(clip.times[-1] + period),
+        videos.has_times(path, config.frame_rate),
     )
 
 
-def tagged(
-    predictor: Predictor, names: Iterator[str], config: Config, labels: str
-) -> Iterator[Video | None]:
-    """Yields what is found in each video; None if it cannot be read.
+def _find_truth(path: Path, name: str, config: Config) -> datasets.Example:
+    annotations = datasets.read_annotations(path, data.label_options(config))
+    if name not in annotations:
+        raise UserError(f"--labels {path}: none of the video {name}")
+    return datasets.Example(name, path, annotations[name])
 
-    What is wrong with a video goes to standard error, and the others go on.
+
+def _true_segments(
+    example: datasets.Example,
+    clip: Clip,
+    period: float,
+    labels: list[str],
+    config: Config,
+) -> list[Segment]:
+    tags, _ = data.encode_labels(example, clip, labels, config)
+    if config.multi_label:
+        tags = tags > 0
+    return segments.find_segments(tags, None, labels, clip.times, period)
+
+
+def tag_videos(
+    predictor: Predictor, names: Iterable[str], config: Config, labels: str
+) -> Iterator[VideoSegments | None]:
+    """Yields each tagged video; None if it cannot be read.
+
+    An error of a video goes to standard error, and the others go on.
     """
     for name in names:
         try:
-            yield tag(predictor, Path(name), config, labels)
+            yield tag_video(predictor, Path(name), config, labels)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             yield None
 
 
-def show(video: Video | None) -> Iterator[str]:
-    """One line for each segment; an empty one for what cannot be read."""
+def format_video(video: VideoSegments | None) -> Iterator[str]:
+    """Yields a line for each segment; an empty one for what cannot be read."""
     if video is None:
         yield ""
         return
-    for segment in video.found:
-        yield segments.line(video.name, segment, video.in_seconds)
-    if not video.found:  # Sets of tags may all be empty.
-        end = segments.number(video.end, video.in_seconds)
+    for segment in video.segments:
+        yield segments.format_segment(video.name, segment, video.in_seconds)
+    if not video.segments:  # Sets of tags may all be empty.
+        end = segments.format_time(video.end, video.in_seconds)
         yield f"{video.name}\t0\t{end}\t-\t"
 
 
-def _parser() -> cli.Parser:
-    parser = cli.Parser(f"{__package__}.predict", __doc__ or "")
-    add = parser.add_argument
-    add("run", help="a run folder or an exported SavedModel")
-    add("video", nargs="*", help="videos, folders of pictures, .npy features")
-    add("--file", default="", help="a file of one video a line; - for stdin")
-    add("--encoding", default="utf-8", help="the text encoding of files")
-    add(
-        "--rate",
-        type=float,
-        help="frames a second to look at, in place of the one of training",
-    )
-    add("--csv", default="", help="a table of all segments to write")
-    add("--srt", default="", help="a subtitle file; for many videos, a folder")
-    add(
-        "--timeline",
-        default="",
-        help=f"a picture, .png, of at most {timeline.MAX_VIDEOS} videos",
-    )
-    add(
-        "--labels",
-        default="",
-        help="annotations.csv or a folder of label files: drawn above",
-    )
-    add(
-        "--live",
-        default="",
-        metavar="SOURCE",
-        help="tag a stream as it comes: a camera (0, 1, ...), an address, a"
-        " file, or - for a video, or lines of features, on standard input",
-    )
-    return parser
+def write_files(
+    tagged: list[VideoSegments], args: argparse.Namespace, predictor: Predictor
+) -> None:
+    """Writes the files that were asked for.
+
+    Raises:
+        UserError: if one cannot be written, or needs what is not known.
+    """
+    in_seconds = all(video.in_seconds for video in tagged)
+    if not in_seconds and any(video.in_seconds for video in tagged):
+        raise UserError(
+            "some videos have times and others none: give --frame-rate, or"
+            " write files of them one by one"
+        )
+    if args.csv:
+        rows = [(video.name, x) for video in tagged for x in video.segments]
+        text = subtitles.format_csv(rows, in_seconds)
+        atomic.write_text(Path(args.csv), text)
+    if args.srt:
+        if not in_seconds:
+            raise UserError(
+                "--srt needs times: say with --frame-rate how many frames a"
+                " second there are"
+            )
+        _write_subtitles(tagged, Path(args.srt), predictor.config.background)
+    if args.timeline:
+        config = predictor.config
+        tags = timeline.Tags(
+            predictor.labels, config.background, config.multi_label
+        )
+        bars = [
+            timeline.Row(x.name, x.segments, x.truth, x.end) for x in tagged
+        ]
+        timeline.draw_timeline(bars, tags, in_seconds, Path(args.timeline))
 
 
-def _arguments() -> Any:
-    parser = _parser()
+def _write_subtitles(
+    tagged: list[VideoSegments], to: Path, background: str
+) -> None:
+    is_file = to.suffix.lower() == ".srt"
+    if is_file and len(tagged) > 1:
+        raise UserError(
+            f"--srt {to}: one file for {len(tagged)} videos; name a folder"
+        )
+    if len({video.name for video in tagged}) < len(tagged):
+        raise UserError(
+            f"--srt {to}: two videos of one name would have one file: write"
+            " them one by one"
+        )
+    for video in tagged:
+        path = to if is_file else to / f"{video.name}.srt"
+        text = subtitles.format_srt(video.segments, skip=[background])
+        atomic.write_text(path, text)
+
+
+def tag_stream(predictor: Predictor, source: str, config: Config) -> None:
+    """Prints the tags of a stream as they change, until it ends.
+
+    Raises:
+        UserError: if the model is not causal, or the stream cannot be read.
+    """
+    predict_next = predictor.make_stream_fn()
+    rate = config.frame_rate
+    if predictor.takes_frames:
+        frames = streams.stream_frames(source, config.image_size, rate)
+    elif source == "-":
+        rows = streams.parse_features(sys.stdin, predictor.dim)
+        frames = (
+            (number / (rate or 1.0), row) for number, row in enumerate(rows)
+        )
+    else:
+        raise UserError(
+            f"--live {source}: this model knows features only; pipe them in,"
+            " one frame a line, and give --live -"
+        )
+    lines = streaming.stream_lines(
+        predict_next, frames, predictor.labels, predictor.config.multi_label
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # The way to end a stream.
+        for line in lines:
+            print(line, flush=True)
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line, and checks that its flags fit each other."""
+    parser = predict_parser()
     args = parser.parse_intermixed_args()
-    if bool(args.live) == bool(args.video or args.file):
+    if bool(args.live) == bool(args.inputs or args.file):
         parser.error(
             "give videos, or --file FILE (- for standard input), or --live"
         )
-    if args.rate is not None and args.rate < 0:
-        parser.error(f"--rate must be at least 0, got {args.rate}")
     if args.live and (args.csv or args.srt or args.timeline):
         parser.error("--live writes no files: it prints tags as they change")
     if args.labels and not args.timeline:
@@ -152,100 +217,27 @@ def _arguments() -> Any:
     return args
 
 
-def write(videos: list[Video], args: Any, predictor: Predictor) -> None:
-    """Writes the files that were asked for.
-
-    Raises:
-        UserError: if one cannot be written, or needs what is not known.
-    """
-    in_seconds = all(video.in_seconds for video in videos)
-    if not in_seconds and any(video.in_seconds for video in videos):
-        raise UserError(
-            "some videos have times and others none: give --rate, or write"
-            " files of them one by one"
-        )
-    if args.csv:
-        rows = [(video.name, x) for video in videos for x in video.found]
-        text = subtitles.csv_text(rows, in_seconds)
-        atomic.write_text(Path(args.csv), text)
-    if args.srt:
-        if not in_seconds:
-            raise UserError(
-                "--srt needs times: say with --rate how many frames a second"
-                " there are"
-            )
-        _write_subtitles(videos, Path(args.srt), predictor.config.background)
-    if args.timeline:
-        config = predictor.config
-        tags = timeline.Tags(
-            predictor.labels, config.background, config.multi_label
-        )
-        drawn = [timeline.Row(x.name, x.found, x.truth, x.end) for x in videos]
-        timeline.timeline(drawn, tags, in_seconds, Path(args.timeline))
-
-
-def _write_subtitles(videos: list[Video], to: Path, background: str) -> None:
-    is_file = to.suffix.lower() == ".srt"
-    if is_file and len(videos) > 1:
-        raise UserError(
-            f"--srt {to}: one file for {len(videos)} videos; name a folder"
-        )
-    if len({video.name for video in videos}) < len(videos):
-        raise UserError(
-            f"--srt {to}: two videos of one name would have one file: write"
-            " them one by one"
-        )
-    for video in videos:
-        path = to if is_file else to / f"{video.name}.srt"
-        text = subtitles.srt(video.found, skip=[background])
-        atomic.write_text(path, text)
-
-
-def tag_live(predictor: Predictor, source: str, config: Config) -> None:
-    """Prints the tags of a stream as they change, until it ends.
-
-    Raises:
-        UserError: if the model is not causal, or the stream cannot be read.
-    """
-    function = predictor.live()
-    if predictor.sees_frames:
-        stream = streams.stream_frames(source, config.image_size, config.rate)
-    elif source == "-":
-        assert predictor.dim is not None
-        rows = streams.parse_features(sys.stdin, predictor.dim)
-        rate = config.rate or 1.0
-        stream = ((number / rate, row) for number, row in enumerate(rows))
-    else:
-        raise UserError(
-            f"--live {source}: this model knows features only; pipe them in,"
-            " one frame a line, and give --live -"
-        )
-    sets = predictor.config.multi_label
-    with contextlib.suppress(KeyboardInterrupt):  # The way to end a stream.
-        for line in live.run(function, stream, predictor.labels, sets):
-            print(line, flush=True)
-
-
 def main() -> None:
-    """Reads the command line and prints the segments of each video."""
-    args = _arguments()
+    """Prints the segments of each video, or the tags of a stream."""
+    args = parse_args()
     predictor = load(args.run)
-    config = cli.override(predictor.config, args)
+    config = options.override(predictor.config, args)
     if args.live:
-        tag_live(predictor, args.live, config)
+        tag_stream(predictor, args.live, config)
         return
-    names = inputs(args.video, args.file, args.encoding)
-    found = []
-    num_missing = 0
-    for video in tagged(predictor, names, config, args.labels):
-        for line in show(video):
+    names = cli.read_inputs(args.inputs, args.file, args.encoding)
+    tagged = []
+    num_broken = 0
+    for video in tag_videos(predictor, names, config, args.labels):
+        for line in format_video(video):
             print(line, flush=True)
-        num_missing += video is None
-        if video is not None:
-            found.append(video)
-    if found:
-        write(found, args, predictor)
-    if num_missing:
+        if video is None:
+            num_broken += 1
+        else:
+            tagged.append(video)
+    if tagged:
+        write_files(tagged, args, predictor)
+    if num_broken:
         sys.exit(2)
 
 

@@ -1,145 +1,124 @@
-"""Where videos and their tags come from: one `--data SPEC`, all splits at once.
+"""Videos and their tags: one `--data SPEC`, every split as a list.
+
+To train on a layout of your own, write a file like `mstcn` with a `read` that
+returns a `VideoSet`, and call it first in `_read_folder`. Splits, labels and
+checks come from here; nothing else has to know.
+
+example: a video, an annotation, and the sets of them.
+mstcn, annotations_csv: the layouts of folders; folders: what both share.
+tfds: clips of tensorflow-datasets.
+builtin: the generated clips.
+annotations: from lines or segments to the tags of frames.
+splitting: held-out videos where the data do not name them.
+samples: a few videos as files, to try the model on.
 
 No video is decoded here, but where a data set of tensorflow-datasets has it.
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from common.data import skipped
+from common.data import skipped as skips
 from common.data.skipped import Skipped
+from common.data.splits import SPLITS, existing
 from common.errors import UserError
 
-from ..config import Config
 from . import (
     annotations,
     annotations_csv,
     builtin,
-    folders,
     mstcn,
     splitting,
     tfds,
 )
-from .annotations import Annotation
-from .folders import Parts
+from .annotations import LabelOptions
+from .example import Annotation, Example, Splits, VideoSet
+
+__all__ = [
+    "Annotation",
+    "Example",
+    "LabelOptions",
+    "Splits",
+    "VideoSet",
+    "has_labels",
+    "open_splits",
+    "read_annotations",
+]
 
 
-class Example(NamedTuple):
-    """One video and what people wrote about it.
+def open_splits(
+    spec: str,
+    *,
+    options: LabelOptions | None = None,
+    valid_videos: str = "",
+    tfds_dir: str = "",
+    num_examples: int = 1_600,
+    image_size: int = 32,
+    max_gigabytes: float = 4.0,
+    seed: int = 0,
+) -> Splits:
+    """Finds the videos of a data set and reads their annotations.
 
-    Attributes:
-        name: of the video, without folder and ending; no other one has it.
-        source: features (`.npy`), a video file, a folder of frame pictures,
-            or the frames themselves, <uint8>[time, height, width, 3].
-        annotation: None if nobody wrote anything.
-    """
-
-    name: str
-    source: Path | np.ndarray
-    annotation: Annotation | None
-
-
-class Found(NamedTuple):
-    """What `config.data` is.
-
-    Attributes:
-        splits: the examples by split name; a split without any is not there.
-        labels: all tags in order; None where only the annotations tell.
-        skipped: what was left out.
-    """
-
-    splits: dict[str, list[Example]]
-    labels: list[str] | None
-    skipped: Skipped
-
-
-def read(config: Config) -> Found:
-    """Reads the splits of `config.data`, and what had to be left out.
+    Args:
+        spec: `builtin`, `tfds:NAME`, or a folder.
+        options: of reading annotations; None for their defaults.
+        valid_videos: training videos to validate on, see `splitting`.
+        tfds_dir: prepared tensorflow-datasets; "" for its default.
+        num_examples: training clips of builtin data and of moving pictures.
+        image_size: height and width of frames that are made in memory.
+        max_gigabytes: most memory for the frames of tensorflow-datasets.
+        seed: of the builtin data and of moving pictures.
 
     Returns:
-        Examples by split name; `splitting.complete` says how data are cut
-        that have no splits. Examples without labels are among them.
+        Examples by split name. A source without splits is cut in "train",
+        "valid" and "test" by a hash of the videos' content; one with a
+        training split but none for validation gives "valid" a tenth of it.
+        Examples without labels are among them.
 
     Raises:
         UserError: if there are no such data, none that fit a known layout,
             a broken file, a tag that `mapping.txt` does not list, or nothing
             that can be used.
     """
-    notes = Skipped()
-    if config.data == "builtin":
-        parts = _builtin(config)
-    elif config.data.startswith("tfds:"):
-        parts = _tfds(config)
-    else:
-        parts = _folder(_existing(config), config, notes)
-    if parts.labels is not None:
-        for written in parts.annotations.values():
-            annotations.check_known(written, parts.labels, config.multi_label)
-    return Found(_split(parts, config, notes), parts.labels, notes)
-
-
-def _builtin(config: Config) -> Parts:
-    sizes = dict.fromkeys(folders.SPLITS, max(5, config.num_examples // 8))
-    sizes["train"] = config.num_examples
-    scenes = {
-        split: builtin.generate(split, num, config.seed, config.multi_label)
-        for split, num in sizes.items()
-    }
-    return _made(scenes, list(builtin.TAGS), config)
-
-
-def _tfds(config: Config) -> Parts:
-    return _made(*tfds.read(config), config)
-
-
-def _made(
-    scenes: Mapping[str, Iterable[Any]], labels: list[str], config: Config
-) -> Parts:
-    parts = Parts({}, {}, {}, labels)
-    for split, made in scenes.items():
-        for name, frames, lines in made:
-            parts.media[name] = _fitting(frames, config.image_size)
-            where = f"{config.data} {name}"
-            parts.annotations[name] = Annotation(where, tuple(lines))
-            parts.lists.setdefault(split, []).append(name)
-    return parts
-
-
-def _fitting(frames: np.ndarray, size: int) -> np.ndarray:
-    if frames.shape[1:3] == (size, size):
-        return frames
-    return tfds.resized(frames, size).numpy()
-
-
-def _existing(config: Config) -> Path:
-    path = Path(config.data).expanduser()
-    if path.is_dir():
-        return path
-    if path.exists():
-        raise UserError(
-            f"--data {config.data}: expected a folder with videos and labels,"
-            " got a file; pass the folder that it is in"
+    options = options or LabelOptions()
+    skipped = Skipped()
+    if spec == "builtin":
+        scenes = _builtin_scenes(num_examples, seed, options.multi_label)
+        video_set = _from_scenes(spec, scenes, list(builtin.TAGS), image_size)
+    elif spec.startswith("tfds:"):
+        clips = tfds.read_clips(
+            tfds.Options(spec, num_examples, image_size, max_gigabytes, seed),
+            tfds_dir,
         )
-    raise UserError(
-        f"--data {config.data}: no such file or folder; expected builtin,"
-        " tfds:mnist, tfds:ucf101, or the path of a folder"
-    )
+        video_set = _from_scenes(spec, clips.splits, clips.labels, image_size)
+    else:
+        video_set = _read_folder(_find_folder(spec), options, skipped)
+    if video_set.labels is not None:
+        for annotation in video_set.annotations.values():
+            annotations.check_tags(
+                annotation, video_set.labels, options.multi_label
+            )
+    examples = _make_examples(video_set, spec, valid_videos, skipped)
+    return Splits(examples, video_set.labels, skipped)
 
 
-def _folder(folder: Path, config: Config, notes: Skipped) -> Parts:
-    table = annotations_csv.table(folder)
-    if table and mstcn.is_there(folder):
+def _read_folder(
+    folder: Path, options: LabelOptions, skipped: Skipped
+) -> VideoSet:
+    """Reads a folder in the first layout that fits."""
+    table = annotations_csv.find_table(folder)
+    if table and mstcn.matches(folder):
         raise UserError(
             f"--data {folder}: both {mstcn.LABELS} and {table.name}: expected"
             " one of them; move the other away"
         )
     if table:
-        return annotations_csv.read(table, folder, config, notes)
-    if mstcn.is_there(folder):
-        return mstcn.read(folder, config, notes)
+        return annotations_csv.read(folder, options, skipped)
+    if mstcn.matches(folder):
+        return mstcn.read(folder, options, skipped)
     inside = ", ".join(sorted(path.name for path in folder.iterdir())[:8])
     raise UserError(
         f"--data {folder}: expected groundTruth/NAME.txt or annotations.csv"
@@ -149,49 +128,125 @@ def _folder(folder: Path, config: Config, notes: Skipped) -> Parts:
     )
 
 
-def _split(
-    parts: Parts, config: Config, notes: Skipped
-) -> dict[str, list[Example]]:
-    lists = _usable(parts, config, notes)
-    lists = splitting.complete(
-        lists, lambda name: splitting.identity(parts.media[name]), config
+def has_labels(folder: Path) -> bool:
+    """Returns True if a folder has annotations in a known layout."""
+    return (
+        mstcn.matches(folder) or annotations_csv.find_table(folder) is not None
     )
-    if not parts.lists:  # Who has no labels holds no place in other splits.
-        lists["train"] += sorted(parts.media.keys() - parts.annotations.keys())
+
+
+def read_annotations(
+    path: Path, options: LabelOptions
+) -> dict[str, Annotation]:
+    """Reads the annotations of a table or of a folder of lines, by video.
+
+    Raises:
+        UserError: if it is none of both, or broken.
+    """
+    if path.is_dir():
+        return mstcn.read_annotations(path, options.encoding)
+    if not path.is_file():
+        raise UserError(
+            f"--labels {path}: expected annotations.csv, or a folder of"
+            " NAME.txt with a line for each frame; there is nothing"
+        )
+    return annotations_csv.read_annotations(path, options)
+
+
+def _find_folder(spec: str) -> Path:
+    path = existing(
+        spec, "builtin, tfds:mnist, tfds:ucf101, or the path of a folder"
+    )
+    if not path.is_dir():
+        raise UserError(
+            f"--data {spec}: expected a folder with videos and labels,"
+            " got a file; pass the folder that it is in"
+        )
+    return path
+
+
+def _builtin_scenes(
+    num_examples: int, seed: int, multi_label: bool
+) -> dict[str, Iterable[Any]]:
+    sizes = dict.fromkeys(SPLITS, max(5, num_examples // 8))
+    sizes["train"] = num_examples
     return {
-        split: [_example(parts, name) for name in names]
-        for split, names in lists.items()
+        split: builtin.generate(split, size, seed, multi_label)
+        for split, size in sizes.items()
     }
 
 
-def _example(parts: Parts, name: str) -> Example:
-    return Example(name, parts.media[name], parts.annotations.get(name))
+def _from_scenes(
+    spec: str,
+    scenes: Mapping[str, Iterable[Any]],
+    labels: list[str],
+    image_size: int,
+) -> VideoSet:
+    """Returns clips that are made in memory, by split."""
+    videos: dict[str, np.ndarray] = {}
+    lines_by_name: dict[str, Annotation] = {}
+    splits: dict[str, list[str]] = {}
+    for split, clips in scenes.items():
+        for name, frames, lines in clips:
+            videos[name] = _resize(frames, image_size)
+            where = f"{spec} {name}"
+            lines_by_name[name] = Annotation(where, tuple(lines))
+            splits.setdefault(split, []).append(name)
+    return VideoSet(videos, lines_by_name, splits, labels)
 
 
-def _usable(
-    parts: Parts, config: Config, notes: Skipped
+def _resize(frames: np.ndarray, size: int) -> np.ndarray:
+    if frames.shape[1:3] == (size, size):
+        return frames
+    return tfds.resize(frames, size).numpy()
+
+
+def _make_examples(
+    video_set: VideoSet, spec: str, valid_videos: str, skipped: Skipped
+) -> dict[str, list[Example]]:
+    splits = splitting.fill_missing_splits(
+        _drop_missing(video_set, spec, skipped),
+        lambda name: splitting.content_hash(video_set.videos[name]),
+        valid_videos,
+    )
+    if not video_set.splits:  # Unlabelled videos take no place in other splits.
+        splits["train"] += sorted(
+            video_set.videos.keys() - video_set.annotations.keys()
+        )
+    return {
+        split: [
+            Example(
+                name, video_set.videos[name], video_set.annotations.get(name)
+            )
+            for name in names
+        ]
+        for split, names in splits.items()
+    }
+
+
+def _drop_missing(
+    video_set: VideoSet, spec: str, skipped: Skipped
 ) -> dict[str, list[str]]:
-    """Lists without the videos that are not there ("" for no list)."""
-    lists = parts.lists or {"": list(parts.annotations)}
-    listed = {name for names in lists.values() for name in names}
-    for name in sorted(listed | parts.media.keys() | parts.annotations.keys()):
-        if name not in parts.media:
-            is_labelled = name in parts.annotations
+    """Returns names by split ("" for none) of the videos that are there."""
+    splits = video_set.splits or {"": list(video_set.annotations)}
+    listed = {name for names in splits.values() for name in names}
+    everything = listed | video_set.videos.keys() | video_set.annotations.keys()
+    for name in sorted(everything):
+        if name not in video_set.videos:
+            is_labelled = name in video_set.annotations
             kind = "labels" if is_labelled else "in a bundle, but"
-            notes.add(f"{kind} without a video", name)
-        elif parts.lists and name not in listed:
-            notes.add("in no bundle", name)
-    kept = {
-        split: [name for name in names if name in parts.media]
-        for split, names in lists.items()
+            skipped.add(f"{kind} without a video", name)
+        elif video_set.splits and name not in listed:
+            skipped.add("in no bundle", name)
+    present = {
+        split: [name for name in names if name in video_set.videos]
+        for split, names in splits.items()
     }
-    for split, names in kept.items():
+    for split, names in present.items():
         if not names:
-            raise UserError(_nothing(split, config, notes))
-    return kept
-
-
-def _nothing(split: str, config: Config, notes: Skipped) -> str:
-    whose = f"of those in {split}.bundle" if split else "with labels"
-    reasons = "; ".join(skipped.format_report(notes.report()))
-    return f"--data {config.data}: no video {whose} is there; {reasons}"
+            source = f"of those in {split}.bundle" if split else "with labels"
+            reasons = "; ".join(skips.format_report(skipped.report()))
+            raise UserError(
+                f"--data {spec}: no video {source} is there; {reasons}"
+            )
+    return present

@@ -1,4 +1,4 @@
-"""What people wrote about a video: a line for each frame, or segments.
+"""From annotations to the tags of frames.
 
 Segments belong to times of the video, so they fit any rate of frames; lines
 belong to the original frames, of which some are picked here.
@@ -8,14 +8,14 @@ import dataclasses
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from common.data import text_files
 from common.errors import UserError
 
-from ..config import Config
+from .example import Annotation, Segment
 
 # A frame that nobody judged: it counts neither in the loss nor in metrics.
 UNLABELLED = "?"
@@ -25,37 +25,23 @@ NUM_LISTED = 12
 Tags = tuple[str, ...] | None
 
 
-class Segment(NamedTuple):
-    """A tag and when it holds.
-
-    Attributes:
-        start: the first frame, or its time in seconds.
-        end: the first one after it.
-        tag: what is seen.
-        line: where it stands in its file; 0 if in none.
-    """
-
-    start: float
-    end: float
-    tag: str
-    line: int = 0
-
-
 @dataclasses.dataclass(frozen=True)
-class Annotation:
-    """All that is written about one video.
+class LabelOptions:
+    """Options by which annotations are read.
 
     Attributes:
-        where: the file, for error messages.
-        lines: one for each original frame; None where there are segments.
-        segments: used where there are no lines.
-        unit: of the segments' starts and ends.
+        multi_label: a frame has a set of tags, not one tag.
+        background: the tag of frames in no segment.
+        align: "crop" goes on where lines are more or fewer than frames.
+        encoding: of text files.
+        frame_rate: frames a second of given features; 0 if unknown.
     """
 
-    where: str
-    lines: tuple[str, ...] | None = None
-    segments: tuple[Segment, ...] = ()
-    unit: Literal["frames", "seconds"] = "frames"
+    multi_label: bool = False
+    background: str = "background"
+    align: Literal["error", "crop"] = "error"
+    encoding: str = "utf-8"
+    frame_rate: float = 0.0
 
 
 def read_lines(path: Path, encoding: str) -> Annotation:
@@ -69,21 +55,21 @@ def read_lines(path: Path, encoding: str) -> Annotation:
     return Annotation(str(path), tuple(lines))
 
 
-def tags_at(
+def tag_frames(
     annotation: Annotation,
     numbers: np.ndarray,
     times: np.ndarray,
     total: int,
-    config: Config,
+    options: LabelOptions,
 ) -> list[Tags]:
-    """The tags of those frames of a video that were kept.
+    """Returns the tags of those frames of a video that were kept.
 
     Args:
         annotation: of this video.
         numbers: <int64>[time], which frames were kept, from 0.
         times: <float64>[time], when each is shown, in seconds.
         total: number of original frames, kept or not.
-        config: its `multi_label`, `background` and `align`.
+        options: `multi_label`, `background` and `align` are used.
 
     Returns:
         For each kept frame its tags: `()` is no tag, None is unlabelled.
@@ -95,42 +81,47 @@ def tags_at(
     Example:
         >>> reach = Annotation("", segments=(Segment(1, 3, "reach"),))
         >>> frames = np.arange(4)
-        >>> tags_at(reach, frames, frames / 25, 4, Config())
+        >>> tag_frames(reach, frames, frames / 25, 4, LabelOptions())
         [('background',), ('reach',), ('reach',), ('background',)]
-        >>> tags_at(reach, frames, frames / 25, 4, Config(multi_label=True))
+        >>> options = LabelOptions(multi_label=True)
+        >>> tag_frames(reach, frames, frames / 25, 4, options)
         [(), ('reach',), ('reach',), ()]
     """
     if annotation.lines is not None:
-        return _of_lines(annotation, numbers, total, config)
-    if not config.multi_label:
-        check_apart(annotation)
-    at = times if annotation.unit == "seconds" else numbers
-    return _of_segments(annotation.segments, at, config)
+        return _tag_by_lines(annotation, numbers, total, options)
+    if not options.multi_label:
+        check_overlaps(annotation)
+    positions = times if annotation.unit == "seconds" else numbers
+    return _tag_by_segments(annotation.segments, positions, options)
 
 
-def _of_lines(
-    annotation: Annotation, numbers: np.ndarray, total: int, config: Config
+def _tag_by_lines(
+    annotation: Annotation,
+    numbers: np.ndarray,
+    total: int,
+    options: LabelOptions,
 ) -> list[Tags]:
     lines = annotation.lines or ()
-    if len(lines) != total and config.align == "error":
+    if len(lines) != total and options.align == "error":
         raise UserError(
             f"{annotation.where}: {len(lines)} lines, but the video has"
             f" {total} frames: expected one line for each frame; mend the"
             " file, or pass --align crop to use what both have"
         )
-    known = {line: tags_of(line, config.multi_label) for line in set(lines)}
-    return [known[lines[n]] if n < len(lines) else None for n in numbers]
+    # A few texts stand in thousands of lines.
+    tags = {line: parse_line(line, options.multi_label) for line in set(lines)}
+    return [tags[lines[n]] if n < len(lines) else None for n in numbers]
 
 
-def tags_of(line: str, multi_label: bool) -> Tags:
-    """The tags that are written in a line.
+def parse_line(line: str, multi_label: bool) -> Tags:
+    """Returns the tags that are written in a line.
 
     Example:
-        >>> tags_of("take cup", multi_label=False)
+        >>> parse_line("take cup", multi_label=False)
         ('take cup',)
-        >>> tags_of("take cup", multi_label=True)
+        >>> parse_line("take cup", multi_label=True)
         ('take', 'cup')
-        >>> tags_of("", multi_label=True)
+        >>> parse_line("", multi_label=True)
         ()
     """
     line = line.strip()
@@ -141,25 +132,26 @@ def tags_of(line: str, multi_label: bool) -> Tags:
     return (line,) if line else None
 
 
-def _of_segments(
-    segments: tuple[Segment, ...], at: np.ndarray, config: Config
+def _tag_by_segments(
+    segments: tuple[Segment, ...], positions: np.ndarray, options: LabelOptions
 ) -> list[Tags]:
-    found: list[dict[str, None]] = [{} for _ in at]  # Ordered sets.
+    frames: list[dict[str, None]] = [{} for _ in positions]  # Ordered sets.
     for segment in segments:
-        inside = (at >= segment.start) & (at < segment.end)
+        inside = (positions >= segment.start) & (positions < segment.end)
         for index in np.flatnonzero(inside):
-            found[index][segment.tag] = None
-    nothing = () if config.multi_label else (config.background,)
+            frames[index][segment.tag] = None
+    nothing = () if options.multi_label else (options.background,)
     return [
-        None if UNLABELLED in tags else tuple(tags) or nothing for tags in found
+        None if UNLABELLED in tags else tuple(tags) or nothing
+        for tags in frames
     ]
 
 
-def check_apart(annotation: Annotation) -> None:
-    """Refuses segments of different tags that overlap.
+def check_overlaps(annotation: Annotation) -> None:
+    """Checks that segments of different tags do not overlap.
 
     Raises:
-        UserError: with the later one's line and both tags.
+        UserError: naming the later one's line and both tags.
     """
     last = None  # Of those so far, the one that ends last.
     for segment in sorted(annotation.segments):
@@ -174,25 +166,25 @@ def check_apart(annotation: Annotation) -> None:
             last = segment
 
 
-def check_known(
+def check_tags(
     annotation: Annotation, labels: Collection[str], multi_label: bool
 ) -> None:
-    """Refuses a tag that is not among the labels.
+    """Checks that all tags are among the labels.
 
     Raises:
-        UserError: with the line and the tag.
+        UserError: naming the line and the tag.
     """
-    known = frozenset(labels)
-    for line, tags in _written(annotation, multi_label):
+    allowed = frozenset(labels)
+    for line, tags in _list_tags(annotation, multi_label):
         for tag in tags:
-            if tag not in known:
-                raise _unknown(f"{annotation.where}:{line}", tag, labels)
+            if tag not in allowed:
+                raise _unknown_tag(f"{annotation.where}:{line}", tag, labels)
 
 
-def _written(
+def _list_tags(
     annotation: Annotation, multi_label: bool
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Lines and their tags, each text once."""
+    """Yields the lines of a file and their tags, equal lines once."""
     if annotation.lines is None:
         for segment in annotation.segments:
             if segment.tag != UNLABELLED:
@@ -202,16 +194,16 @@ def _written(
     for number, line in enumerate(annotation.lines, 1):
         first.setdefault(line, number)
     for line, number in first.items():
-        yield number, tags_of(line, multi_label) or ()
+        yield number, parse_line(line, multi_label) or ()
 
 
-def label_ids(
+def encode_tags(
     tags: list[Tags], labels: list[str], where: str
 ) -> list[tuple[int, ...] | None]:
-    """The tags of frames as positions in the list of labels.
+    """Returns the tags of frames as positions in the list of labels.
 
     Args:
-        tags: from `tags_at`.
+        tags: from `tag_frames`.
         labels: all tags, in the order of the model's outputs.
         where: the file they come from, for the error message.
 
@@ -219,22 +211,22 @@ def label_ids(
         UserError: for a tag that is not among the labels.
 
     Example:
-        >>> label_ids([("cup",), (), None], ["pan", "cup"], "a.txt")
+        >>> encode_tags([("cup",), (), None], ["pan", "cup"], "a.txt")
         [(1,), (), None]
     """
-    ids = {label: number for number, label in enumerate(labels)}
-    known: dict[Tags, tuple[int, ...] | None] = {None: None}
-    for kinds in dict.fromkeys(tags):
-        for tag in kinds or ():
-            if tag not in ids:
-                frame = f"{where}, kept frame {tags.index(kinds) + 1}"
-                raise _unknown(frame, tag, labels)
-        if kinds is not None:
-            known[kinds] = tuple(ids[tag] for tag in kinds)
-    return [known[kinds] for kinds in tags]
+    numbers = {label: number for number, label in enumerate(labels)}
+    ids: dict[Tags, tuple[int, ...] | None] = {None: None}
+    for names in dict.fromkeys(tags):
+        for tag in names or ():
+            if tag not in numbers:
+                frame = f"{where}, kept frame {tags.index(names) + 1}"
+                raise _unknown_tag(frame, tag, labels)
+        if names is not None:
+            ids[names] = tuple(numbers[tag] for tag in names)
+    return [ids[names] for names in tags]
 
 
-def _unknown(where: str, tag: str, labels: Collection[str]) -> UserError:
+def _unknown_tag(where: str, tag: str, labels: Collection[str]) -> UserError:
     listed = ", ".join(list(labels)[:NUM_LISTED])
     more = ", ..." if len(labels) > NUM_LISTED else ""
     return UserError(

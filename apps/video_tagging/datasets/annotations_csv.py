@@ -1,6 +1,6 @@
-"""Folders of somebody's own videos, with one table of what happens when.
+"""Folders of videos with one table of annotations.
 
-videos/NAME.mp4         or others that `folders.media` finds
+videos/NAME.mp4         or others that `folders.find_videos` finds
 annotations.csv         video,start,end,tag: from start to before end, in
                         seconds (62.5 or 1:02.5); or
                         video,start_frame,end_frame,tag: frames from 0
@@ -16,9 +16,9 @@ from common.data import feature_arrays, tables, text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from ..config import Config
 from . import annotations, folders
-from .annotations import Annotation, Segment
+from .annotations import LabelOptions
+from .example import Annotation, Segment, VideoSet
 
 Unit = Literal["frames", "seconds"]
 COLUMNS: dict[Unit, tuple[str, ...]] = {
@@ -27,73 +27,74 @@ COLUMNS: dict[Unit, tuple[str, ...]] = {
 }
 
 
-def table(folder: Path) -> Path | None:
-    """The file with the annotations, or None where the folder has none."""
+def find_table(folder: Path) -> Path | None:
+    """Returns the file with the annotations; None if there is none."""
     return text_files.find(folder, "annotations", (".csv",))
 
 
-def read(
-    path: Path, folder: Path, config: Config, skipped: Skipped
-) -> folders.Parts:
+def read(folder: Path, options: LabelOptions, skipped: Skipped) -> VideoSet:
     """Reads all but the videos.
 
     Args:
-        path: from `table`.
-        folder: where it is.
-        config: its `encoding`, `multi_label` and `rate`.
+        folder: has the layout above.
+        options: `encoding`, `multi_label` and `frame_rate` are used.
         skipped: notes names that stand twice in a bundle.
 
     Raises:
         UserError: for a file that is broken or missing, or features of which
             nobody knows the times.
     """
-    found = annotations_in(path, config)
-    media = folders.media(folder)
-    features = [x for x in media.values() if feature_arrays.is_features(x)]
-    is_timed = any(x.unit == "seconds" for x in found.values())
-    if features and is_timed and not config.rate:
+    path = find_table(folder)
+    assert path is not None
+    annotations_by_name = read_annotations(path, options)
+    paths = folders.find_videos(folder)
+    features = [x for x in paths.values() if feature_arrays.is_features(x)]
+    is_timed = any(x.unit == "seconds" for x in annotations_by_name.values())
+    if features and is_timed and not options.frame_rate:
         raise UserError(
             f"{path}: seconds, but {features[0]} does not tell when its frames"
-            " are shown: pass --rate, the number of its frames a second"
+            " are shown: pass --frame-rate, the number of its frames a second"
         )
-    return folders.Parts(
-        media,
-        found,
-        folders.bundles(folder, config.encoding, skipped),
-        folders.mapping(folder, config.encoding),
+    return VideoSet(
+        paths,
+        annotations_by_name,
+        folders.read_bundles(folder, options.encoding, skipped),
+        folders.read_mapping(folder, options.encoding),
     )
 
 
-def annotations_in(path: Path, config: Config) -> dict[str, Annotation]:
+def read_annotations(
+    path: Path, options: LabelOptions
+) -> dict[str, Annotation]:
     """Reads a table of segments, by video.
 
     Args:
-        path: from `table`, or any other table.
-        config: its `encoding` and `multi_label`.
+        path: from `find_table`, or any other table.
+        options: `encoding` and `multi_label` are used.
 
     Raises:
         UserError: for a broken row, or overlapping segments without
             `--multi-label`.
     """
-    unit = _unit(path, config.encoding)
+    unit = _detect_unit(path, options.encoding)
     columns = {name: name for name in COLUMNS[unit]}
     segments: dict[str, list[Segment]] = {}
-    for line, row in tables.read_rows(path, columns, config.encoding):
-        video = folders.bare_name(row[0])
-        segment = _segment(row, unit, line, f"{path}:{line}")
+    for line, row in tables.read_rows(path, columns, options.encoding):
+        video = folders.video_name(row[0])
+        segment = _parse_segment(row, unit, line, f"{path}:{line}")
         segments.setdefault(video, []).append(segment)
-    found = {
-        video: Annotation(str(path), None, tuple(listed), unit)
-        for video, listed in segments.items()
+    result = {
+        video: Annotation(str(path), None, tuple(rows), unit)
+        for video, rows in segments.items()
     }
-    if not config.multi_label:
-        for annotation in found.values():
-            annotations.check_apart(annotation)
-    return found
+    if not options.multi_label:
+        for annotation in result.values():
+            annotations.check_overlaps(annotation)
+    return result
 
 
-def _unit(path: Path, encoding: str) -> Unit:
-    """In what the table tells times: its columns say so."""
+def _detect_unit(path: Path, encoding: str) -> Unit:
+    """Detects the unit of times from the names of the columns."""
     first = next(text_files.read_lines(path, encoding), "")
     header = next(csv.reader([first]), [])
     for unit, columns in COLUMNS.items():
@@ -106,14 +107,14 @@ def _unit(path: Path, encoding: str) -> Unit:
     )
 
 
-def _segment(
+def _parse_segment(
     row: tuple[str, ...], unit: Unit, line: int, where: str
 ) -> Segment:
     video, *times, tag = (cell.strip() for cell in row)
     for name, cell in (("video", video), ("tag", tag)):
         if not cell:
             raise UserError(f"{where}: no {name}: fill it in, or drop the row")
-    parse = _seconds if unit == "seconds" else _frame
+    parse = _parse_seconds if unit == "seconds" else _parse_frame
     start, end = (parse(text, where) for text in times)
     if end <= start:
         raise UserError(
@@ -123,7 +124,7 @@ def _segment(
     return Segment(start, end, tag, line)
 
 
-def _frame(text: str, where: str) -> float:
+def _parse_frame(text: str, where: str) -> float:
     if not text.isdecimal():
         raise UserError(
             f"{where}: expected the number of a frame, 0 or more, got {text!r}"
@@ -131,8 +132,8 @@ def _frame(text: str, where: str) -> float:
     return float(text)
 
 
-def _seconds(text: str, where: str) -> float:
-    """Seconds of "62.5", "1:02.5" or "0:01:02.5"."""
+def _parse_seconds(text: str, where: str) -> float:
+    """Returns the seconds of "62.5", "1:02.5" or "0:01:02.5"."""
     *hours, last = text.split(":")
     try:
         total = float(last)

@@ -1,4 +1,4 @@
-"""What a folder of the user's own holds beside the annotations.
+"""The files of a folder of videos beside the annotations.
 
 features/NAME.npy, or videos/NAME.mp4, or videos/NAME/ or frames/NAME/
 mapping.txt             lines of "id name", the order of the labels
@@ -8,69 +8,61 @@ splits/train.bundle     lines of NAME or NAME.txt; valid.bundle, test.bundle
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from common.data import feature_arrays, text_files
 from common.data.skipped import Skipped
+from common.data.splits import ALIASES, SPLITS
 from common.errors import UserError
 from common.media import videos
 
-from .annotations import Annotation
 
-SPLITS = ("train", "valid", "test")
-# Names of splits that other people use.
-ALIASES = {"validation": "valid", "dev": "valid", "val": "valid"}
-
-
-class Parts(NamedTuple):
-    """Videos, annotations and splits, which need not fit each other.
-
-    Attributes:
-        media: features, a video, or frames, by the video's name.
-        annotations: by the video's name.
-        lists: names of videos by split; empty where nothing tells splits.
-        labels: all tags in order; None where nobody lists them.
-    """
-
-    media: dict[str, Path | np.ndarray]
-    annotations: dict[str, Annotation]
-    lists: dict[str, list[str]]
-    labels: list[str] | None
-
-
-def media(folder: Path) -> dict[str, Path | np.ndarray]:
-    """Features if there are any, else videos, else frame pictures, by name.
+def find_videos(folder: Path) -> dict[str, Path]:
+    """Finds features, or else videos, or else frame pictures, by name.
 
     Raises:
         UserError: if there are none, or two videos have one name.
     """
     inside = folder / "features"
     features = sorted(inside.iterdir()) if inside.is_dir() else []
-    found: dict[str, Path | np.ndarray] = {
+    paths = {
         path.stem: path
         for path in features
         if feature_arrays.is_features(path) and not path.name.startswith(".")
     }
     for place in ("videos", "frames"):
-        if not found and (folder / place).is_dir():
-            found.update(videos.find_videos(folder / place))
-    if not found:
+        if not paths and (folder / place).is_dir():
+            paths = videos.find_videos(folder / place)
+    if not paths:
         raise UserError(
             f"--data {folder}: no videos: expected features/NAME.npy,"
             " videos/NAME.mp4, or pictures in videos/NAME/ or frames/NAME/"
         )
-    return found
+    return paths
 
 
-def bare_name(text: str) -> str:
-    """The name of a video as people write it: of a file, or without ending.
+def find_bare_videos(folder: Path) -> dict[str, Path]:
+    """Finds videos without labels, which may lie in the folder itself, too.
+
+    Raises:
+        UserError: if there are none, or two videos have one name.
+    """
+    if any((folder / name).is_dir() for name in ("videos", "frames")):
+        return find_videos(folder)
+    if paths := videos.find_videos(folder):
+        return paths
+    raise UserError(
+        f"--data {folder}: no videos: expected NAME.mp4 or videos/NAME.mp4,"
+        " or pictures in NAME/ or videos/NAME/"
+    )
+
+
+def video_name(text: str) -> str:
+    """Returns the name of a video that is written with an ending or without.
 
     Example:
-        >>> bare_name("S1_Tea.txt"), bare_name("videos/S1_Tea.mp4")
+        >>> video_name("S1_Tea.txt"), video_name("videos/S1_Tea.mp4")
         ('S1_Tea', 'S1_Tea')
-        >>> bare_name("take.2")
+        >>> video_name("take.2")
         'take.2'
     """
     path = Path(text.strip())
@@ -78,8 +70,8 @@ def bare_name(text: str) -> str:
     return path.stem if has_ending or videos.is_video(path) else path.name
 
 
-def mapping(folder: Path, encoding: str) -> list[str] | None:
-    """The labels that `mapping.txt` lists, by their ids; None without it.
+def read_mapping(folder: Path, encoding: str) -> list[str] | None:
+    """Reads the labels of `mapping.txt`, by their ids; None without it.
 
     Raises:
         UserError: for a line of another form, an id or name that stands
@@ -95,7 +87,7 @@ def mapping(folder: Path, encoding: str) -> list[str] | None:
     ):
         if not line.strip():
             continue
-        key, name = _mapped(line, f"{path}:{number}")
+        key, name = _parse_label(line, f"{path}:{number}")
         for twice in (key, name):
             if twice in lines:
                 raise UserError(
@@ -109,7 +101,7 @@ def mapping(folder: Path, encoding: str) -> list[str] | None:
     return [names[key] for key in sorted(names)]
 
 
-def _mapped(line: str, where: str) -> tuple[int, str]:
+def _parse_label(line: str, where: str) -> tuple[int, str]:
     key, *rest = line.split(maxsplit=1)
     if not key.isdecimal() or not rest:
         raise UserError(
@@ -119,10 +111,10 @@ def _mapped(line: str, where: str) -> tuple[int, str]:
     return int(key), rest[0].strip()
 
 
-def bundles(
+def read_bundles(
     folder: Path, encoding: str, skipped: Skipped
 ) -> dict[str, list[str]]:
-    """The names of videos by split, as `splits/*.bundle` list them.
+    """Reads the names of videos by split from `splits/*.bundle`.
 
     Args:
         folder: has the folder `splits`, or no splits.
@@ -133,35 +125,35 @@ def bundles(
         UserError: if a bundle is empty, a video is in two of them, or the
             bundles of several splits could be meant.
     """
-    found: dict[str, list[str]] = {}
-    seen: dict[str, Path] = {}
-    for split, path in _bundle_files(folder / "splits").items():
-        found[split] = list(_new_names(path, encoding, seen, skipped))
-        if not found[split]:
+    splits: dict[str, list[str]] = {}
+    origins: dict[str, Path] = {}  # The bundle of each video.
+    for split, path in _find_bundles(folder / "splits").items():
+        splits[split] = list(_read_bundle(path, encoding, origins, skipped))
+        if not splits[split]:
             raise UserError(
                 f"{path}: empty, expected lines of NAME or NAME.txt; fill it,"
                 " or remove it"
             )
-    return found
+    return splits
 
 
-def _bundle_files(folder: Path) -> dict[str, Path]:
-    """Bundles by split: train.bundle, or else train.split1.bundle."""
+def _find_bundles(folder: Path) -> dict[str, Path]:
+    """Finds bundles by split: train.bundle, or else train.split1.bundle."""
     names = {**{split: split for split in SPLITS}, **ALIASES}
-    number = _number(folder)
+    number = _split_number(folder)
     for ending in (".bundle", f".split{number}.bundle"):
-        found = {
+        paths = {
             split: path
             for name, split in names.items()
             if (path := text_files.find(folder, name, (ending,)))
         }
-        if found:
-            return {split: found[split] for split in SPLITS if split in found}
+        if paths:
+            return {split: paths[split] for split in SPLITS if split in paths}
     return {}
 
 
-def _number(folder: Path) -> str:
-    """Which of the numbered splits there is; "" if none, or it is not used."""
+def _split_number(folder: Path) -> str:
+    """Returns the number of the numbered splits; "" if it is not used."""
     names = [path.name for path in folder.glob("*.bundle*")]
     if any(name.count(".split") == 0 for name in names):
         return ""
@@ -175,17 +167,17 @@ def _number(folder: Path) -> str:
     return "".join(numbers)
 
 
-def _new_names(
-    path: Path, encoding: str, seen: dict[str, Path], skipped: Skipped
+def _read_bundle(
+    path: Path, encoding: str, origins: dict[str, Path], skipped: Skipped
 ) -> Iterator[str]:
     for number, line in enumerate(
         text_files.read_bare_lines(path, encoding), 1
     ):
-        if not (name := bare_name(line)):
+        if not (name := video_name(line)):
             continue
-        before = seen.get(name)
+        before = origins.get(name)
         if before is None:
-            seen[name] = path
+            origins[name] = path
             yield name
         elif before == path:
             skipped.add("twice in a bundle", f"{path.name}:{number}")

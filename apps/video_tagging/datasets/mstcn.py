@@ -12,38 +12,38 @@ from common.data import text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from ..config import Config
 from . import annotations, folders
-from .annotations import Annotation
+from .annotations import LabelOptions
+from .example import Annotation, VideoSet
 
 LABELS = "groundTruth"
 
 
-def is_there(folder: Path) -> bool:
-    """Whether a folder has this layout."""
+def matches(folder: Path) -> bool:
+    """Returns True if a folder has this layout."""
     return (folder / LABELS).is_dir()
 
 
-def read(folder: Path, config: Config, skipped: Skipped) -> folders.Parts:
+def read(folder: Path, options: LabelOptions, skipped: Skipped) -> VideoSet:
     """Reads all but the videos.
 
     Args:
         folder: has the layout above.
-        config: its `encoding`.
+        options: its `encoding` is used.
         skipped: notes names that stand twice in a bundle.
 
     Raises:
         UserError: for a file that is broken or missing.
     """
-    return folders.Parts(
-        folders.media(folder),
-        annotations_in(folder / LABELS, config.encoding),
-        folders.bundles(folder, config.encoding, skipped),
-        folders.mapping(folder, config.encoding),
+    return VideoSet(
+        folders.find_videos(folder),
+        read_annotations(folder / LABELS, options.encoding),
+        folders.read_bundles(folder, options.encoding, skipped),
+        folders.read_mapping(folder, options.encoding),
     )
 
 
-def annotations_in(folder: Path, encoding: str) -> dict[str, Annotation]:
+def read_annotations(folder: Path, encoding: str) -> dict[str, Annotation]:
     """Reads a folder of files with a line for each frame, by video.
 
     Raises:

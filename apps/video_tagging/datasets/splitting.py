@@ -1,4 +1,4 @@
-"""Who trains and who is held out, where the data do not say it all."""
+"""Held-out videos, where the data do not name them all."""
 
 import fnmatch
 import hashlib
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from common.data.splits import split_of
+from common.data.splits import SPLITS, split_of
 from common.errors import UserError
 
-from ..config import Config
-from .folders import SPLITS
+from .example import Source
 
-Lists = dict[str, list[str]]
+# Names of videos by split.
+Names = dict[str, list[str]]
 
 NO_VALIDATION = "none"
 # With fewer videos, none is held out.
@@ -23,15 +23,16 @@ MEGABYTE = 2**20
 NUM_LISTED = 8
 
 
-def complete(
-    lists: Lists, identity: Callable[[str], str], config: Config
-) -> Lists:
+def fill_missing_splits(
+    splits: Names, hash_of: Callable[[str], str], valid_videos: str = ""
+) -> Names:
     """Makes the splits that are missing.
 
     Args:
-        lists: names of videos by split; under "" those that have none.
-        identity: what equal videos have in common, by the video's name.
-        config: its `valid_videos`.
+        splits: names of videos by split; under "" those that have none.
+        hash_of: from a video's name to a hash of its content.
+        valid_videos: patterns of the names of training videos to validate on,
+            apart by commas; "none" for no validation, "" for a tenth.
 
     Returns:
         Names by split. Videos without a split are cut in "train", "valid" and
@@ -42,26 +43,25 @@ def complete(
     Raises:
         UserError: if `valid_videos` cannot be followed.
     """
-    chosen = config.valid_videos
-    if "" in lists:
-        held_out = ("test",) if chosen else ("valid", "test")
-        lists = _cut(lists[""], held_out, identity)
-    if chosen == NO_VALIDATION:
-        lists = {split: lists[split] for split in lists if split != "valid"}
-    elif chosen and "train" in lists:
-        lists = lists | _pick(lists, chosen)
-    elif "train" in lists and "valid" not in lists:
-        lists = lists | _cut(lists["train"], ("valid",), identity)
-    return {split: lists[split] for split in SPLITS if lists.get(split)}
+    if "" in splits:
+        held_out = ("test",) if valid_videos else ("valid", "test")
+        splits = _cut(splits[""], held_out, hash_of)
+    if valid_videos == NO_VALIDATION:
+        splits = {name: splits[name] for name in splits if name != "valid"}
+    elif valid_videos and "train" in splits:
+        splits = splits | _pick(splits, valid_videos)
+    elif "train" in splits and "valid" not in splits:
+        splits = splits | _cut(splits["train"], ("valid",), hash_of)
+    return {name: splits[name] for name in SPLITS if splits.get(name)}
 
 
 def _cut(
     names: list[str],
     held_out: tuple[str, ...],
-    identity: Callable[[str], str],
-) -> Lists:
+    hash_of: Callable[[str], str],
+) -> Names:
     """Cuts by content; equal videos are never on both sides."""
-    digests = {name: identity(name) for name in names}
+    digests = {name: hash_of(name) for name in names}
     parts: dict[str, list[str]] = {split: [] for split in ("train", *held_out)}
     for digest in sorted(set(digests.values())):
         parts[split_of(digest, held_out)].append(digest)
@@ -76,12 +76,12 @@ def _cut(
     }
 
 
-def _pick(lists: Lists, patterns: str) -> Lists:
+def _pick(splits: Names, patterns: str) -> Names:
     """Takes the videos to validate on out of those to train with."""
-    train = lists["train"]
+    train = splits["train"]
     listed = ", ".join(train[:NUM_LISTED])
     listed += ", ..." if len(train) > NUM_LISTED else ""
-    if "valid" in lists:
+    if "valid" in splits:
         raise UserError(
             f"--valid-videos {patterns}: the data have videos to validate on"
             " already: drop the flag, or the file valid.bundle"
@@ -106,8 +106,8 @@ def _pick(lists: Lists, patterns: str) -> Lists:
     }
 
 
-def identity(source: Path | np.ndarray) -> str:
-    """What equal videos have in common: a digest of their content.
+def content_hash(source: Source) -> str:
+    """Returns a hash that equal videos have in common.
 
     Args:
         source: frames, a file, or a folder of frame pictures.
@@ -125,14 +125,14 @@ def identity(source: Path | np.ndarray) -> str:
             digest.update(f"{path.stat().st_size} ".encode())
         # The sizes of packed pictures tell them apart as well as pixels do.
         for path in dict.fromkeys((paths[0], paths[-1])) if paths else ():
-            digest.update(_ends(path))
+            digest.update(_read_ends(path))
     except OSError as error:
         raise UserError(f"{source}: {error.strerror or error}") from error
     return digest.hexdigest()
 
 
-def _ends(path: Path) -> bytes:
-    """A small file, or both ends of a large one."""
+def _read_ends(path: Path) -> bytes:
+    """Reads a small file, or both ends of a large one."""
     with path.open("rb") as file:
         start = file.read(2 * MEGABYTE)
         size = path.stat().st_size

@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common.data import tfds_loader
+from common.data.splits import SPLITS
 from common.errors import UserError
-
-from ..config import Config
-from .folders import SPLITS
 
 DIRECTIONS = ("up_left", "up_right", "down_left", "down_right")
 NUM_FRAMES = 40  # Of a clip of a moving picture.
@@ -43,8 +41,26 @@ class Scene(NamedTuple):
     lines: tuple[str, ...]
 
 
-class Found(NamedTuple):
-    """What a data set gives.
+class Options(NamedTuple):
+    """The clips to make.
+
+    Attributes:
+        spec: `tfds:NAME[/CONFIG]`.
+        num_examples: training clips of moving pictures.
+        image_size: height and width of the frames.
+        max_gigabytes: most memory for them.
+        seed: of the motions.
+    """
+
+    spec: str
+    num_examples: int
+    image_size: int
+    max_gigabytes: float
+    seed: int
+
+
+class Clips(NamedTuple):
+    """The clips of a data set.
 
     Attributes:
         splits: clips by the name of the split, made as they are asked for.
@@ -55,90 +71,90 @@ class Found(NamedTuple):
     labels: list[str]
 
 
-def read(config: Config) -> Found:
-    """Makes clips of `config.data`.
+def read_clips(options: Options, tfds_dir: str = "") -> Clips:
+    """Makes clips of a data set.
 
     Args:
-        config: its `data`, `tfds_dir`, `num_examples` (of moving pictures),
-            `image_size`, `seed` and `max_gigabytes`.
+        options: the data set, and the clips to make.
+        tfds_dir: prepared data; "" for tensorflow-datasets' default.
 
     Raises:
         UserError: if there is no such data set, if it is neither of pictures
             nor of labelled videos, or if its frames need too much memory.
     """
-    found = tfds_loader.prepare_builder(
-        config.data.removeprefix("tfds:"), config.tfds_dir
+    builder = tfds_loader.prepare_builder(
+        options.spec.removeprefix("tfds:"), tfds_dir
     )
-    splits, features = found.info.splits, found.info.features
+    splits, features = builder.info.splits, builder.info.features
     if not {"train", "test"} <= set(splits):
         raise UserError(
-            f"--data {config.data}: expected the splits train and test; it has"
+            f"--data {options.spec}: expected the splits train and test; it has"
             f" {', '.join(splits)}"
         )
     if {"video", "label"} <= set(features):
-        return _joined(found, config)
-    if "image" in features and _fits(features["image"].shape):
-        return _moving(found, config)
+        return _join_videos(builder, options)
+    if "image" in features and _is_small(features["image"].shape):
+        return _move_pictures(builder, options)
     raise UserError(
-        f"--data {config.data}: expected pictures of less than {CANVAS} pixels"
+        f"--data {options.spec}: expected pictures of less than {CANVAS} pixels"
         " (image), as mnist has, or labelled videos (video, label), as ucf101;"
         f" it has {', '.join(sorted(features))}"
     )
 
 
-def _fits(shape: tuple[int | None, ...]) -> bool:
+def _is_small(shape: tuple[int | None, ...]) -> bool:
     return all(side is not None and side < CANVAS for side in shape[:2])
 
 
-def _check_memory(num_frames: int, config: Config) -> None:
-    gigabytes = num_frames * config.image_size**2 * 3 / GIGABYTE
-    if gigabytes > config.max_gigabytes:
+def _check_memory(num_frames: int, options: Options) -> None:
+    gigabytes = num_frames * options.image_size**2 * 3 / GIGABYTE
+    if gigabytes > options.max_gigabytes:
         raise UserError(
-            f"--data {config.data}: {num_frames} frames of --image-size"
-            f" {config.image_size} are {gigabytes:.1f} GB: expected at most"
-            f" --max-gigabytes {config.max_gigabytes:g}; make either fit"
+            f"--data {options.spec}: {num_frames} frames of --image-size"
+            f" {options.image_size} are {gigabytes:.1f} GB: expected at most"
+            f" --max-gigabytes {options.max_gigabytes:g}; make either fit"
         )
 
 
-def _moving(found: Any, config: Config) -> Found:
-    """Clips of a picture each; no picture is in two splits."""
-    num_pictures = found.info.splits["train"].num_examples
-    num_held_out = max(5, config.num_examples // 8)
-    kept = min(num_held_out, num_pictures // 2)
+def _move_pictures(builder: Any, options: Options) -> Clips:
+    """Makes clips of a picture each; no picture is in two splits."""
+    num_pictures = builder.info.splits["train"].num_examples
+    num_held_out = max(5, options.num_examples // 8)
+    num_valid = min(num_held_out, num_pictures // 2)
     parts = {
-        "train": (f"train[:-{kept}]", config.num_examples),
-        "valid": (f"train[-{kept}:]", num_held_out),
+        "train": (f"train[:-{num_valid}]", options.num_examples),
+        "valid": (f"train[-{num_valid}:]", num_held_out),
         "test": ("test", num_held_out),
     }
     num_clips = sum(num for _, num in parts.values())
-    _check_memory(num_clips * NUM_FRAMES, config)
+    _check_memory(num_clips * NUM_FRAMES, options)
     splits = {
-        split: _moving_scenes(found, part, num, split, config)
+        split: _moving_scenes(builder, part, num, split, options)
         for split, (part, num) in parts.items()
     }
-    return Found(splits, list(DIRECTIONS))
+    return Clips(splits, list(DIRECTIONS))
 
 
 def _moving_scenes(
-    found: Any, part: str, num: int, split: str, config: Config
+    builder: Any, part: str, num: int, split: str, options: Options
 ) -> Iterator[Scene]:
     import tensorflow as tf
     from tensorflow_datasets.video import moving_mnist
 
-    def moved(row: Any, motion: Any) -> tuple[Any, Any]:
+    def move(row: Any, motion: Any) -> tuple[Any, Any]:
         sequence = moving_mnist.image_as_moving_sequence(
             row["image"], NUM_FRAMES, (CANVAS, CANVAS), motion[1], motion[0]
         )
-        frames = resized(sequence.image_sequence, config.image_size)
+        frames = resize(sequence.image_sequence, options.image_size)
         return frames, sequence.trajectory
 
     motions = tf.data.Dataset.from_tensor_slices(
-        _motions(num, [config.seed, SPLITS.index(split)])
+        _draw_motions(num, [options.seed, SPLITS.index(split)])
     )
-    pictures = _rows(found, part).repeat()
+    pictures = _read_rows(builder, part).repeat()
     with _quiet():
         clips = tf.data.Dataset.zip(pictures, motions).map(
-            moved, num_parallel_calls=tf.data.AUTOTUNE
+            move, num_parallel_calls=tf.data.AUTOTUNE
         )
     for index, (frames, way) in enumerate(clips.as_numpy_iterator()):
         pixels = np.broadcast_to(frames, (*frames.shape[:3], 3))
@@ -147,7 +163,7 @@ def _moving_scenes(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps to itself that tensorflow-datasets calls what gets old."""
+    """Silences warnings that tensorflow-datasets calls what is deprecated."""
     import tensorflow as tf
 
     logger = tf.get_logger()
@@ -159,8 +175,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _motions(num: int, seed: list[int]) -> np.ndarray:
-    """Where pictures start, and how fast they go: <float32>[num, 2, 2]."""
+def _draw_motions(num: int, seed: list[int]) -> np.ndarray:
+    """Draws starts and velocities of pictures, <float32>[num, 2, 2]."""
     rng = np.random.default_rng(seed)
     start = rng.uniform(size=(num, 2))
     velocity = rng.uniform(*SPEEDS, (num, 2)) * rng.choice([-1, 1], (num, 2))
@@ -168,7 +184,7 @@ def _motions(num: int, seed: list[int]) -> np.ndarray:
 
 
 def directions(way: np.ndarray) -> tuple[str, ...]:
-    """Where a picture went since the frame before.
+    """Returns the direction of a picture since the frame before.
 
     Args:
         way: <float>[time, 2], its distance from the top and from the left.
@@ -185,14 +201,16 @@ def directions(way: np.ndarray) -> tuple[str, ...]:
     return tuple(DIRECTIONS[index] for index in vertical + horizontal)
 
 
-def _joined(found: Any, config: Config) -> Found:
-    names = found.info.features["label"].names
-    splits = {split: found.info.splits[split] for split in ("train", "test")}
+def _join_videos(builder: Any, options: Options) -> Clips:
+    """Makes clips of a few videos, one after the other."""
+    info = builder.info
+    names = info.features["label"].names
+    splits = {split: info.splits[split] for split in ("train", "test")}
     num_videos = sum(split.num_examples for split in splits.values())
-    _check_memory(num_videos * NUM_MIDDLE, config)
-    return Found(
+    _check_memory(num_videos * NUM_MIDDLE, options)
+    return Clips(
         {
-            split: _joined_scenes(found, split, names, config)
+            split: _joined_scenes(builder, split, names, options)
             for split in splits
         },
         list(names),
@@ -200,18 +218,18 @@ def _joined(found: Any, config: Config) -> Found:
 
 
 def _joined_scenes(
-    found: Any, split: str, names: list[str], config: Config
+    builder: Any, split: str, names: list[str], options: Options
 ) -> Iterator[Scene]:
     import tensorflow as tf
 
-    def middle(row: Any) -> tuple[Any, Any]:
+    def cut_middle(row: Any) -> tuple[Any, Any]:
         start = (tf.shape(row["video"])[0] - NUM_MIDDLE) // 2
         encoded = row["video"][tf.maximum(start, 0) :][:NUM_MIDDLE]
-        frames = tf.map_fn(_decoded, encoded, fn_output_signature=tf.uint8)
-        return resized(frames, config.image_size), row["label"]
+        frames = tf.map_fn(_decode, encoded, fn_output_signature=tf.uint8)
+        return resize(frames, options.image_size), row["label"]
 
-    rows = _rows(found, split, video=_skip())
-    parts = rows.map(middle, num_parallel_calls=tf.data.AUTOTUNE)
+    rows = _read_rows(builder, split, video=_skip_decoding())
+    parts = rows.map(cut_middle, num_parallel_calls=tf.data.AUTOTUNE)
     videos = iter(parts.as_numpy_iterator())
     for index in itertools.count():
         joined = list(itertools.islice(videos, NUM_JOINED))
@@ -225,11 +243,11 @@ def _joined_scenes(
         )
 
 
-def _rows(found: Any, part: str, **decoders: Any) -> Any:
-    """A part of a data set, in the order in which it is stored."""
+def _read_rows(builder: Any, part: str, **decoders: Any) -> Any:
+    """Returns a part of a data set, in the order in which it is stored."""
     import tensorflow_datasets as tfds
 
-    return found.as_dataset(
+    return builder.as_dataset(
         split=part,
         shuffle_files=False,
         decoders=decoders or None,
@@ -238,21 +256,21 @@ def _rows(found: Any, part: str, **decoders: Any) -> Any:
     )
 
 
-def _skip() -> Any:
+def _skip_decoding() -> Any:
     """Leaves frames packed: most of them are not looked at."""
     import tensorflow_datasets as tfds
 
     return tfds.decode.SkipDecoding()
 
 
-def _decoded(encoded: Any) -> Any:
+def _decode(encoded: Any) -> Any:
     import tensorflow as tf
 
     return tf.io.decode_image(encoded, channels=3, expand_animations=False)
 
 
-def resized(frames: Any, size: int) -> Any:
-    """Frames of another size, without holes where they get smaller.
+def resize(frames: Any, size: int) -> Any:
+    """Resizes frames, without holes where they get smaller.
 
     Args:
         frames: <uint8>[time, height, width, channels].

@@ -1,1 +1,1 @@
-"""Segments, subtitles, timelines and live lines of tagged videos."""
+"""Segments, subtitles, timelines and live lines of tagged videos: a leaf."""

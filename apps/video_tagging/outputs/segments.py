@@ -22,14 +22,14 @@ class Segment(NamedTuple):
     confidence: float
 
 
-def of_tags(
+def find_segments(
     tags: np.ndarray,
     probabilities: np.ndarray | None,
     labels: list[str],
     times: np.ndarray,
     period: float,
 ) -> list[Segment]:
-    """The runs of each tag, by their start, then in the order of the labels.
+    """Returns the runs of each tag, by their start, then by their label.
 
     Args:
         tags: <int32>[time], one tag for each frame, frames of a negative one
@@ -47,8 +47,9 @@ def of_tags(
     Example:
         >>> tags, times = np.array([0, 0, 1]), np.array([0, 0.5, 1])
         >>> probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.25, 0.75]])
-        >>> for found in of_tags(tags, probabilities, ["a", "b"], times, 0.5):
-        ...     print(line("S1", found, in_seconds=True))
+        >>> names = ["a", "b"]
+        >>> for x in find_segments(tags, probabilities, names, times, 0.5):
+        ...     print(format_segment("S1", x, in_seconds=True))
         S1  0.000  1.000  a  0.80
         S1  1.000  1.500  b  0.75
     """
@@ -66,12 +67,12 @@ def of_tags(
             labels[index],
             float(probabilities[begin:end, index].mean(dtype=np.float64)),
         )
-        for begin, index, end in _runs(tags)
+        for begin, index, end in _find_runs(tags)
     ]
 
 
-def _runs(active: np.ndarray) -> list[tuple[int, int, int]]:
-    """First frame, tag and end of each run in <bool>[time, classes]; sorted."""
+def _find_runs(active: np.ndarray) -> list[tuple[int, int, int]]:
+    """Returns first frame, tag and end of runs in <bool>[time, classes]."""
     steps = np.diff(np.pad(active, ((1, 1), (0, 0))).astype(np.int8), axis=0)
     # Tag by tag, so that the first begin and the first end are of one run.
     indices, begins = np.nonzero(steps.T == 1)
@@ -80,29 +81,29 @@ def _runs(active: np.ndarray) -> list[tuple[int, int, int]]:
     return sorted(map(tuple, runs))
 
 
-def milliseconds(seconds: float) -> int:
-    """The last whole millisecond that is not after a time.
+def to_milliseconds(seconds: float) -> int:
+    """Returns the last whole millisecond that is not after a time.
 
     Rounded up, the start of a segment would lie after its own first frame, and
     who reads it again would count that frame to the segment before.
 
     Example:
-        >>> milliseconds(2 / 30), milliseconds(0.3)
+        >>> to_milliseconds(2 / 30), to_milliseconds(0.3)
         (66, 300)
     """
     rounded = round(seconds * 1000)
     return rounded - (rounded / 1000 > seconds)
 
 
-def number(value: float, in_seconds: bool) -> str:
-    """A start or an end in words: seconds as 12.345, frame numbers as 12."""
+def format_time(value: float, in_seconds: bool) -> str:
+    """Formats a start or an end: seconds as 12.345, frame numbers as 12."""
     if in_seconds:
-        return f"{milliseconds(value) / 1000:.3f}"
+        return f"{to_milliseconds(value) / 1000:.3f}"
     return str(round(value))
 
 
-def line(video: str, segment: Segment, in_seconds: bool) -> str:
-    """The line that is printed for a segment, its columns apart by tabs.
+def format_segment(video: str, segment: Segment, in_seconds: bool) -> str:
+    """Formats a segment as a line to print, its columns apart by tabs.
 
     Returns:
         Video, start, end, tag and confidence; `in_seconds` is False where
@@ -110,8 +111,8 @@ def line(video: str, segment: Segment, in_seconds: bool) -> str:
     """
     columns = (
         video,
-        number(segment.start, in_seconds),
-        number(segment.end, in_seconds),
+        format_time(segment.start, in_seconds),
+        format_time(segment.end, in_seconds),
         segment.tag,
         f"{segment.confidence:.2f}",
     )

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 
-from .segments import Segment, milliseconds, number
+from .segments import Segment, format_time, to_milliseconds
 
 
-def srt(segments: Iterable[Segment], skip: Collection[str] = ()) -> str:
-    r"""Subtitles in the format SubRip, which video players show.
+def format_srt(segments: Iterable[Segment], skip: Collection[str] = ()) -> str:
+    r"""Formats segments as subtitles in SubRip, which video players show.
 
     Where segments overlap in time, a cue shows all tags of its time, in the
     order in which they first appear in the video: there is one cue for each
@@ -26,7 +26,7 @@ def srt(segments: Iterable[Segment], skip: Collection[str] = ()) -> str:
 
     Example:
         >>> cups = Segment(0, 2.5, "cup", 0.9), Segment(2, 3, "tea", 0.8)
-        >>> print(srt(cups))
+        >>> print(format_srt(cups))
         1
         00:00:00,000 --> 00:00:02,000
         cup
@@ -42,21 +42,25 @@ def srt(segments: Iterable[Segment], skip: Collection[str] = ()) -> str:
     """
     if isinstance(skip, str):  # "a" would be in "background".
         raise ValueError(f"expected a list of tags, got {skip!r}")
-    cues = _cues([found for found in segments if found.tag not in skip])
+    cues = _make_cues([x for x in segments if x.tag not in skip])
     return "\n".join(
-        f"{index}\n{_clock(start)} --> {_clock(end)}\n{_shown(tags)}\n"
+        f"{index}\n{_format_clock(start)} --> {_format_clock(end)}\n"
+        f"{_join_tags(tags)}\n"
         for index, (start, end, tags) in enumerate(cues, start=1)
     )
 
 
-def _cues(segments: list[Segment]) -> Iterator[tuple[int, int, list[str]]]:
-    """Start and end, in milliseconds, of the longest stretches of equal tags.
+def _make_cues(
+    segments: list[Segment],
+) -> Iterator[tuple[int, int, list[str]]]:
+    """Yields start and end, in milliseconds, of stretches of equal tags.
 
-    What begins and ends within the same millisecond is in none.
+    The stretches are as long as can be. What begins and ends within the same
+    millisecond is in none.
     """
-    num_active = dict.fromkeys((found.tag for found in segments), 0)
-    ends = [(milliseconds(found.end), found.tag, -1) for found in segments]
-    starts = [(milliseconds(found.start), found.tag, 1) for found in segments]
+    num_active = dict.fromkeys((x.tag for x in segments), 0)
+    ends = [(to_milliseconds(x.end), x.tag, -1) for x in segments]
+    starts = [(to_milliseconds(x.start), x.tag, 1) for x in segments]
     begin, before = 0, list[str]()
     for time, changes in groupby(sorted(starts + ends), key=itemgetter(0)):
         for _, tag, step in changes:
@@ -68,22 +72,22 @@ def _cues(segments: list[Segment]) -> Iterator[tuple[int, int, list[str]]]:
             begin, before = time, active
 
 
-def _clock(time: int) -> str:
-    """HH:MM:SS,mmm of milliseconds."""
+def _format_clock(time: int) -> str:
+    """Formats milliseconds as HH:MM:SS,mmm."""
     seconds, thousandths = divmod(time, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{seconds:02},{thousandths:03}"
 
 
-def _shown(tags: list[str]) -> str:
-    """One line of text; a blank line or an arrow would break the cue."""
+def _join_tags(tags: list[str]) -> str:
+    """Joins tags in one line; a blank line or an arrow would break the cue."""
     text = " ".join(", ".join(tags).split())
     return re.sub("-{2,}>", "->", text)
 
 
-def csv_text(rows: Iterable[tuple[str, Segment]], in_seconds: bool) -> str:
-    r"""A table of the segments of many videos, to correct and to learn from.
+def format_csv(rows: Iterable[tuple[str, Segment]], in_seconds: bool) -> str:
+    r"""Formats segments of many videos as a table, to correct or learn from.
 
     Its columns are those of the file annotations.csv, with a confidence.
     Segments that are shorter than the last digit of a time are left out: no
@@ -95,7 +99,7 @@ def csv_text(rows: Iterable[tuple[str, Segment]], in_seconds: bool) -> str:
 
     Example:
         >>> rows = [("S1", Segment(0, 2.5, "pour, stir", 0.9))]
-        >>> csv_text(rows, in_seconds=True).splitlines()
+        >>> format_csv(rows, in_seconds=True).splitlines()
         ['video,start,end,tag,confidence', 'S1,0.000,2.500,"pour, stir",0.9000']
     """
     unit = "" if in_seconds else "_frame"
@@ -103,7 +107,7 @@ def csv_text(rows: Iterable[tuple[str, Segment]], in_seconds: bool) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["video", f"start{unit}", f"end{unit}", "tag", "confidence"])
     for video, (start, end, tag, confidence) in rows:
-        times = [number(time, in_seconds) for time in (start, end)]
+        times = [format_time(time, in_seconds) for time in (start, end)]
         if times[0] != times[1]:
             table.writerow([video, *times, tag, f"{confidence:.4f}"])
     return text.getvalue()

@@ -4,12 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from apps.video_tagging.config import Config
 from apps.video_tagging.datasets import annotations
-from apps.video_tagging.datasets.annotations import (
-    Annotation,
-    Segment,
-)
+from apps.video_tagging.datasets.annotations import LabelOptions
+from apps.video_tagging.datasets.example import Annotation, Segment
 from common.errors import UserError
 
 
@@ -18,8 +15,9 @@ def at(annotation, numbers, times=None, total=None, **options):
     numbers = np.asarray(numbers)
     times = numbers / 10 if times is None else np.asarray(times)
     total = int(numbers[-1]) + 1 if total is None else total
-    config = Config(**options)
-    return annotations.tags_at(annotation, numbers, times, total, config)
+    return annotations.tag_frames(
+        annotation, numbers, times, total, LabelOptions(**options)
+    )
 
 
 def refuses(message):
@@ -136,11 +134,11 @@ def test_segments_of_two_tags_overlap(rows, line, first, second):
     with refuses(message):
         at(segments(*rows), [0])
     with refuses(message):
-        annotations.check_apart(segments(*rows))
+        annotations.check_overlaps(segments(*rows))
 
 
 def test_segments_that_touch_or_repeat_a_tag_do_not_overlap():
-    annotations.check_apart(segments((2, 4, "b"), (0, 2, "a"), (1, 2, "a")))
+    annotations.check_overlaps(segments((2, 4, "b"), (0, 2, "a"), (1, 2, "a")))
 
 
 # Tags and labels
@@ -148,7 +146,7 @@ def test_segments_that_touch_or_repeat_a_tag_do_not_overlap():
 
 def test_ids_are_places_in_the_list_of_labels():
     tags = [("b",), (), None, ("a", "c"), ("b",)]
-    ids = annotations.label_ids(tags, ["a", "b", "c"], "a.txt")
+    ids = annotations.encode_tags(tags, ["a", "b", "c"], "a.txt")
     assert ids == [(1,), (), None, (0, 2), (1,)]
 
 
@@ -157,7 +155,7 @@ def test_an_id_of_an_unknown_tag():
         "a.txt, kept frame 2: tag 'd' is none of the 2 labels (a, b): mend it,"
         " or add it to mapping.txt"
     ):
-        annotations.label_ids([("a",), ("b", "d")], ["a", "b"], "a.txt")
+        annotations.encode_tags([("a",), ("b", "d")], ["a", "b"], "a.txt")
 
 
 def test_unknown_tags_are_found_with_their_line():
@@ -167,9 +165,9 @@ def test_unknown_tags_are_found_with_their_line():
         " mend it, or add it to mapping.txt"
     )
     written = lines("1", "?", "", "1 2", "1 2")
-    annotations.check_known(written, labels, multi_label=True)
+    annotations.check_tags(written, labels, multi_label=True)
     with refuses(f"a.txt:4: tag '1 2'{rest}"):
-        annotations.check_known(written, labels, multi_label=False)
+        annotations.check_tags(written, labels, multi_label=False)
     written = segments((0, 1, "1"), (1, 2, "?"), (2, 3, "pour"))
     with refuses(f"annotations.csv:4: tag 'pour'{rest}"):
-        annotations.check_known(written, labels, multi_label=False)
+        annotations.check_tags(written, labels, multi_label=False)

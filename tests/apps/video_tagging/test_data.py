@@ -12,18 +12,15 @@ from apps.video_tagging import encoder as encoders
 from apps.video_tagging.batches import Encoded
 from apps.video_tagging.config import Config
 from apps.video_tagging.datasets import Example
-from apps.video_tagging.datasets.annotations import (
-    Annotation,
-    Segment,
-)
+from apps.video_tagging.datasets.example import Annotation, Segment
 from common.errors import UserError
 from common.layers.crf import UNLABELLED
 from common.media import videos
 from common.media.videos import Clip
+from tests.support.video_tagging import DIM, make_features, write_folder
+from tests.support.video_tagging import LABELS as TAGS
 from tests.support.videos import MeanColours
 
-DIM = 3
-TAGS = ["a", "b", "c"]
 SPLITS = {
     "train": {"v1": "aab", "v2": "bbcc", "v3": "c?a"},
     "valid": {"w1": "abc"},
@@ -31,7 +28,7 @@ SPLITS = {
 }
 
 
-def piece(length, total=None, numbers=None):
+def make_clip(length, total=None, numbers=None):
     numbers = np.arange(length) if numbers is None else np.array(numbers)
     values = np.zeros([length, DIM], np.float32)
     return Clip(values, numbers, numbers / 10, total or length)
@@ -41,32 +38,9 @@ def example(*lines, name="v"):
     return Example(name, None, Annotation(f"{name}.txt", tuple(lines)))
 
 
-def values_of(name, length):
-    rng = np.random.default_rng(list(name.encode()))
-    return (10 + 3 * rng.normal(size=[DIM, length])).astype(np.float32)
-
-
-def write_folder(folder, splits=SPLITS, mapping=TAGS):
-    """A folder of features in the layout of ms-tcn."""
-    for part in ("features", "groundTruth", "splits"):
-        (folder / part).mkdir(parents=True)
-    for split, listed in splits.items():
-        names = "".join(f"{name}.txt\n" for name in listed)
-        (folder / "splits" / f"{split}.bundle").write_text(names)
-        for name, tags in listed.items():
-            values = values_of(name, len(tags))
-            np.save(folder / "features" / f"{name}.npy", values)
-            lines = "".join(f"{tag}\n" for tag in tags)
-            (folder / "groundTruth" / f"{name}.txt").write_text(lines)
-    if mapping:
-        lines = "".join(f"{k} {tag}\n" for k, tag in enumerate(mapping))
-        (folder / "mapping.txt").write_text(lines)
-    return folder
-
-
 @pytest.fixture
 def folder(tmp_path):
-    return write_folder(tmp_path / "data")
+    return write_folder(tmp_path / "data", SPLITS)
 
 
 def load(folder, **options):
@@ -86,7 +60,7 @@ def refused(folder, message, **options):
 
 def test_tags_are_numbers_and_unlabelled_frames_are_known():
     found, is_labelled = data.encode_labels(
-        example("b", "?", "a", ""), piece(4), TAGS, Config()
+        example("b", "?", "a", ""), make_clip(4), TAGS, Config()
     )
     assert found.dtype == np.int32
     assert found.tolist() == [1, UNLABELLED, 0, UNLABELLED]
@@ -95,7 +69,7 @@ def test_tags_are_numbers_and_unlabelled_frames_are_known():
 
 def test_sets_are_rows_of_zeros_and_ones():
     found, is_labelled = data.encode_labels(
-        example("c a", "?", ""), piece(3), TAGS, Config(multi_label=True)
+        example("c a", "?", ""), make_clip(3), TAGS, Config(multi_label=True)
     )
     assert found.dtype == np.float32
     assert found.tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
@@ -104,7 +78,7 @@ def test_sets_are_rows_of_zeros_and_ones():
 
 def test_labels_of_the_frames_that_were_kept():
     found, _ = data.encode_labels(
-        example(*"abcab"), piece(2, total=5, numbers=[1, 4]), TAGS, Config()
+        example(*"abcab"), make_clip(2, total=5, numbers=[1, 4]), TAGS, Config()
     )
     assert found.tolist() == [1, 1]
 
@@ -114,7 +88,7 @@ def test_segments_and_background():
     given = Example("v", None, Annotation("a.csv", None, segments, "seconds"))
     tags = ["none", "b"]
     config = Config(background="none")
-    found, is_labelled = data.encode_labels(given, piece(4), tags, config)
+    found, is_labelled = data.encode_labels(given, make_clip(4), tags, config)
     assert found.tolist() == [0, 1, 1, 0]
     assert is_labelled.all()
 
@@ -124,15 +98,15 @@ def test_labels_that_do_not_fit_name_both_lengths():
         with pytest.raises(
             UserError, match=f"v.txt: {len(lines)} lines.* 3 frames.*--align"
         ):
-            data.encode_labels(example(*lines), piece(3), TAGS, Config())
+            data.encode_labels(example(*lines), make_clip(3), TAGS, Config())
     config = Config(align="crop")
     found, is_labelled = data.encode_labels(
-        example("a", "b"), piece(3), TAGS, config
+        example("a", "b"), make_clip(3), TAGS, config
     )
     assert found.tolist() == [0, 1, UNLABELLED]
     assert is_labelled.tolist() == [True, True, False]
     found, is_labelled = data.encode_labels(
-        example(*"abca"), piece(3), TAGS, config
+        example(*"abca"), make_clip(3), TAGS, config
     )
     assert found.tolist() == [0, 1, 2]
     assert is_labelled.all()
@@ -140,16 +114,16 @@ def test_labels_that_do_not_fit_name_both_lengths():
 
 def test_a_tag_that_the_model_does_not_know():
     with pytest.raises(UserError, match="v.txt, kept frame 2: tag 'd' is none"):
-        data.encode_labels(example("a", "d"), piece(2), TAGS, Config())
+        data.encode_labels(example("a", "d"), make_clip(2), TAGS, Config())
 
 
-def test_known_tags_are_those_that_occur():
+def test_collected_tags_are_those_that_occur():
     examples = [example("b", "?"), example("zebra", "b")]
-    pieces = [piece(2), piece(2)]
-    assert data.known_tags(examples, pieces, Config()) == ["b", "zebra"]
+    clips = [make_clip(2), make_clip(2)]
+    assert data.collect_tags(examples, clips, Config()) == ["b", "zebra"]
     config = Config(multi_label=True)
     examples = [example("b a", ""), example("?", "c")]
-    assert data.known_tags(examples, pieces, config) == ["a", "b", "c"]
+    assert data.collect_tags(examples, clips, config) == ["a", "b", "c"]
 
 
 # Weights of tags and statistics
@@ -160,7 +134,7 @@ def encoded(labels, weights=None):
     given = [np.ones(len(x), np.float32) for x in labels]
     if weights is not None:
         given = [np.array(x, np.float32) for x in weights]
-    values = [values_of("v", len(x)).T for x in labels]
+    values = [make_features("v", len(x)).T for x in labels]
     return Encoded(["v"] * len(labels), values, labels, given)
 
 
@@ -170,7 +144,7 @@ def test_balanced_weights_by_hand():
         [[0, 0, 0, -1, 1], [1, 0, 0, 0, -1]],
         [[1, 1, 1, 0, 1], [1, 1, 1, 1, 0]],
     )
-    found = data.balanced(train, 3)
+    found = data.balance_tags(train, 3)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [8 / (3 * 6), 8 / (3 * 2), 1], rtol=1e-6)
 
@@ -179,17 +153,17 @@ def test_balanced_weights_of_sets_by_hand():
     rows = [[1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0], [1, 1, 0]]
     train = encoded([np.array(rows, "f")], [[1, 1, 1, 1, 0]])
     # Tag 0 is in one of four frames, tag 1 in none, tag 2 in three.
-    np.testing.assert_allclose(data.balanced(train, 3), [3, 1, 1 / 3])
+    np.testing.assert_allclose(data.balance_tags(train, 3), [3, 1, 1 / 3])
 
 
 def test_statistics_are_those_of_all_training_frames():
     train = encoded([np.zeros(5, int), np.zeros(900, int)])
-    found = data.statistics(train, 3, Config())
+    found = data.compute_statistics(train, 3, Config())
     every = np.concatenate(train.frames)
     np.testing.assert_allclose(found.mean, every.mean(0), rtol=1e-5)
     np.testing.assert_allclose(found.deviation, every.std(0), rtol=1e-4)
     assert found.tag_weights.tolist() == [1, 1, 1]
-    found = data.statistics(train, 3, Config(scale="none"))
+    found = data.compute_statistics(train, 3, Config(scale="none"))
     assert (found.mean, found.deviation) == (None, None)
 
 
@@ -200,12 +174,14 @@ def test_a_folder_of_features(folder):
     found = load(folder, class_weights="balanced")
     assert (found.labels, found.dim) == (TAGS, DIM)
     assert found.train.names == ["v1", "v2", "v3"]
-    np.testing.assert_array_equal(found.train.frames[1], values_of("v2", 4).T)
+    np.testing.assert_array_equal(
+        found.train.frames[1], make_features("v2", 4).T
+    )
     labels = [x.tolist() for x in found.train.labels]
     assert labels == [[0, 0, 1], [1, 1, 2, 2], [2, UNLABELLED, 0]]
     assert found.train.weights[2].tolist() == [1, 0, 1]
     assert found.valid.names == ["w1"]
-    assert [x.name for x in found.some] == ["w1"]
+    assert [x.name for x in found.examples] == ["w1"]
     assert found.report["train"] == {"videos": 3, "frames": 10}
     assert found.report["valid"] == {"videos": 1, "frames": 3}
     np.testing.assert_allclose(found.statistics.tag_weights, [1, 1, 1])
@@ -223,7 +199,9 @@ def test_each_video_is_scaled_by_itself(folder):
     for values in found.train.frames:
         np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-5)
     # In validation the model does that itself.
-    np.testing.assert_array_equal(found.valid.frames[0], values_of("w1", 3).T)
+    np.testing.assert_array_equal(
+        found.valid.frames[0], make_features("w1", 3).T
+    )
     message = "--scale video is of features"
     refused("builtin", message, scale="video", num_examples=10)
 
@@ -233,7 +211,7 @@ def test_no_validation(folder):
     found = load(folder, valid_videos="none")
     assert found.valid is None
     assert "valid" not in found.report
-    assert [x.name for x in found.some] == ["v1", "v2", "v3"]
+    assert [x.name for x in found.examples] == ["v1", "v2", "v3"]
     found = load(folder, valid_videos="*2")
     assert (found.train.names, found.valid.names) == (["v1", "v3"], ["v2"])
 
@@ -316,7 +294,7 @@ def test_features_of_several_sizes(folder):
 
 def test_features_that_are_not_numbers(folder):
     path = folder / "features" / "v2.npy"
-    values = values_of("v2", 4)
+    values = make_features("v2", 4)
     values[1, 2] = np.nan
     np.save(path, values)
     refused(folder, f"{path}: frame 2 (of 4, from 0) has NaN or")
@@ -353,7 +331,7 @@ def of_videos(tmp_path):
 
 
 def test_videos_are_read_at_a_rate(of_videos):
-    found = load(of_videos, image_size=16, rate=2.5)
+    found = load(of_videos, image_size=16, frame_rate=2.5)
     assert found.labels == ["background", "wave"]
     assert found.dim is None
     assert found.statistics.mean is None
@@ -370,13 +348,14 @@ def test_more_frames_than_memory(of_videos, monkeypatch):
     message = refused(of_videos, f"{of_videos}/videos/v", max_gigabytes=1)
     assert re.search(
         r"v\d.mp4: with this video of 2.0 hours the frames take 1.3 GB,"
-        r" and --max-gigabytes is 1: choose a lower --rate or --image-size, or"
-        r" compute features first, with python -m apps.video_tagging.features$",
+        r" and --max-gigabytes is 1: choose a lower --frame-rate or"
+        r" --image-size, or compute features first, with python -m"
+        r" apps.video_tagging.features$",
         message,
     )
     # 7200 s * 3 videos * 2 frames * 3 * 32 * 32 bytes.
-    assert load(of_videos, rate=2, max_gigabytes=0.14).train
-    refused(of_videos, str(of_videos), rate=2, max_gigabytes=0.13)
+    assert load(of_videos, frame_rate=2, max_gigabytes=0.14).train
+    refused(of_videos, str(of_videos), frame_rate=2, max_gigabytes=0.13)
 
 
 def test_pictures_without_a_rate_are_counted_one_by_one(of_videos):

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.video_tagging import (
-    data,
-    datasets,
-    features,
-    predictor,
-    train,
-)
+from apps.video_tagging import data, features, loader, predictor, train
 from apps.video_tagging import encoder as encoders
 from apps.video_tagging.config import Config
 from apps.video_tagging.datasets.builtin import __main__
@@ -50,8 +44,8 @@ def load(to, name):
 
 
 def compute(files, config, to):
-    folder = FeatureFolder(to, encoders.signature(config))
-    return list(features.compute(files, config, folder, Skipped()))
+    folder = FeatureFolder(to, encoders.make_signature(config))
+    return list(loader.compute_features(files, config, folder, Skipped()))
 
 
 # Computing
@@ -70,7 +64,7 @@ def test_features_are_those_of_encoder_and_frames(tmp_path, monkeypatch):
 
     monkeypatch.setattr(encoders, "build", small_encoder)
     files = write_videos(tmp_path / "v", a=9, b=4)
-    config = Config(**vars(CONFIG) | {"rate": 5.0})
+    config = Config(**vars(CONFIG) | {"frame_rate": 5.0})
     assert compute(files, config, tmp_path / "f") == ["a", "b"]
     keras.utils.set_random_seed(CONFIG.seed)
     encoder = encoders.build(CONFIG)
@@ -86,7 +80,7 @@ def test_features_are_those_of_encoder_and_frames(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seed": 1}, {"rate": 5.0}, {"image_size": 40}]
+    "changes", [{"seed": 1}, {"frame_rate": 5.0}, {"image_size": 40}]
 )
 def test_features_of_another_encoder_are_refused(tmp_path, colours, changes):
     files = write_videos(tmp_path / "v", a=5)
@@ -105,7 +99,7 @@ def test_cnn_has_no_features_before_training(tmp_path):
 def test_runs_of_one_data_set_and_encoder_share_features(tmp_path):
     options = {"encoder": "MobileNetV2", "encoder_weights": "none"}
     paths = [
-        features.open_cache(Config(data=data, seed=seed, **options)).path
+        loader.open_cache(Config(data=data, seed=seed, **options)).path
         for data in (str(tmp_path / "a b"), "c")
         for seed in (0, 1, 1)
     ]
@@ -141,20 +135,20 @@ def test_command_writes_a_folder_to_train_on(
     labelled, tmp_path, colours, run, capsys
 ):
     to = tmp_path / "f"
-    run("--data", labelled, "--to", to, "--rate", "5")
+    run("--data", labelled, "--to", to, "--frame-rate", "5")
     out = capsys.readouterr().out.splitlines()
     assert out[-2] == f"{to}: 4 videos"
     assert out[-1].endswith(
-        f".train --data {to} --encoder MobileNetV2 --image-size 32 --rate 5"
-        " --encoder-weights none"
+        f".train --data {to} --encoder MobileNetV2 --image-size 32"
+        " --frame-rate 5 --encoder-weights none"
     )
     expected = ["open fridge"] * 4 + ["close fridge"] * 6
     assert lines(to / "groundTruth" / "d.txt") == expected
     for name in ("mapping.txt", "splits/train.bundle", "splits/test.bundle"):
         assert (to / name).read_text() == (labelled / name).read_text()
-    config = Config(data=str(to), rate=5.0, valid_videos="c")
-    found = datasets.read(config)
-    names = {k: [x.name for x in v] for k, v in found.splits.items()}
+    config = Config(data=str(to), frame_rate=5.0, valid_videos="c")
+    found = data.open_splits(config)
+    names = {k: [x.name for x in v] for k, v in found.examples.items()}
     assert names == {"train": ["a", "b"], "valid": ["c"], "test": ["d"]}
     assert found.labels == ["close fridge", "open fridge"]
     assert not found.skipped.counts
@@ -172,7 +166,7 @@ def test_command_with_sets_of_tags(labelled, tmp_path, colours, run):
         (labelled / "groundTruth" / f"{name}.txt").write_text(text)
     (labelled / "mapping.txt").unlink()
     to = tmp_path / "f"
-    options = ["--multi-label", "--rate", "5"]
+    options = ["--multi-label", "--frame-rate", "5"]
     run("--data", labelled, "--to", to, *options)
     assert lines(to / "groundTruth" / "a.txt") == [""] * 5 + ["x y"] * 5
     assert lines(to / "mapping.txt") == ["0 x", "1 y"]
@@ -189,16 +183,16 @@ def test_command_with_labels_that_do_not_fit(labelled, tmp_path, colours, run):
 
 
 def test_command_with_segments(tmp_path, colours, run):
-    data, to = tmp_path / "data", tmp_path / "f"
-    write_videos(data / "videos", **{f"v{n}": 20 for n in range(4)})
+    source, to = tmp_path / "data", tmp_path / "f"
+    write_videos(source / "videos", **{f"v{n}": 20 for n in range(4)})
     rows = "".join(f"v{n},0.5,1.0,wave\n" for n in range(4))
-    (data / "annotations.csv").write_text("video,start,end,tag\n" + rows)
-    run("--data", data, "--to", to, "--rate", "5")
+    (source / "annotations.csv").write_text("video,start,end,tag\n" + rows)
+    run("--data", source, "--to", to, "--frame-rate", "5")
     expected = ["background"] * 3 + ["wave"] * 2 + ["background"] * 5
     assert lines(to / "groundTruth" / "v1.txt") == expected
     assert lines(to / "mapping.txt") == ["0 background", "1 wave"]
-    splits = datasets.read(Config(data=str(data))).splits
-    again = datasets.read(Config(data=str(to))).splits
+    splits = data.open_splits(Config(data=str(source))).examples
+    again = data.open_splits(Config(data=str(to))).examples
     assert {k: [x.name for x in v] for k, v in splits.items()} == {
         k: [x.name for x in v] for k, v in again.items()
     }
@@ -256,13 +250,13 @@ def test_a_model_of_a_frozen_encoder_tags_videos(tmp_path, monkeypatch):
     options = {"data": "shapes", "run_dir": "run", "epochs": 1, "units": 8}
     train.train(Config(**vars(CONFIG) | options))
     tagger = predictor.load("run")
-    assert tagger.sees_frames
+    assert tagger.takes_frames
     path = tmp_path / "shapes" / "videos" / "test-00000.mp4"
     clip = videos.read_clip(path, 32, 0.0)
-    of_frames = tagger.of_chunks([clip.values[:30], clip.values[30:]])
-    seen = tagger.encode(tf.constant(clip.values[None])).numpy()[0]
+    of_frames = tagger.predict_chunks([clip.values[:30], clip.values[30:]])
+    seen = tagger.encode_fn(clip.values)
     assert seen.shape[1] == tagger.dim == 1280
-    of_features = tagger.of_chunks([seen])
+    of_features = tagger.predict_chunks([seen])
     np.testing.assert_allclose(of_frames[1], of_features[1], atol=1e-5)
     cached = next((tmp_path / "features").glob("*/features/train-00000.npy"))
     assert np.load(cached).shape == (1280, 48)

@@ -7,7 +7,7 @@ import pytest
 
 from apps.video_tagging import train
 from apps.video_tagging.config import Config
-from common.training import runs
+from common.training import logs, runs
 
 TIME = 32
 
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
 
 
 def accuracy(folder, run, monkeypatch, **options):
-    monkeypatch.setattr(runs, "_draw_curves", lambda path, history: None)
+    monkeypatch.setattr(logs, "draw_curves", lambda path, history: None)
     config = Config(
         data=str(folder),
         run_dir=str(run),

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from apps.video_tagging.outputs import live, subtitles, timeline
+from apps.video_tagging.outputs import streaming, subtitles, timeline
 from apps.video_tagging.outputs.segments import (
     Segment,
-    line,
-    milliseconds,
-    number,
-    of_tags,
+    find_segments,
+    format_segment,
+    format_time,
+    to_milliseconds,
 )
 from apps.video_tagging.outputs.timeline import Row, Tags
 from common.errors import UserError
@@ -36,7 +36,7 @@ def test_a_segment_ends_where_the_next_begins():
     probabilities = np.array(
         [[0.2, 0.8], [0.4, 0.6], [0.9, 0.1], [0.25, 0.75]], np.float32
     )
-    found = of_tags(tags, probabilities, ["walk", "run"], TIMES, 0.04)
+    found = find_segments(tags, probabilities, ["walk", "run"], TIMES, 0.04)
     assert [segment[:3] for segment in found] == [
         (0.0, 0.25, "run"),
         (0.25, 0.5, "walk"),
@@ -50,7 +50,7 @@ def test_a_segment_ends_where_the_next_begins():
 def test_sets_of_tags_have_runs_of_their_own():
     tags = np.array([[1, 0, 1], [1, 1, 1], [0, 1, 0], [1, 1, 0]], bool)
     probabilities = np.arange(12).reshape(4, 3) / 12
-    found = of_tags(tags, probabilities, ["c", "b", "a"], np.arange(4), 1)
+    found = find_segments(tags, probabilities, ["c", "b", "a"], np.arange(4), 1)
     assert found == [
         (0, 2, "c", pytest.approx((0 + 3) / 24)),
         (0, 2, "a", pytest.approx((2 + 5) / 24)),
@@ -61,16 +61,18 @@ def test_sets_of_tags_have_runs_of_their_own():
 
 def test_frames_without_a_tag_are_in_no_segment():
     tags = np.array([-1, 0, 0, -1])
-    assert of_tags(tags, None, ["a", "b"], TIMES, 1) == [(0.1, 0.5, "a", 1)]
+    assert find_segments(tags, None, ["a", "b"], TIMES, 1) == [
+        (0.1, 0.5, "a", 1)
+    ]
     nothing = np.zeros([4, 2], bool)
-    assert of_tags(nothing, None, ["a", "b"], TIMES, 1) == []
-    assert of_tags(nothing[:0], None, ["a", "b"], TIMES[:0], 1) == []
-    assert of_tags(tags[:0], None, ["a", "b"], TIMES[:0], 1) == []
+    assert find_segments(nothing, None, ["a", "b"], TIMES, 1) == []
+    assert find_segments(nothing[:0], None, ["a", "b"], TIMES[:0], 1) == []
+    assert find_segments(tags[:0], None, ["a", "b"], TIMES[:0], 1) == []
 
 
 def test_a_time_for_each_tag():
     with pytest.raises(ValueError, match="expected 3 times, got 4"):
-        of_tags(np.zeros(3, int), None, ["a"], TIMES, 1)
+        find_segments(np.zeros(3, int), None, ["a"], TIMES, 1)
 
 
 LABELS = ["a", "b", "c"]
@@ -92,7 +94,7 @@ def inside(time, start, end):
 def test_every_frame_is_in_the_segment_of_its_tag_alone(data):
     times = drawn_times(data)
     tags = np.array([data.draw(st.integers(0, 2)) for _ in times])
-    found = of_tags(tags, None, LABELS, times, 0.5)
+    found = find_segments(tags, None, LABELS, times, 0.5)
     assert all(one.tag != two.tag for one, two in pairwise(found))
     for time, tag in zip(times, tags, strict=True):
         owners = [s.tag for s in found if inside(time, s.start, s.end)]
@@ -104,8 +106,8 @@ def test_every_frame_is_in_the_segment_of_its_tag_alone(data):
 def test_a_table_that_is_read_again_gives_back_the_tags(data):
     times = drawn_times(data)
     tags = np.array([[data.draw(st.booleans()) for _ in "abc"] for _ in times])
-    found = of_tags(tags, None, LABELS, times, 0.5)
-    text = subtitles.csv_text([("S1", segment) for segment in found], True)
+    found = find_segments(tags, None, LABELS, times, 0.5)
+    text = subtitles.format_csv([("S1", segment) for segment in found], True)
     table = list(csv.DictReader(io.StringIO(text)))
     for time, row in zip(times, tags, strict=True):
         active = [
@@ -121,22 +123,25 @@ def test_a_table_that_is_read_again_gives_back_the_tags(data):
     [(0, 0), (12.345, 12345), (1 / 30, 33), (2 / 30, 66), (0.0009999, 0)],
 )
 def test_milliseconds_are_never_after_their_time(seconds, expected):
-    assert milliseconds(seconds) == expected
+    assert to_milliseconds(seconds) == expected
 
 
 @relaxed
 @given(st.integers(0, 10**9))
 def test_whole_milliseconds_stay(time):
-    assert milliseconds(time / 1000) == time
-    assert number(time / 1000, True) == f"{time // 1000}.{time % 1000:03}"
+    assert to_milliseconds(time / 1000) == time
+    assert format_time(time / 1000, True) == f"{time // 1000}.{time % 1000:03}"
 
 
 def test_lines_of_seconds_and_of_frames():
     segment = Segment(1.5, 12.3456, "cut bread", 0.987)
     expected = "S1\t1.500\t12.345\tcut bread\t0.99"
-    assert line("S1", segment, in_seconds=True) == expected
+    assert format_segment("S1", segment, in_seconds=True) == expected
     segment = Segment(3.0, 12.0, "a\tb\nc", 1)
-    assert line("S\t1", segment, in_seconds=False) == "S 1\t3\t12\ta b c\t1.00"
+    assert (
+        format_segment("S\t1", segment, in_seconds=False)
+        == "S 1\t3\t12\ta b c\t1.00"
+    )
 
 
 # Subtitles
@@ -163,7 +168,7 @@ def parse(text):
 
 def test_subtitles_to_the_letter():
     segments = [Segment(0, 1.5, "walk", 0.9), Segment(1.5, 3723.25, "run", 1)]
-    assert subtitles.srt(segments) == (
+    assert subtitles.format_srt(segments) == (
         "1\n00:00:00,000 --> 00:00:01,500\nwalk\n\n"
         "2\n00:00:01,500 --> 01:02:03,250\nrun\n"
     )
@@ -171,12 +176,12 @@ def test_subtitles_to_the_letter():
 
 def test_more_than_99_hours():
     segment = Segment(0, 100 * 3600 + 59 * 60 + 59.999, "a", 1)
-    assert "--> 100:59:59,999\n" in subtitles.srt([segment])
+    assert "--> 100:59:59,999\n" in subtitles.format_srt([segment])
 
 
 def test_subtitles_of_nothing():
-    assert subtitles.srt([]) == ""
-    assert subtitles.srt([Segment(0, 9, "SIL", 1)], skip=["SIL"]) == ""
+    assert subtitles.format_srt([]) == ""
+    assert subtitles.format_srt([Segment(0, 9, "SIL", 1)], skip=["SIL"]) == ""
 
 
 def test_skipped_tags_leave_gaps():
@@ -186,10 +191,10 @@ def test_skipped_tags_leave_gaps():
         Segment(2, 3, "background", 1),
         Segment(3, 4, "back", 1),
     ]
-    cues = parse(subtitles.srt(segments, skip={"background"}))
+    cues = parse(subtitles.format_srt(segments, skip={"background"}))
     assert cues == [(1000, 2000, "a"), (3000, 4000, "back")]
     with pytest.raises(ValueError, match="list of tags, got 'background'"):
-        subtitles.srt(segments, skip="background")
+        subtitles.format_srt(segments, skip="background")
 
 
 def test_no_cue_is_of_no_length():
@@ -198,7 +203,7 @@ def test_no_cue_is_of_no_length():
         Segment(1.0001, 1.0002, "b", 1),
         Segment(1.0002, 2, "a", 1),
     ]
-    assert parse(subtitles.srt(segments)) == [(0, 2000, "a")]
+    assert parse(subtitles.format_srt(segments)) == [(0, 2000, "a")]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +217,9 @@ def test_no_cue_is_of_no_length():
     ],
 )
 def test_no_tag_breaks_its_cue(tag, shown):
-    text = subtitles.srt([Segment(0, 1, tag, 1), Segment(1, 2, "next", 1)])
+    text = subtitles.format_srt(
+        [Segment(0, 1, tag, 1), Segment(1, 2, "next", 1)]
+    )
     assert parse(text) == [(0, 1000, shown), (1000, 2000, "next")]
 
 
@@ -224,7 +231,7 @@ def test_overlapping_tags_share_cues():
         Segment(5, 6, "b", 1),
         Segment(6, 7, "b", 1),
     ]
-    assert parse(subtitles.srt(segments)) == [
+    assert parse(subtitles.format_srt(segments)) == [
         (0, 1000, "a"),
         (1000, 3000, "a, b"),
         (3000, 4000, "a, c"),
@@ -242,7 +249,7 @@ def test_cues_show_what_is_active_and_are_as_long_as_can_be(spans):
         Segment(start / 1000, (start + length) / 1000, tag, 1)
         for start, length, tag in spans
     ]
-    cues = parse(subtitles.srt(segments))
+    cues = parse(subtitles.format_srt(segments))
     for time in range(32):
         active = {tag for s, n, tag in spans if s <= time < s + n}
         shown = [set(text.split(", ")) for s, e, text in cues if s <= time < e]
@@ -259,7 +266,7 @@ def test_a_table_quotes_what_it_must():
         ("S1", Segment(0, 2.5, 'say "hi", wave', 0.98765)),
         ("kitchen, left", Segment(2.5, 3, "two\nlines", 1)),
     ]
-    text = subtitles.csv_text(rows, in_seconds=True)
+    text = subtitles.format_csv(rows, in_seconds=True)
     assert list(csv.reader(io.StringIO(text, newline=""))) == [
         ["video", "start", "end", "tag", "confidence"],
         ["S1", "0.000", "2.500", 'say "hi", wave', "0.9877"],
@@ -269,7 +276,7 @@ def test_a_table_quotes_what_it_must():
 
 def test_a_table_of_frames():
     rows = [("S1", Segment(0.0, 25.0, "a", 1))]
-    assert subtitles.csv_text(rows, in_seconds=False).splitlines() == [
+    assert subtitles.format_csv(rows, in_seconds=False).splitlines() == [
         "video,start_frame,end_frame,tag,confidence",
         "S1,0,25,a,1.0000",
     ]
@@ -277,7 +284,7 @@ def test_a_table_of_frames():
 
 def test_a_table_has_no_segment_without_length():
     rows = [("S1", Segment(1.0001, 1.0002, "a", 1))]
-    assert len(subtitles.csv_text(rows, in_seconds=True).splitlines()) == 1
+    assert len(subtitles.format_csv(rows, in_seconds=True).splitlines()) == 1
 
 
 # Streams
@@ -300,7 +307,9 @@ def stream(*frames):
 
 def test_a_stream_says_when_its_tag_changes():
     frames = [0.9, 0.1], [0.8, 0.2], [0.25, 0.75], [0.4, 0.6], [0.7, 0.3]
-    lines = live.run(parrot, stream(*frames), ["sit down", "stand"], False)
+    lines = streaming.stream_lines(
+        parrot, stream(*frames), ["sit down", "stand"], False
+    )
     assert list(lines) == [
         "0.000\tsit down\t0.90",
         "0.250\tstand\t0.75",
@@ -310,7 +319,9 @@ def test_a_stream_says_when_its_tag_changes():
 
 def test_a_stream_says_when_its_set_changes():
     frames = [0.1, 0.2], [0.9, 0.2], [0.9, 0.7], [0.6, 0.8], [0, 0.9], [0.4, 0]
-    lines = live.run(parrot_of_sets, stream(*frames), ["sit", "talk"], True)
+    lines = streaming.stream_lines(
+        parrot_of_sets, stream(*frames), ["sit", "talk"], True
+    )
     assert list(lines) == [
         "0.000\t-\t0.80",
         "0.125\tsit\t0.90",
@@ -328,7 +339,7 @@ def test_a_stream_is_answered_before_its_next_frame_is_there():
             taken.append(len(taken))
             yield len(taken) - 1, np.eye(2, dtype="f")[len(taken) % 2]
 
-    lines = live.run(parrot, endless(), ["a", "b"], False)
+    lines = streaming.stream_lines(parrot, endless(), ["a", "b"], False)
     assert next(lines) == "0.000\tb\t1.00"
     assert taken == [0]
     assert next(lines) == "1.000\ta\t1.00"
@@ -336,7 +347,7 @@ def test_a_stream_is_answered_before_its_next_frame_is_there():
 
 
 def test_a_stream_without_frames():
-    assert list(live.run(parrot, stream(), ["a"], False)) == []
+    assert list(streaming.stream_lines(parrot, stream(), ["a"], False)) == []
 
 
 # Pictures
@@ -349,7 +360,7 @@ ROW = Row("video_1", FOUND, TRUTH, 10)
 
 def draw(rows, tags):
     figure = Figure(layout="constrained")
-    timeline.draw(figure, rows, tags)
+    timeline.fill_figure(figure, rows, tags)
     return figure
 
 
@@ -398,21 +409,23 @@ def test_the_truth_is_above_the_prediction():
 
 
 def test_only_the_background_is_grey():
-    color = timeline.colors(TAGS)
+    color = timeline.choose_colors(TAGS)
     assert [len(set(color[label])) == 1 for label in TAGS.labels] == [1, 0, 0]
-    sets = timeline.colors(TAGS._replace(are_sets=True))
+    sets = timeline.choose_colors(TAGS._replace(are_sets=True))
     assert all(len(set(color)) > 1 for color in sets.values())
 
 
 def test_48_tags_have_48_colors():
     labels = [f"tag {k}" for k in range(48)]
-    color = np.array(list(timeline.colors(Tags(labels, "", False)).values()))
+    color = np.array(
+        list(timeline.choose_colors(Tags(labels, "", False)).values())
+    )
     assert color.min() >= 0
     assert color.max() <= 1
     apart = np.abs(color[:, None] - color).max(axis=2) + np.eye(48)
     assert apart.min() > 0.03
     # A tag keeps its color, however many others there are.
-    few = timeline.colors(Tags(labels[:3], "", False))
+    few = timeline.choose_colors(Tags(labels[:3], "", False))
     np.testing.assert_array_equal(list(few.values()), color[:3])
 
 
@@ -438,7 +451,7 @@ def test_sets_of_tags_have_a_line_for_each_tag():
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["walk", "run"]
-    color = timeline.colors(tags)
+    color = timeline.choose_colors(tags)
     assert bars(axes) == [
         (3, 8, 0.5, color["walk"]),
         (0, 6, 1.5, timeline.GREY),  # Behind the prediction, which comes next.
@@ -452,7 +465,7 @@ def test_sets_of_tags_have_a_line_for_each_tag():
 def test_a_video_without_any_segment(tmp_path, are_sets):
     rows = [Row("empty", [], [], 7), ROW]
     tags = TAGS._replace(are_sets=are_sets)
-    timeline.timeline(rows, tags, True, tmp_path / "plot.png")
+    timeline.draw_timeline(rows, tags, True, tmp_path / "plot.png")
     assert is_png(tmp_path / "plot.png")
 
 
@@ -469,7 +482,7 @@ def test_each_video_has_axes_and_a_name():
 @pytest.mark.parametrize("in_seconds", [True, False])
 def test_a_timeline_is_a_picture(tmp_path, in_seconds):
     path = tmp_path / "plots" / "timeline.svg"
-    timeline.timeline([ROW] * 40, TAGS, in_seconds, path)
+    timeline.draw_timeline([ROW] * 40, TAGS, in_seconds, path)
     words = re.findall("<!-- (.*?) -->", path.read_text())
     assert words.count("video_1") == timeline.MAX_VIDEOS
     assert ("seconds" in words, "frames" in words) == (
@@ -482,7 +495,7 @@ def test_a_timeline_is_a_picture(tmp_path, in_seconds):
 
 def test_a_picture_is_of_a_sensible_size(tmp_path):
     path = tmp_path / "timeline.png"
-    timeline.timeline([ROW], TAGS, True, path)
+    timeline.draw_timeline([ROW], TAGS, True, path)
     assert is_png(path)
     size = path.read_bytes()[16:24]
     width, height = int.from_bytes(size[:4]), int.from_bytes(size[4:])
@@ -495,7 +508,7 @@ def test_odd_names_are_shown_as_they_are(tmp_path):
     found = [Segment(9 * k, 9 * k + 9, tag, 1) for k, tag in enumerate(labels)]
     path = tmp_path / "timeline.svg"
     tags = Tags(labels, "SIL", False)
-    timeline.timeline([Row("$1_$2", found, None, 36)], tags, True, path)
+    timeline.draw_timeline([Row("$1_$2", found, None, 36)], tags, True, path)
     words = re.findall("<!-- (.*?) -->", path.read_text())
     for name in (
         "$1_$2",
@@ -511,7 +524,7 @@ def test_odd_names_are_shown_as_they_are(tmp_path):
 def test_a_timeline_of_an_unknown_format(tmp_path, name):
     expected = rf"--timeline .*{name}: expected a name ending in .png"
     with pytest.raises(UserError, match=expected):
-        timeline.timeline([ROW], TAGS, True, tmp_path / name)
+        timeline.draw_timeline([ROW], TAGS, True, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -519,4 +532,4 @@ def test_a_timeline_without_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     expected = r'matplotlib: pip install "rnn-topologies\[plots\]"'
     with pytest.raises(UserError, match=expected):
-        timeline.timeline([ROW], TAGS, True, tmp_path / "plot.png")
+        timeline.draw_timeline([ROW], TAGS, True, tmp_path / "plot.png")

@@ -8,13 +8,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from apps.video_tagging import datasets
-from apps.video_tagging.config import Config
-from apps.video_tagging.datasets import builtin, splitting
+from apps.video_tagging.datasets import LabelOptions, builtin, splitting
 from apps.video_tagging.datasets import tfds as tfds_clips
-from apps.video_tagging.datasets.annotations import (
-    Annotation,
-    Segment,
-)
+from apps.video_tagging.datasets.example import Annotation, Segment
 from common.data import skipped
 from common.errors import UserError
 
@@ -64,18 +60,19 @@ def own(folder, *rows, names=("a.mp4", "b.mp4", "c.mp4"), header=CSV):
     return folder
 
 
-def read(data, **options):
-    return datasets.read(Config(data=str(data), **options))
+def read(data, multi_label=False, frame_rate=0.0, **options):
+    labels = LabelOptions(multi_label=multi_label, frame_rate=frame_rate)
+    return datasets.open_splits(str(data), options=labels, **options)
 
 
 def names_of(data, **options):
     """The names of the videos, by split."""
-    splits = read(data, **options).splits
+    splits = read(data, **options).examples
     return {split: [x.name for x in found] for split, found in splits.items()}
 
 
 def annotation_of(data, name="a", **options):
-    splits = read(data, **options).splits.values()
+    splits = read(data, **options).examples.values()
     (found,) = [x for split in splits for x in split if x.name == name]
     return found.annotation
 
@@ -96,13 +93,13 @@ def refused(data, message, **options):
 
 def test_builtin_has_three_splits():
     found = read("builtin", num_examples=48, seed=3)
-    sizes = {split: len(rows) for split, rows in found.splits.items()}
+    sizes = {split: len(rows) for split, rows in found.examples.items()}
     assert sizes == {"train": 48, "valid": 6, "test": 6}
     assert found.labels == list(builtin.TAGS)
     assert found.skipped.report() == {}
     for split in sizes:
         scenes = builtin.generate(split, 2, seed=3)
-        for example, scene in zip(found.splits[split], scenes, strict=False):
+        for example, scene in zip(found.examples[split], scenes, strict=False):
             assert example.name == scene.name
             np.testing.assert_array_equal(example.source, scene.frames)
             assert example.annotation.lines == scene.lines
@@ -110,9 +107,9 @@ def test_builtin_has_three_splits():
 
 def test_builtin_frames_of_another_size_and_sets():
     found = read("builtin", num_examples=10, image_size=64, multi_label=True)
-    assert [len(rows) for rows in found.splits.values()] == [10, 5, 5]
+    assert [len(rows) for rows in found.examples.values()] == [10, 5, 5]
     (scene,) = builtin.generate("train", 1, seed=0, multi_label=True)
-    first = found.splits["train"][0]
+    first = found.examples["train"][0]
     assert first.annotation.lines == scene.lines
     assert first.source.shape == (len(scene.frames), 64, 64, 3)
     assert first.source.dtype == np.uint8
@@ -146,7 +143,7 @@ def test_mstcn_features(tmp_path):
         "test": ["d"],
     }
     truth = str(tmp_path / "groundTruth" / "a.txt")
-    assert found.splits["train"][0] == (
+    assert found.examples["train"][0] == (
         "a",
         tmp_path / "features" / "a.npy",
         Annotation(truth, ("take", "a", "pour cup")),
@@ -169,7 +166,7 @@ def test_mstcn_packed_files(tmp_path):
     write(tmp_path / "mapping.txt.gz", "0 take")
     write(tmp_path / "splits" / "train.bundle.gz", "a.txt", "", "b", "c.npy ")
     found = read(tmp_path, valid_videos="none")
-    assert [x.annotation.lines for x in found.splits["train"]] == [
+    assert [x.annotation.lines for x in found.examples["train"]] == [
         ("take",)
     ] * 3
     assert found.labels == ["take"]
@@ -207,10 +204,10 @@ def test_mstcn_videos_or_frames_in_place_of_features(tmp_path, place):
     write(tmp_path / place / "notes.md", "")
     (tmp_path / "features").mkdir()
     found = read(tmp_path)
-    assert [x.source for x in found.splits["train"]] == [video, pictures]
+    assert [x.source for x in found.examples["train"]] == [video, pictures]
     assert left_out(tmp_path) == ["skipped: 1 (labels without a video): c"]
     save_features(tmp_path, "abc")
-    (first, *_) = read(tmp_path, valid_videos="none").splits["train"]
+    (first, *_) = read(tmp_path, valid_videos="none").examples["train"]
     assert first.source.name.endswith(".npy")
 
 
@@ -231,7 +228,7 @@ def test_what_is_left_out_of_bundles(tmp_path):
         "skipped: 1 (in no bundle): y",
     ]
     # Who trains notes these.
-    assert found.splits["valid"][0].annotation is None
+    assert found.examples["valid"][0].annotation is None
 
 
 def test_bundles_that_cannot_be_used(tmp_path):
@@ -399,7 +396,9 @@ def test_own_videos_packed_table_splits_and_labels(tmp_path):
 def test_own_videos_without_labels(tmp_path):
     own(tmp_path, "a,0,1,take")
     found = read(tmp_path)
-    assert [(x.name, x.annotation is None) for x in found.splits["train"]] == [
+    assert [
+        (x.name, x.annotation is None) for x in found.examples["train"]
+    ] == [
         ("a", False),
         ("b", True),
         ("c", True),
@@ -493,9 +492,9 @@ def test_features_and_seconds_need_a_rate(tmp_path):
         tmp_path,
         f"{tmp_path / 'annotations.csv'}: seconds, but"
         f" {tmp_path / 'features' / 'a.npy'} does not tell when its frames are"
-        " shown: pass --rate, the number of its frames a second",
+        " shown: pass --frame-rate, the number of its frames a second",
     )
-    assert len(read(tmp_path, rate=15).splits) == 3
+    assert len(read(tmp_path, frame_rate=15).examples) == 3
 
 
 # Splits that nobody gave
@@ -532,12 +531,12 @@ def test_equal_videos_are_on_one_side(tmp_path):
 def test_few_videos_are_in_every_split(size):
     for first in range(9):  # Other hashes.
         lists = {"": [str(first + n) for n in range(size)]}
-        found = splitting.complete(lists, lambda name: name * 3, Config())
+        found = splitting.fill_missing_splits(lists, lambda name: name * 3)
         splits = ["train", "valid", "test"] if size >= 3 else ["train"]
         assert list(found) == splits
         assert sorted(sum(found.values(), [])) == sorted(lists[""])
-        again = splitting.complete(
-            {"": lists[""][::-1]}, lambda name: name * 3, Config()
+        again = splitting.fill_missing_splits(
+            {"": lists[""][::-1]}, lambda name: name * 3
         )
         assert all(set(found[split]) == set(again[split]) for split in splits)
 
@@ -604,26 +603,30 @@ def test_validation_videos_that_cannot_be(tmp_path):
     assert "valid" not in names_of(tmp_path, valid_videos="none")
 
 
-def test_identity_is_of_the_content(tmp_path):
+def test_the_hash_is_of_the_content(tmp_path):
     large = bytes(range(256)) * 12_000
     paths = [tmp_path / name for name in "abcdef"]
     contents = (large, large, large[:-1] + b"x", b"x" + large[1:], large[1:])
     for path, content in zip(paths, contents, strict=False):
         path.write_bytes(content)
-    first, *rest = map(splitting.identity, paths[:5])
+    first, *rest = map(splitting.content_hash, paths[:5])
     assert rest[0] == first and len({first, *rest}) == 4
     frames = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
-    assert splitting.identity(frames) == splitting.identity(frames.copy())
-    assert splitting.identity(frames) != splitting.identity(frames[::-1])
+    assert splitting.content_hash(frames) == splitting.content_hash(
+        frames.copy()
+    )
+    assert splitting.content_hash(frames) != splitting.content_hash(
+        frames[::-1]
+    )
     with pytest.raises(UserError, match="f: No such file or directory"):
-        splitting.identity(paths[5])
+        splitting.content_hash(paths[5])
 
 
-def test_identity_of_pictures_is_of_their_sizes_and_ends(tmp_path):
+def test_the_hash_of_pictures_is_of_their_sizes_and_ends(tmp_path):
     def of(name, *contents):
         for number, content in enumerate(contents):
             write(tmp_path / name / f"{number}.jpg", content)
-        return splitting.identity(tmp_path / name)
+        return splitting.content_hash(tmp_path / name)
 
     first = of("a", "one", "two", "three")
     assert of("b", "one", "two", "three") == first
@@ -689,11 +692,11 @@ def corner(frame):
 def test_pictures_move_as_their_tags_say(moving):
     found = read_moving(moving)
     assert found.labels == ["up_left", "up_right", "down_left", "down_right"]
-    sizes = {split: len(rows) for split, rows in found.splits.items()}
+    sizes = {split: len(rows) for split, rows in found.examples.items()}
     assert sizes == {"train": 20, "valid": 5, "test": 5}
     used = collections.Counter()
     num_moves = 0
-    for _, frames, annotation in sum(found.splits.values(), []):
+    for _, frames, annotation in sum(found.examples.values(), []):
         lines = annotation.lines
         assert frames.shape == (len(lines), 64, 64, 3)
         corners = np.array([corner(frame) for frame in frames])
@@ -713,7 +716,7 @@ def test_pictures_move_as_their_tags_say(moving):
 
 
 def test_no_picture_is_in_two_splits(moving):
-    splits = read_moving(moving).splits
+    splits = read_moving(moving).examples
     ink = {
         split: {int(example.source.max()) for example in examples}
         for split, examples in splits.items()
@@ -723,7 +726,7 @@ def test_no_picture_is_in_two_splits(moving):
 
 def test_clips_of_pictures_follow_from_the_seed(moving):
     first, again, other = (
-        read_moving(moving, num_examples=10, image_size=32, seed=seed).splits
+        read_moving(moving, num_examples=10, image_size=32, seed=seed).examples
         for seed in (1, 1, 2)
     )
     for split, examples in first.items():
@@ -762,12 +765,12 @@ def test_short_videos_follow_each_other(tmp_path):
     )
     found = read("tfds:made", tfds_dir=str(tmp_path), image_size=16)
     assert found.labels == ["Archery", "Bowling", "Diving"]
-    assert {split: len(x) for split, x in found.splits.items()} == {
+    assert {split: len(x) for split, x in found.examples.items()} == {
         "train": 3,
         "valid": 1,
         "test": 1,
     }
-    examples = {x.name: x for split in found.splits.values() for x in split}
+    examples = {x.name: x for split in found.examples.values() for x in split}
     first = examples["train-00000"]
     # The middle 32 frames of 40, all of 8, 32 of 33.
     starts = [range(4, 36), range(8), range(32)]
@@ -818,6 +821,6 @@ def test_data_sets_that_do_not_fit(tmp_path, moving):
 def test_resizing_leaves_no_holes():
     lines = np.zeros((1, 64, 64, 1), np.uint8)
     lines[:, ::4] = 200
-    small = tfds_clips.resized(lines, 16).numpy()
+    small = tfds_clips.resize(lines, 16).numpy()
     assert small.dtype == np.uint8
     np.testing.assert_allclose(small[:, 2:-2], 50, atol=15)

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from .segments import number
+from .segments import format_time
+
+# From the next frames of a stream to their tags and probabilities.
+TagFn = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def run(
-    tag: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+def stream_lines(
+    tag_frames: TagFn,
     frames: Iterable[tuple[float, np.ndarray]],
     labels: list[str],
     multi_label: bool,
@@ -16,8 +19,8 @@ def run(
     r"""Yields a line for the first frame, and for each with other tags.
 
     Args:
-        tag: answers the frames that follow those it has seen,
-            <uint8>[time, size, size, 3] or <float32>[time, dim], with their
+        tag_frames: from the frames that follow those before,
+            <uint8>[time, size, size, 3] or <float32>[time, dim], to their
             tags, <int32>[time] or <bool>[time, classes], and probabilities,
             <float32>[time, classes].
         frames: seconds and pixels or features of each frame, in order.
@@ -35,28 +38,28 @@ def run(
         ...     return (high > 0.5).astype(int), np.stack([1 - high, high], 1)
         >>> frames = [(0, [0, 0.2]), (0.04, [0.1, 0.1]), (0.08, [0.5, 1])]
         >>> stream = ((time, np.array(frame)) for time, frame in frames)
-        >>> for line in run(by_its_mean, stream, ["low", "high"], False):
-        ...     print(line)
+        >>> for x in stream_lines(by_its_mean, stream, ["low", "high"], False):
+        ...     print(x)
         0.000  low   0.90
         0.080  high  0.75
     """
-    shown = _of_set if multi_label else _of_one
+    describe = _describe_set if multi_label else _describe_tag
     before = None
     for time, frame in frames:
-        tags, probabilities = tag(frame[None])
-        names, probability = shown(tags[0], probabilities[0], labels)
+        tags, probabilities = tag_frames(frame[None])
+        names, probability = describe(tags[0], probabilities[0], labels)
         if names != before:
-            yield f"{number(time, True)}\t{names}\t{probability:.2f}"
+            yield f"{format_time(time, True)}\t{names}\t{probability:.2f}"
         before = names
 
 
-def _of_one(
+def _describe_tag(
     index: np.ndarray, probabilities: np.ndarray, labels: list[str]
 ) -> tuple[str, float]:
     return labels[index], float(probabilities[index])
 
 
-def _of_set(
+def _describe_set(
     active: np.ndarray, probabilities: np.ndarray, labels: list[str]
 ) -> tuple[str, float]:
     if not active.any():

@@ -131,7 +131,7 @@ def test_errors_name_the_flag(weights, tmp_path):
         with pytest.raises(UserError, match=message):
             encoders.build(wrong)
     with pytest.raises(UserError, match="gone.h5: cannot read it"):
-        encoders.signature(config(weights=gone))
+        encoders.make_signature(config(weights=gone))
 
 
 def test_signatures_tell_encoders_apart(weights):
@@ -141,12 +141,12 @@ def test_signatures_tell_encoders_apart(weights):
         config(weights="imagenet"),
         config(weights=str(weights)),
         config(size=64),
-        config(rate=5.0),
+        config(frame_rate=5.0),
         config("ResNet50"),
     ]
-    found = [json.dumps(encoders.signature(x)) for x in made]
+    found = [json.dumps(encoders.make_signature(x)) for x in made]
     assert len(set(found)) == len(made)
     moved = weights.rename(weights.with_name("moved.weights.h5"))
     same = config(weights=str(moved))
-    assert json.dumps(encoders.signature(same)) == found[3]
-    assert json.dumps(encoders.signature(config(rate=5))) == found[5]
+    assert json.dumps(encoders.make_signature(same)) == found[3]
+    assert json.dumps(encoders.make_signature(config(frame_rate=5))) == found[5]
