@@ -1,4 +1,4 @@
-"""Where computed features are kept, and signs that they are still right.
+"""The places of computed features, and signs that they are still right.
 
 A stamp tells a file from what it was before; a signature, a JSON object, tells
 the features of one encoder from those of another.

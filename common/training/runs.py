@@ -142,7 +142,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether no epoch is left, or none of the last ones was better."""
+        """True if no epoch is left, or none of the last ones was better."""
         return (
             self.epoch >= self.config.epochs
             or self.epoch - self.best_epoch >= self.config.patience

@@ -1,4 +1,4 @@
-"""What can be said of two things beside each other, and how to read it back."""
+"""Captions of two things beside each other, written and read back."""
 
 import re
 from typing import NamedTuple
@@ -53,7 +53,7 @@ class Thing(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is to be seen; the relation is "left of" or "above".
+    """The facts of a scene; the relation is "left of" or "above".
 
     All captions of a scene give the same facts.
     """

@@ -38,7 +38,7 @@ class Lexicon(NamedTuple):
 
 
 class Domain(NamedTuple):
-    """What reviews of one kind talk about; the facts judge nothing."""
+    """The words of reviews of one kind; the facts judge nothing."""
 
     wholes: Lexicon
     aspects: Lexicon

@@ -9,10 +9,13 @@ from .grammar import NOTHING, Clause, Phrase, join, make_pronoun
 from .lexicon import Noun, Verb
 
 OWNERS = ("valid", "test", *["train"] * 6)
+TABLES: tuple[list[Any], ...] = (
+    lexicon.NOUNS,
+    lexicon.ADJECTIVES,
+    lexicon.VERBS,
+)
 PLACES = {
-    word.english: place
-    for table in (lexicon.NOUNS, lexicon.ADJECTIVES, lexicon.VERBS)
-    for place, word in enumerate(table)
+    word.english: place for table in TABLES for place, word in enumerate(table)
 }
 TENSES = ("past", "past", "present", "present", "future")
 NEGATIONS = ("", "", "", "not", "never")

@@ -1,4 +1,4 @@
-"""What a shape does: random segments, of which no single moment tells the tag.
+"""The moves of a shape: random segments; no single moment tells the tag.
 
 A shape is described by four numbers from 0 to 1: how far it is to the right,
 how far down, how large and how opaque. A segment changes one of them, or none,
@@ -53,7 +53,7 @@ TRAVELS = np.outer(np.repeat(LENGTHS, LENGTHS), np.linspace(*SPEEDS, 8)).ravel()
 
 
 class Moves(NamedTuple):
-    """What a shape does.
+    """The moves of a shape.
 
     Attributes:
         path: the four numbers <float>[time, 4].
@@ -87,12 +87,12 @@ class Segment(NamedTuple):
 
 
 def num_jumps(length: np.ndarray | int) -> np.ndarray:
-    """How often a shape bounces in so many frames: every 3 to 6 frames."""
+    """Returns the bounces of a shape in so many frames: every 3 to 6 frames."""
     return np.maximum(2, np.asarray(length) // 4)
 
 
 def height(length: np.ndarray | int) -> np.ndarray:
-    """How high a jump is, as a share of the way that "up" goes meanwhile."""
+    """Returns the height of a jump, as a share of the way that "up" goes."""
     return HEIGHT / num_jumps(length)
 
 

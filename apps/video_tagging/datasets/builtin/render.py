@@ -20,7 +20,7 @@ _MIDDLES = np.arange(PIXELS, dtype=np.float32) + 0.5
 
 
 class Look(NamedTuple):
-    """What stays the same in a clip.
+    """The shape, its colours and its place: the same in all of a clip.
 
     Attributes:
         shape: a key of `OUTLINES`.
