@@ -281,14 +281,14 @@ def _run_alone(
 
 def _save_cases(path: Path, cases: list[Arrays]) -> None:
     arrays = {
-        f"{number}/{name}": _as_stored(value)
+        f"{number}/{name}": _to_fixed_length(value)
         for number, case in enumerate(cases)
         for name, value in case.items()
     }
     np.savez(path, allow_pickle=False, **arrays)
 
 
-def _as_stored(value: np.ndarray) -> np.ndarray:
+def _to_fixed_length(value: np.ndarray) -> np.ndarray:
     """Byte strings as NumPy can store them: of one length, zeros behind."""
     return value.astype("S") if value.dtype == object else value
 
@@ -308,7 +308,7 @@ def _compare(where: str, expected: Arrays, answer: Arrays) -> None:
             f"{where}: outputs {sorted(answer)}, expected {sorted(expected)}"
         )
     for name, value in expected.items():
-        value = _as_stored(value)
+        value = _to_fixed_length(value)
         same = (
             np.allclose(value, answer[name], rtol=TOLERANCE, atol=TOLERANCE)
             if value.dtype.kind == "f" and value.shape == answer[name].shape

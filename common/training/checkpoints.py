@@ -40,7 +40,7 @@ def save(
     with atomic.write(target) as partial:
         partial.mkdir()
         # Not `save_weights`: the HDF5 library crashes where a disk is full.
-        values = {name: value.numpy() for name, value in _named(model).items()}
+        values = {name: value.numpy() for name, value in _name_variables(model).items()}
         np.savez(partial / VARIABLES, allow_pickle=False, **values)
         state = {
             "epoch": epoch,
@@ -64,8 +64,8 @@ def newest(folder: Path) -> tuple[Path, dict] | None:
     Raises:
         UserError: if there are checkpoints and all are damaged.
     """
-    found = _newest_first(folder)
-    for path in found:
+    folders = _newest_first(folder)
+    for path in folders:
         damage = _damage(path)
         if damage is None:
             return path, json.loads((path / STATE).read_text())
@@ -73,7 +73,7 @@ def newest(folder: Path) -> tuple[Path, dict] | None:
             f"{path}: damaged checkpoint ({damage});"
             " going back to the one before"
         )
-    if found:
+    if folders:
         raise UserError(
             f"{folder}: every checkpoint is damaged; start again with another"
             " --run-dir"
@@ -88,19 +88,19 @@ def load(path: Path, model: keras.Model) -> None:
         UserError: if the model is not built as it was when it was saved.
     """
     model.optimizer.build(model.trainable_variables)
-    named = _named(model)
+    variables = _name_variables(model)
     with np.load(path / VARIABLES) as values:
-        if set(values.files) != set(named):
-            changed = sorted(set(values.files) ^ set(named))[0]
+        if set(values.files) != set(variables):
+            changed = sorted(set(values.files) ^ set(variables))[0]
             raise UserError(
                 f"{path}: the model has changed since ({changed}); start again"
                 " with another --run-dir"
             )
-        for name, variable in named.items():
+        for name, variable in variables.items():
             variable.assign(values[name])
 
 
-def _named(model: keras.Model) -> dict[str, keras.Variable]:
+def _name_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """All that training changes, in a fixed order.
 
     Keras numbers its names anew in every process: position and shape do not
