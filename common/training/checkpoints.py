@@ -40,7 +40,8 @@ def save(
     with atomic.write(target) as partial:
         partial.mkdir()
         # Not `save_weights`: the HDF5 library crashes where a disk is full.
-        values = {name: value.numpy() for name, value in _name_variables(model).items()}
+        variables = _name_variables(model)
+        values = {name: x.numpy() for name, x in variables.items()}
         np.savez(partial / VARIABLES, allow_pickle=False, **values)
         state = {
             "epoch": epoch,
