@@ -14,10 +14,11 @@ from common.errors import UserError
 from common.layers.crf import UNLABELLED
 from common.media.videos import Clip
 
-from . import datasets, encoder, model
+from . import datasets, model
 from .batches import Encoded
 from .config import Config
 from .datasets import Example, LabelOptions, annotations, samples
+from .encoder import is_trained
 from .loader import make_loader
 
 
@@ -186,7 +187,7 @@ def _check_tagged(
 def feature_dim(train: Encoded, config: Config) -> int | None:
     """Returns the size of features of which no encoder is known, or None."""
     frames = train.frames[0]
-    if frames.ndim == 2 and encoder.is_trained(config):
+    if frames.ndim == 2 and is_trained(config):
         return frames.shape[1]
     return None
 

@@ -5,8 +5,6 @@ a network of `keras.applications`, with weights that others have trained; it
 stays as it is, so each frame is seen once and its features are kept.
 """
 
-from pathlib import Path
-
 import keras
 import tensorflow as tf
 
@@ -68,12 +66,8 @@ class Encoder(keras.layers.Layer):
         self.built = True  # The network came with its weights.
 
     def call(self, pixels: tf.Tensor) -> tf.Tensor:
-        # TensorFlow's convolutions fail on a batch of no rows.
-        num_rows = tf.shape(pixels)[0]
-        missing = tf.maximum(1 - num_rows, 0)
-        padded = tf.pad(pixels, [[0, missing], [0, 0], [0, 0], [0, 0]])
-        values = self.preprocess(keras.ops.cast(padded, "float32"))
-        values = self.base(values, training=False)[:num_rows]
+        pixels = keras.ops.cast(pixels, "float32")
+        values = pretrained.run_network(self.base, self.preprocess, pixels)
         if self.network == CNN:
             return values
         return keras.ops.mean(values, axis=(1, 2))
@@ -93,7 +87,7 @@ class Encoder(keras.layers.Layer):
         }
 
 
-def build(config: Config) -> Encoder:
+def build_encoder(config: Config) -> Encoder:
     """Builds the encoder of a config, with its weights.
 
     Raises:
@@ -110,22 +104,19 @@ def is_trained(config: Config) -> bool:
     return config.encoder == CNN
 
 
-def make_signature(config: Config) -> dict:
+def encoder_signature(config: Config) -> dict:
     """Returns what tells an encoder's features from those of others, as JSON.
 
     Raises:
         UserError: if the file of weights is missing.
     """
-    weights = config.encoder_weights
-    if weights == "none":
-        weights = f"none, seed {config.seed}"  # Drawn by chance.
-    elif weights != "imagenet":
-        weights = f"sha256 {pretrained.checksum(Path(weights))}"
     return {
         "encoder": config.encoder,
-        "weights": weights,
+        "weights": pretrained.describe_weights(
+            config.encoder_weights, config.seed
+        ),
         "image_size": config.image_size,
-        "frame_rate": float(config.frame_rate),
+        "rate": float(config.frame_rate),  # The name in files of before.
     }
 
 

@@ -15,8 +15,9 @@ import tensorflow as tf
 from common import cli, export
 from common.training import runs
 
-from . import encoder, pipeline
+from . import pipeline
 from .config import export_parser
+from .encoder import is_trained
 
 # The check of an export asks these: no video, one, seven.
 BATCHES = (0, 1, 7)
@@ -96,7 +97,7 @@ def make_signatures(tagger: pipeline.Tagger) -> dict[str, Signature]:
     lengths = tf.TensorSpec([None], tf.int32, "lengths")
     serve = _serve_videos(tagger)
     result = {export.DEFAULT: Signature(serve, [frames, lengths])}
-    if tagger.has_encoder and not encoder.is_trained(config):
+    if tagger.has_encoder and not is_trained(config):
         result[pipeline.FEATURES] = Signature(serve, [features, lengths])
     if config.causal:
         states = [

@@ -23,9 +23,10 @@ from common.data.feature_store import INDEX, FeatureFolder, Times
 from common.data.skipped import Skipped
 from common.errors import UserError
 
-from . import data, datasets, encoder
+from . import data, datasets
 from .config import FEATURES, Config, features_parser
 from .datasets import Example, annotations, folders
+from .encoder import encoder_signature
 from .loader import compute_features
 
 
@@ -172,7 +173,7 @@ def main() -> None:
     config, to = options.override(FEATURES, args), Path(args.to)
     source = read_folder(config)
     check_target(Path(config.data), to)
-    folder = FeatureFolder(to, encoder.make_signature(config))
+    folder = FeatureFolder(to, encoder_signature(config))
     paths = {x.name: Path(str(x.source)) for x in source.examples.values()}
     tags: set[str] = set()
     for name in compute_features(

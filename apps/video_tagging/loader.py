@@ -13,9 +13,9 @@ from common.errors import UserError
 from common.media import extraction, videos
 from common.media.videos import Clip
 
-from . import encoder as encoders
 from .config import Config
 from .datasets import Example
+from .encoder import build_encoder, encoder_signature, is_trained
 
 # Reads all frames of a video, or their features.
 VideoLoader = Callable[[Example], Clip]
@@ -46,9 +46,9 @@ def make_loader(
     arrays = [x for x in paths.values() if feature_arrays.is_features(x)]
     if arrays:
         feature_arrays.check_same_dim(arrays)
-        if not encoders.is_trained(config):
+        if not is_trained(config):
             _check_encoder(config)
-    elif encoders.is_trained(config):
+    elif is_trained(config):
         _check_memory(paths, config)
     else:
         return _make_cached_loader(paths, config, skipped)
@@ -85,7 +85,7 @@ def open_cache(config: Config) -> FeatureFolder:
     Raises:
         UserError: if the encoder's file of weights is missing.
     """
-    signature = encoders.make_signature(config)
+    signature = encoder_signature(config)
     path = feature_cache.cache_path(config.data, config.encoder, signature)
     return FeatureFolder(path, signature)
 
@@ -112,7 +112,7 @@ def compute_features(
     Raises:
         UserError: if no video can be read.
     """
-    if encoders.is_trained(config):
+    if is_trained(config):
         raise UserError(
             f"--encoder {config.encoder} is trained with the recurrence and"
             " has no features before: name a network of keras.applications"
@@ -120,7 +120,7 @@ def compute_features(
 
     return extraction.extract_videos(
         paths,
-        lambda: encoders.build(config),
+        lambda: build_encoder(config),
         folder,
         skipped,
         size=config.image_size,
@@ -140,7 +140,7 @@ def _check_encoder(config: Config) -> None:
             " knows features only"
         )
     # Refuses features of another one.
-    FeatureFolder(folder, encoders.make_signature(config))
+    FeatureFolder(folder, encoder_signature(config))
 
 
 def _check_memory(paths: Mapping[str, Path], config: Config) -> None:

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from common import shapes
 
-from . import encoder as encoders
 from . import model
 from .config import Config
+from .encoder import build_encoder
 
 # A tag of a set is there from this probability on.
 THRESHOLD = 0.5
@@ -173,7 +173,7 @@ def build(config: Config, labels: list[str], dim: int | None) -> Tagger:
     Raises:
         UserError: if there is no such encoder, or no such weights for it.
     """
-    encoder = encoders.build(config) if dim is None else None
+    encoder = build_encoder(config) if dim is None else None
     return Tagger(config, labels, encoder, dim, name="tagger")
 
 

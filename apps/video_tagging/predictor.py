@@ -14,8 +14,9 @@ from common.errors import UserError
 from common.media import videos
 from common.training import runs
 
-from . import encoder, pipeline
+from . import pipeline
 from .config import Config
+from .encoder import is_trained
 from .pipeline import Prediction, States
 
 # Frames or features [batch, time, ...] and lengths to tags.
@@ -65,7 +66,7 @@ class Predictor:
             return encode(tf.constant(frames[None])).numpy()[0]
 
         # The features of a trained encoder are no other model's.
-        is_closed = model.has_encoder and encoder.is_trained(config)
+        is_closed = model.has_encoder and is_trained(config)
         return cls(
             config,
             model.labels,

@@ -22,7 +22,7 @@ def config(encoder="MobileNetV2", weights="none", size=32, **options):
 @pytest.fixture(scope="module")
 def made():
     keras.utils.set_random_seed(0)
-    return {name: encoders.build(config(name)) for name in NETWORKS}
+    return {name: encoders.build_encoder(config(name)) for name in NETWORKS}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_batch_of_no_frames(made, name):
 
 @pytest.mark.parametrize("size", [16, 17, 23, 40])
 def test_cnn_takes_any_size_and_sees_the_last_row(size):
-    encoder = encoders.build(config("cnn", size=size))
+    encoder = encoders.build_encoder(config("cnn", size=size))
     pixels = np.full([1, size, size, 3], 100, np.uint8)
     before = encoder(tf.constant(pixels)).numpy()
     pixels[:, -1, -1] = 255
@@ -79,7 +79,7 @@ def test_cnn_keeps_where_things_are(made):
     ],
 )
 def test_a_network_sees_the_pixels_that_it_was_made_for(name, module):
-    encoder = encoders.build(config(name))
+    encoder = encoders.build_encoder(config(name))
     grid = encoder.base(module.preprocess_input(PIXELS.astype("f"))).numpy()
     np.testing.assert_allclose(
         encoder(tf.constant(PIXELS)), grid.mean((1, 2)), rtol=1e-4, atol=1e-5
@@ -102,7 +102,7 @@ def test_cnn_is_trained_and_others_stay_as_they_are(made):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_saved_and_loaded_without_the_file_of_weights(name, weights, tmp_path):
-    encoder = encoders.build(config(name, str(weights)))
+    encoder = encoders.build_encoder(config(name, str(weights)))
     model = keras.Sequential([keras.Input([32, 32, 3]), encoder])
     model.save(tmp_path / "model.keras")
     weights.unlink()
@@ -114,7 +114,7 @@ def test_saved_and_loaded_without_the_file_of_weights(name, weights, tmp_path):
 
 
 def test_weights_come_from_a_file(made, weights):
-    encoder = encoders.build(config(weights=str(weights)))
+    encoder = encoders.build_encoder(config(weights=str(weights)))
     np.testing.assert_array_equal(
         encoder(tf.constant(PIXELS)), made["MobileNetV2"](tf.constant(PIXELS))
     )
@@ -129,9 +129,9 @@ def test_errors_name_the_flag(weights, tmp_path):
         (config("ResNet50", str(weights)), "these are no weights of ResNet50"),
     ):
         with pytest.raises(UserError, match=message):
-            encoders.build(wrong)
+            encoders.build_encoder(wrong)
     with pytest.raises(UserError, match="gone.h5: cannot read it"):
-        encoders.make_signature(config(weights=gone))
+        encoders.encoder_signature(config(weights=gone))
 
 
 def test_signatures_tell_encoders_apart(weights):
@@ -144,9 +144,11 @@ def test_signatures_tell_encoders_apart(weights):
         config(frame_rate=5.0),
         config("ResNet50"),
     ]
-    found = [json.dumps(encoders.make_signature(x)) for x in made]
+    found = [json.dumps(encoders.encoder_signature(x)) for x in made]
     assert len(set(found)) == len(made)
     moved = weights.rename(weights.with_name("moved.weights.h5"))
     same = config(weights=str(moved))
-    assert json.dumps(encoders.make_signature(same)) == found[3]
-    assert json.dumps(encoders.make_signature(config(frame_rate=5))) == found[5]
+    assert json.dumps(encoders.encoder_signature(same)) == found[3]
+    assert (
+        json.dumps(encoders.encoder_signature(config(frame_rate=5))) == found[5]
+    )

@@ -44,7 +44,7 @@ def load(to, name):
 
 
 def compute(files, config, to):
-    folder = FeatureFolder(to, encoders.make_signature(config))
+    folder = FeatureFolder(to, encoders.encoder_signature(config))
     return list(loader.compute_features(files, config, folder, Skipped()))
 
 
@@ -67,7 +67,7 @@ def test_features_are_those_of_encoder_and_frames(tmp_path, monkeypatch):
     config = Config(**vars(CONFIG) | {"frame_rate": 5.0})
     assert compute(files, config, tmp_path / "f") == ["a", "b"]
     keras.utils.set_random_seed(CONFIG.seed)
-    encoder = encoders.build(CONFIG)
+    encoder = encoders.build_encoder(CONFIG)
     for name, path in files.items():
         clip = videos.read_clip(path, 32, 5.0)
         computed = load(tmp_path / "f", name)
