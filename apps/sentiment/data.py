@@ -3,6 +3,8 @@
 import array
 import collections
 import dataclasses
+import itertools
+import shlex
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -20,8 +22,8 @@ from .datasets import Example
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
-# Shown after training, to be typed behind `predict RUN`.
-EXAMPLE = '"The plot was anything but dull."'
+# Validation texts of which the shortest is shown as an example.
+NUM_CANDIDATES = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +118,7 @@ def load(config: Config) -> Data:
             "kept_words": len(vocabulary),
             "unknown_share": round(float(unknown), 4),
         },
-        "example": EXAMPLE,
+        "example": _example(splits["valid"]),
     }
     return Data(vocabulary, labels, train, valid, report)
 
@@ -211,6 +213,13 @@ def _check_labels(
     return sum(
         label_id(example, labels) >= 0 for example in usable(examples, left_out)
     )
+
+
+def _example(examples: Iterable[Example]) -> str:
+    """Returns a short text, as it is typed behind `predict RUN`."""
+    candidates = itertools.islice(usable(examples, Skipped()), NUM_CANDIDATES)
+    text = min((example.text for example in candidates), key=len)
+    return shlex.quote(" ".join(text.split()))
 
 
 def label_id(example: Example, labels: list[str]) -> int:

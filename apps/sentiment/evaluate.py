@@ -10,7 +10,9 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from common import cli, options
 from common.data import skipped
@@ -111,31 +113,42 @@ def _mistakes(
             )
 
 
-def score(predictions: Predictions) -> dict:
+def score(labels: np.ndarray, probabilities: np.ndarray) -> dict:
     """Computes the metrics, all of them between 0 and 1 but the loss.
+
+    Args:
+        labels: <int>[examples], the true classes.
+        probabilities: <float32>[examples, classes].
 
     Returns:
         accuracy, macro_f1, loss (nats an example), roc_auc for two classes,
-        expected_calibration_error and the number of examples.
+        and expected_calibration_error.
     """
-    labels, rows = predictions.labels, predictions.probabilities
-    best = rows.argmax(axis=1)
-    confusion = classification.confusion_matrix(labels, best, rows.shape[1])
-    true = np.take_along_axis(rows, labels[:, None], axis=1)
+    best = probabilities.argmax(axis=1)
+    num_classes = probabilities.shape[1]
+    confusion = classification.confusion_matrix(labels, best, num_classes)
+    true = np.take_along_axis(probabilities, labels[:, None], axis=1)
     tiny = np.finfo(np.float32).tiny  # A probability may round to 0.
     scores = {
         "accuracy": classification.accuracy(confusion),
         "macro_f1": classification.macro_f1(confusion),
         "loss": float(-np.log(np.maximum(true, tiny)).mean()),
     }
-    if rows.shape[1] == 2:
-        scores["roc_auc"] = classification.roc_auc(labels, rows[:, 1])
+    if num_classes == 2:
+        scores["roc_auc"] = classification.roc_auc(labels, probabilities[:, 1])
     scores["expected_calibration_error"] = (
         classification.expected_calibration_error(
-            rows.max(axis=1), best == labels
+            probabilities.max(axis=1), best == labels
         )
     )
-    return scores | {"examples": len(labels)}
+    return scores
+
+
+def validate(network: keras.Model, batches: tf.data.Dataset) -> dict:
+    """Scores a network on batches of ids and labels, as `score` does."""
+    labels = np.concatenate([labels for _, labels in batches])
+    logits = network.predict(batches, verbose=0)
+    return score(labels, tf.nn.softmax(logits).numpy())
 
 
 def format_scores(scores: dict[str, float]) -> str:
@@ -188,7 +201,8 @@ def main() -> None:
     config = options.override(predictor.config, args)
     examples = select(data.open_splits(config), args.split)
     predictions = predict_split(predictor, examples, args.limit)
-    scores = score(predictions)
+    scores = score(predictions.labels, predictions.probabilities)
+    scores |= {"examples": len(predictions.labels)}
     print(make_report(predictions, scores, predictor.labels))
     print(json.dumps(scores))
 

@@ -51,11 +51,8 @@ def train(config: Config) -> Path:
             dataset.train, config, epoch.index, start=epoch.step
         )
         logs = epoch.fit(network, train_batches)
-        scores = network.evaluate(
-            batches.make_batches(dataset.valid, config),
-            verbose=0,
-            return_dict=True,
-        )
+        valid_batches = batches.make_batches(dataset.valid, config)
+        scores = evaluate.validate(network, valid_batches)
         epoch.save(network, classifier, logs, scores)
         print(epoch.summary(evaluate.format_scores(scores)))
     return run.folder
