@@ -129,7 +129,7 @@ def test_a_table_is_read_again_as_annotations(ask, frames_run, clips, tmp_path):
     table = tmp_path / "annotations.csv"
     paths = [clips / "first.mp4", clips / "second.mp4"]
     lines, _ = ask(frames_run, *paths, "--csv", table)
-    found = annotations_csv.read_annotations(table, LabelOptions())
+    found = annotations_csv.read_table(table, LabelOptions())
     assert list(found) == ["first", "second"]
     for name, annotation in found.items():
         rows = [x.split("\t") for x in lines if x.startswith(name)]
