@@ -9,6 +9,7 @@ mstcn, annotations_csv: the layouts of folders; folders: what both share.
 tfds: clips of tensorflow-datasets.
 builtin: the generated clips.
 annotations: from lines or segments to the tags of frames.
+naming: names of videos that are given as paths.
 splitting: held-out videos where the data do not name them.
 samples: a few videos as files, to try the model on.
 
@@ -36,6 +37,7 @@ from . import (
 )
 from .annotations import LabelOptions
 from .example import Annotation, Example, Splits, VideoSet
+from .naming import name_videos, video_name
 
 __all__ = [
     "Annotation",
@@ -44,8 +46,10 @@ __all__ = [
     "Splits",
     "VideoSet",
     "has_labels",
+    "name_videos",
     "open_splits",
     "read_annotations",
+    "video_name",
 ]
 
 # Layouts of folders. Each has `LABELS`, the name of its file or folder of
