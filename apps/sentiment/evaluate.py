@@ -189,6 +189,7 @@ def main() -> None:
     examples = select(data.open_splits(config), args.split)
     predictions = predict_split(predictor, examples, args.limit)
     scores = score(predictions)
+    print(f"{args.split}: {scores['examples']} examples")
     print(make_report(predictions, scores, predictor.labels))
     print(json.dumps(scores))
 
