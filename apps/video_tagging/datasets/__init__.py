@@ -89,7 +89,7 @@ def open_splits(
 
     Raises:
         UserError: if there are no such data, none that fit a known layout,
-            a broken file, a tag that `mapping.txt` does not list, or nothing
+            a broken file, a tag that is not among the labels, or nothing
             that can be used.
     """
     options = options or LabelOptions()
@@ -252,17 +252,17 @@ def _drop_missing(
     for name in sorted(everything):
         if name not in video_set.videos:
             is_labelled = name in video_set.annotations
-            kind = "labels" if is_labelled else "in a bundle, but"
+            kind = "labels" if is_labelled else "in a split, but"
             skipped.add(f"{kind} without a video", name)
         elif video_set.splits and name not in listed:
-            skipped.add("in no bundle", name)
+            skipped.add("in no split", name)
     present = {
         split: [name for name in names if name in video_set.videos]
         for split, names in splits.items()
     }
     for split, names in present.items():
         if not names:
-            source = f"of those in {split}.bundle" if split else "with labels"
+            source = f"of the split {split}" if split else "with labels"
             reasons = "; ".join(skips.format_report(skipped.report()))
             raise UserError(
                 f"--data {spec}: no video {source} is there; {reasons}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -191,7 +192,22 @@ def test_tags_are_collected_from_training_without_a_mapping(folder):
     (folder / "mapping.txt").unlink()
     assert load(folder).labels == TAGS
     (folder / "groundTruth" / "w1.txt").write_text("a\nb\nd\n")
-    refused(folder, f"{folder}/groundTruth/w1.txt, kept frame 3: tag 'd'")
+    message = refused(
+        folder, f"{folder}/groundTruth/w1.txt, kept frame 3: tag 'd'"
+    )
+    assert message.endswith("mend it, or use a label of the training data")
+
+
+def test_a_mapping_without_the_tag_of_the_background(folder):
+    shutil.rmtree(folder / "groundTruth")
+    (folder / "annotations.csv").write_text(
+        "video,start_frame,end_frame,tag\nv1,0,2,a\nv2,0,2,b\nv3,0,2,c\n"
+        "w1,0,3,a\n"
+    )
+    message = refused(
+        folder, f"{folder}/annotations.csv, kept frame 3: tag 'background'"
+    )
+    assert message.endswith("mend it, or add it to mapping.txt")
 
 
 def test_each_video_is_scaled_by_itself(folder):

@@ -225,8 +225,8 @@ def test_what_is_left_out_of_bundles(tmp_path):
     assert left_out(tmp_path) == [
         "skipped: 1 (twice in a bundle): train.bundle:3",
         "skipped: 1 (labels without a video): d",
-        "skipped: 1 (in a bundle, but without a video): e",
-        "skipped: 1 (in no bundle): y",
+        "skipped: 1 (in a split, but without a video): e",
+        "skipped: 1 (in no split): y",
     ]
     # Who trains notes these.
     assert found.examples["valid"][0].annotation is None
@@ -249,9 +249,9 @@ def test_bundles_that_cannot_be_used(tmp_path):
     write(bundle, "S1_Tea.txt")
     refused(
         tmp_path,
-        f"--data {tmp_path}: no video of those in test.bundle is there;"
-        " skipped: 1 (in a bundle, but without a video): S1_Tea; skipped: 1 (in"
-        " no bundle): c",
+        f"--data {tmp_path}: no video of the split test is there;"
+        " skipped: 1 (in a split, but without a video): S1_Tea; skipped: 1 (in"
+        " no split): c",
     )
     bundle.write_bytes(b"c.txt\nK\xfcche.txt\n")
     refused(
@@ -642,7 +642,7 @@ def test_validation_videos_that_cannot_be(tmp_path):
     refused(
         tmp_path,
         "--valid-videos S0_0: the data have videos to validate on already:"
-        " drop the flag, or the file valid.bundle",
+        " drop the flag, or the split valid",
         valid_videos="S0_0",
     )
     assert "valid" not in names_of(tmp_path, valid_videos="none")
