@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.video_tagging import data
-from apps.video_tagging import encoder as encoders
+from apps.video_tagging import data, loader
 from apps.video_tagging.batches import Encoded
 from apps.video_tagging.config import Config
 from apps.video_tagging.datasets import Example
@@ -272,7 +271,7 @@ def test_no_frame_with_a_tag(tmp_path):
 def test_no_training_video_that_can_be_read(of_videos, tmp_path, monkeypatch):
     options = {"encoder": "MobileNetV2", "encoder_weights": "none"}
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(encoders, "build", lambda config: MeanColours())
+    monkeypatch.setattr(loader, "build_encoder", lambda config: MeanColours())
     (of_videos / "splits").mkdir()
     for split, name in (("train", "v0"), ("valid", "v1")):
         (of_videos / "splits" / f"{split}.bundle").write_text(name)
@@ -410,7 +409,7 @@ def test_a_frozen_encoder_sees_each_frame_once(
     )
     monkeypatch.chdir(tmp_path)
     encoder = MeanColours()
-    monkeypatch.setattr(encoders, "build", lambda config: encoder)
+    monkeypatch.setattr(loader, "build_encoder", lambda config: encoder)
     found = data.load(config)
     assert found.dim is None  # The model has the encoder.
     num_videos = len(found.train.names) + len(found.valid.names)
