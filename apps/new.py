@@ -49,7 +49,8 @@ place; `python -m {name}` lists them, each has `--help`.
 
 ## Make it yours
 
-- `{name}/datasets/`: where examples come from. Return yours from `open_splits`.
+- `{name}/datasets/`: where examples come from; the top of its `__init__.py`
+  says where yours go. Pages that say `from common` mean `from {name}.common`.
 - `{name}/model.py`: the network. `config.py`: a field with a comment behind it
   is an option of the command line at once.
 - `{name}/export.py`: the signatures of what you serve; the check of the export

@@ -225,6 +225,7 @@ def main() -> None:
     predictions = predict_split(predictor, examples, loader)
     training_captions = normalize_captions(splits.get("train", []))
     scores = score(predictions, training_captions, config.data == "builtin")
+    print(f"{args.split}: {scores['examples']} examples")
     print(make_report(predictions, scores, left_out))
     print(json.dumps(scores))
 

@@ -203,6 +203,7 @@ def main() -> None:
     predictions = predict_split(predictor, examples, args.limit)
     scores = score(predictions.labels, predictions.probabilities)
     scores |= {"examples": len(predictions.labels)}
+    print(f"{args.split}: {scores['examples']} examples")
     print(make_report(predictions, scores, predictor.labels))
     print(json.dumps(scores))
 

@@ -160,6 +160,7 @@ def main() -> None:
     pairs = select(data.open_splits(config), args.split)
     predictions = predict_split(predictor, pairs, args.limit)
     scores = score(predictions)
+    print(f"{args.split}: {scores['examples']} examples")
     print(make_report(predictions, scores))
     print(json.dumps(scores))
 

@@ -182,7 +182,7 @@ def predict_parser() -> cli.Parser:
         "--labels",
         metavar="PATH",
         default="",
-        help="annotations.csv or a folder of label files: drawn above",
+        help="annotations.csv, label files, or a folder of --data: drawn above",
     )
     add(
         "--live",

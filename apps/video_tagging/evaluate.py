@@ -319,6 +319,7 @@ def main() -> None:
         "frames": sum(len(video.labels) for video in tagged),
         "examples": len(tagged),
     }
+    print(f"{args.split}: {scores['examples']} examples")
     print(make_report(tagged, scores, splits.skipped, labels, config))
     if args.timeline:
         draw_videos(tagged, predictor, Path(args.timeline))

@@ -6,7 +6,7 @@ Prints the segments of each video: its name, start, end, tag and confidence.
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +21,14 @@ from .outputs import segments, streaming, subtitles, timeline
 from .outputs.segments import Segment
 from .predictor import Predictor, load
 
+NUM_LISTED = 8  # Videos that an error names.
+
 
 class VideoSegments(NamedTuple):
     """A video and its segments.
 
     Attributes:
-        name: without folder and ending.
+        name: as of `datasets.name_videos`.
         segments: those of the model.
         truth: the true ones; None if they are not known.
         end: when it ends.
@@ -41,7 +43,11 @@ class VideoSegments(NamedTuple):
 
 
 def tag_video(
-    predictor: Predictor, path: Path, config: Config, labels: str = ""
+    predictor: Predictor,
+    path: Path,
+    config: Config,
+    labels: str = "",
+    name: str = "",
 ) -> VideoSegments:
     """Tags one video.
 
@@ -50,19 +56,19 @@ def tag_video(
         path: a video, a folder of pictures, or a file of features.
         config: how to read it.
         labels: where the truth is, for comparison; "" if it is not known.
+        name: of the video; "" for `datasets.video_name`.
 
     Raises:
         UserError: if it cannot be read, or is nothing that the model knows.
     """
     prediction, clip = predictor.predict_video(path, config)
     period = videos.clip_period(path, config.frame_rate, clip.times)
-    name = path.name if path.is_dir() else path.stem
     truth = None
     if labels:
-        example = _find_truth(Path(labels), name, config)
+        example = _find_truth(Path(labels), path, name, config)
         truth = _true_segments(example, clip, period, predictor.labels, config)
     return VideoSegments(
-        name,
+        name or datasets.video_name(path),
         segments.find_segments(
             *prediction, predictor.labels, clip.times, period
         ),
@@ -72,11 +78,18 @@ def tag_video(
     )
 
 
-def _find_truth(path: Path, name: str, config: Config) -> datasets.Example:
-    annotations = datasets.read_annotations(path, data.label_options(config))
-    if name not in annotations:
-        raise UserError(f"--labels {path}: none of the video {name}")
-    return datasets.Example(name, path, annotations[name])
+def _find_truth(
+    labels: Path, path: Path, name: str, config: Config
+) -> datasets.Example:
+    annotations = datasets.read_annotations(labels, data.label_options(config))
+    bare = datasets.video_name(path)
+    for key in (name, bare):
+        if key in annotations:
+            return datasets.Example(key, path, annotations[key])
+    listed = ", ".join(list(annotations)[:NUM_LISTED])
+    raise UserError(
+        f"--labels {labels}: none of the video {name or bare}; it has {listed}"
+    )
 
 
 def _true_segments(
@@ -93,15 +106,17 @@ def _true_segments(
 
 
 def tag_videos(
-    predictor: Predictor, names: Iterable[str], config: Config, labels: str
+    predictor: Predictor, inputs: Sequence[str], config: Config, labels: str
 ) -> Iterator[VideoSegments | None]:
     """Yields each tagged video; None if it cannot be read.
 
     An error of a video goes to standard error, and the others go on.
     """
-    for name in names:
+    paths = [Path(text) for text in inputs]
+    names = datasets.name_videos(paths)
+    for path, name in zip(paths, names, strict=True):
         try:
-            yield tag_video(predictor, Path(name), config, labels)
+            yield tag_video(predictor, path, config, labels, name)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             yield None
@@ -225,10 +240,10 @@ def main() -> None:
     if args.live:
         tag_stream(predictor, args.live, config)
         return
-    names = cli.read_inputs(args.inputs, args.file, args.encoding)
+    inputs = list(cli.read_inputs(args.inputs, args.file, args.encoding))
     tagged = []
     num_broken = 0
-    for video in tag_videos(predictor, names, config, args.labels):
+    for video in tag_videos(predictor, inputs, config, args.labels):
         for line in format_video(video):
             print(line, flush=True)
         if video is None:

@@ -238,7 +238,7 @@ def write_video(path: Path, frames: np.ndarray, frame_rate: float) -> None:
     """Writes a video that all players know, whole or not at all.
 
     Args:
-        path: a file that ends in .mp4.
+        path: a file with one of `ENDINGS` but .webm; all players know .mp4.
         frames: <uint8>[time, height, width, 3], RGB, at least one. An odd
             height or width gets its last line twice: the format has none.
         frame_rate: frames a second.

@@ -188,6 +188,7 @@ class TestEvaluate:
             "evaluate", app.run, "--split", "valid", "--limit", "7"
         )
         assert last_line(done)["examples"] == 7
+        assert done.stdout.startswith("valid: 7 examples\n")
 
     def test_a_wrong_split_and_a_wrong_limit(self, app):
         error = app.error("evaluate", app.run, "--split", "dev")

@@ -1,14 +1,15 @@
 """Videos and their tags: one `--data SPEC`, every split as a list.
 
-To train on a layout of your own, write a file like `mstcn` with a `read` that
-returns a `VideoSet`, and call it first in `_read_folder`. Splits, labels and
-checks come from here; nothing else has to know.
+To use a layout of your own, write a file like `mstcn` and add it to `LAYOUTS`:
+`train`, `evaluate`, `features` and `predict --labels` then read it. Splits,
+labels and checks come from here.
 
 example: a video, an annotation, and the sets of them.
 mstcn, annotations_csv: the layouts of folders; folders: what both share.
 tfds: clips of tensorflow-datasets.
 builtin: the generated clips.
 annotations: from lines or segments to the tags of frames.
+naming: names of videos that are given as paths.
 splitting: held-out videos where the data do not name them.
 samples: a few videos as files, to try the model on.
 
@@ -36,6 +37,7 @@ from . import (
 )
 from .annotations import LabelOptions
 from .example import Annotation, Example, Splits, VideoSet
+from .naming import name_videos, video_name
 
 __all__ = [
     "Annotation",
@@ -44,9 +46,16 @@ __all__ = [
     "Splits",
     "VideoSet",
     "has_labels",
+    "name_videos",
     "open_splits",
     "read_annotations",
+    "video_name",
 ]
+
+# Layouts of folders. Each has `LABELS`, the name of its file or folder of
+# labels, `matches(folder)`, `read(folder, options, skipped)`, which returns a
+# `VideoSet`, and `read_annotations(folder, options)`, annotations by video.
+LAYOUTS = (mstcn, annotations_csv)
 
 
 def open_splits(
@@ -80,7 +89,7 @@ def open_splits(
 
     Raises:
         UserError: if there are no such data, none that fit a known layout,
-            a broken file, a tag that `mapping.txt` does not list, or nothing
+            a broken file, a tag that is not among the labels, or nothing
             that can be used.
     """
     options = options or LabelOptions()
@@ -108,49 +117,58 @@ def open_splits(
 def _read_folder(
     folder: Path, options: LabelOptions, skipped: Skipped
 ) -> VideoSet:
-    """Reads a folder in the first layout that fits."""
-    table = annotations_csv.find_table(folder)
-    if table and mstcn.matches(folder):
+    """Reads a folder in the layout that it has."""
+    layouts = [layout for layout in LAYOUTS if layout.matches(folder)]
+    if len(layouts) > 1:
         raise UserError(
-            f"--data {folder}: both {mstcn.LABELS} and {table.name}: expected"
-            " one of them; move the other away"
+            f"--data {folder}: both {layouts[0].LABELS} and"
+            f" {layouts[1].LABELS}: expected one of them; move the other away"
         )
-    if table:
-        return annotations_csv.read(folder, options, skipped)
-    if mstcn.matches(folder):
-        return mstcn.read(folder, options, skipped)
+    if layouts:
+        return layouts[0].read(folder, options, skipped)
     inside = ", ".join(sorted(path.name for path in folder.iterdir())[:8])
     raise UserError(
-        f"--data {folder}: expected groundTruth/NAME.txt or annotations.csv"
-        " beside features/NAME.npy, videos/NAME.mp4 or frames/NAME/; it holds"
+        f"--data {folder}: expected {_list_layouts()} beside"
+        " features/NAME.npy, videos/NAME.mp4 or frames/NAME/; it holds"
         f" {inside or 'nothing'}: rename these, or pass the folder that holds"
         " the labels"
     )
 
 
+def _list_layouts() -> str:
+    return " or ".join(layout.LABELS for layout in LAYOUTS)
+
+
 def has_labels(folder: Path) -> bool:
     """Returns True if a folder has annotations in a known layout."""
-    return (
-        mstcn.matches(folder) or annotations_csv.find_table(folder) is not None
-    )
+    return any(layout.matches(folder) for layout in LAYOUTS)
 
 
 def read_annotations(
     path: Path, options: LabelOptions
 ) -> dict[str, Annotation]:
-    """Reads the annotations of a table or of a folder of lines, by video.
+    """Reads annotations, by video.
+
+    Args:
+        path: a folder in a known layout; or a table, or a folder of lines, as
+            they are inside such folders.
+        options: of reading annotations.
 
     Raises:
-        UserError: if it is none of both, or broken.
+        UserError: if it is none of these, or broken.
     """
-    if path.is_dir():
-        return mstcn.read_annotations(path, options.encoding)
-    if not path.is_file():
-        raise UserError(
-            f"--labels {path}: expected annotations.csv, or a folder of"
-            " NAME.txt with a line for each frame; there is nothing"
-        )
-    return annotations_csv.read_annotations(path, options)
+    for layout in LAYOUTS:
+        if path.is_dir() and layout.matches(path):
+            return layout.read_annotations(path, options)
+    if path.is_file():
+        return annotations_csv.read_table(path, options)
+    if path.is_dir() and mstcn.find_lines(path):
+        return mstcn.read_lines(path, options.encoding)
+    inside = "no layout matches it" if path.is_dir() else "there is nothing"
+    raise UserError(
+        f"--labels {path}: expected annotations.csv, a folder of NAME.txt with"
+        f" a line for each frame, or a folder with {_list_layouts()}; {inside}"
+    )
 
 
 def _find_folder(spec: str) -> Path:
@@ -234,17 +252,17 @@ def _drop_missing(
     for name in sorted(everything):
         if name not in video_set.videos:
             is_labelled = name in video_set.annotations
-            kind = "labels" if is_labelled else "in a bundle, but"
+            kind = "labels" if is_labelled else "in a split, but"
             skipped.add(f"{kind} without a video", name)
         elif video_set.splits and name not in listed:
-            skipped.add("in no bundle", name)
+            skipped.add("in no split", name)
     present = {
         split: [name for name in names if name in video_set.videos]
         for split, names in splits.items()
     }
     for split, names in present.items():
         if not names:
-            source = f"of those in {split}.bundle" if split else "with labels"
+            source = f"of the split {split}" if split else "with labels"
             reasons = "; ".join(skips.format_report(skipped.report()))
             raise UserError(
                 f"--data {spec}: no video {source} is there; {reasons}"

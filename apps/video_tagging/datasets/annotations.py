@@ -178,7 +178,8 @@ def check_tags(
     for line, tags in _list_tags(annotation, multi_label):
         for tag in tags:
             if tag not in allowed:
-                raise _unknown_tag(f"{annotation.where}:{line}", tag, labels)
+                place = f":{line}" if line else ""
+                raise _unknown_tag(annotation.where, place, tag, labels)
 
 
 def _list_tags(
@@ -219,17 +220,27 @@ def encode_tags(
     for names in dict.fromkeys(tags):
         for tag in names or ():
             if tag not in numbers:
-                frame = f"{where}, kept frame {tags.index(names) + 1}"
-                raise _unknown_tag(frame, tag, labels)
+                place = f", kept frame {tags.index(names) + 1}"
+                raise _unknown_tag(where, place, tag, labels)
         if names is not None:
             ids[names] = tuple(numbers[tag] for tag in names)
     return [ids[names] for names in tags]
 
 
-def _unknown_tag(where: str, tag: str, labels: Collection[str]) -> UserError:
+def _unknown_tag(
+    where: str, place: str, tag: str, labels: Collection[str]
+) -> UserError:
     listed = ", ".join(list(labels)[:NUM_LISTED])
     more = ", ..." if len(labels) > NUM_LISTED else ""
+    # It is in the folder of annotations.csv, or of groundTruth/NAME.txt.
+    has_mapping = any(
+        text_files.find(folder, "mapping", (".txt",))
+        for folder in Path(where).parents[:2]
+    )
+    remedy = "add it to mapping.txt"
+    if not has_mapping:
+        remedy = "use a label of the training data"
     return UserError(
-        f"{where}: tag {tag!r} is none of the {len(labels)} labels"
-        f" ({listed}{more}): mend it, or add it to mapping.txt"
+        f"{where}{place}: tag {tag!r} is none of the {len(labels)} labels"
+        f" ({listed}{more}): mend it, or {remedy}"
     )

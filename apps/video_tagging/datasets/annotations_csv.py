@@ -25,6 +25,12 @@ COLUMNS: dict[Unit, tuple[str, ...]] = {
     "seconds": ("video", "start", "end", "tag"),
     "frames": ("video", "start_frame", "end_frame", "tag"),
 }
+LABELS = "annotations.csv"
+
+
+def matches(folder: Path) -> bool:
+    """Returns True if a folder has this layout."""
+    return find_table(folder) is not None
 
 
 def find_table(folder: Path) -> Path | None:
@@ -44,16 +50,15 @@ def read(folder: Path, options: LabelOptions, skipped: Skipped) -> VideoSet:
         UserError: for a file that is broken or missing, or features of which
             nobody knows the times.
     """
-    path = find_table(folder)
-    assert path is not None
-    annotations_by_name = read_annotations(path, options)
+    annotations_by_name = read_annotations(folder, options)
     paths = folders.find_videos(folder)
     features = [x for x in paths.values() if feature_arrays.is_features(x)]
     is_timed = any(x.unit == "seconds" for x in annotations_by_name.values())
     if features and is_timed and not options.frame_rate:
         raise UserError(
-            f"{path}: seconds, but {features[0]} does not tell when its frames"
-            " are shown: pass --frame-rate, the number of its frames a second"
+            f"{find_table(folder)}: seconds, but {features[0]} does not tell"
+            " when its frames are shown: pass --frame-rate, the number of its"
+            " frames a second"
         )
     return VideoSet(
         paths,
@@ -64,12 +69,23 @@ def read(folder: Path, options: LabelOptions, skipped: Skipped) -> VideoSet:
 
 
 def read_annotations(
-    path: Path, options: LabelOptions
+    folder: Path, options: LabelOptions
 ) -> dict[str, Annotation]:
+    """Reads the table of a folder that has this layout, by video.
+
+    Raises:
+        UserError: as of `read_table`.
+    """
+    path = find_table(folder)
+    assert path is not None
+    return read_table(path, options)
+
+
+def read_table(path: Path, options: LabelOptions) -> dict[str, Annotation]:
     """Reads a table of segments, by video.
 
     Args:
-        path: from `find_table`, or any other table.
+        path: the table.
         options: `encoding` and `multi_label` are used.
 
     Raises:
@@ -80,7 +96,7 @@ def read_annotations(
     columns = {name: name for name in COLUMNS[unit]}
     segments: dict[str, list[Segment]] = {}
     for line, row in tables.read_rows(path, columns, options.encoding):
-        video = folders.video_name(row[0])
+        video = folders.strip_ending(row[0])
         segment = _parse_segment(row, unit, line, f"{path}:{line}")
         segments.setdefault(video, []).append(segment)
     result = {

@@ -18,10 +18,10 @@ class Segment(NamedTuple):
     """A tag and when it holds.
 
     Attributes:
-        start: the first frame, or its time in seconds.
-        end: the first one after it.
+        start: the number of its first frame, from 0, or a time in seconds.
+        end: that of the first frame after it; or the time when it ends.
         tag: what is seen.
-        line: where it stands in its file; 0 if in none.
+        line: where it stands in its file, for messages; may be left out.
     """
 
     start: float
@@ -35,10 +35,13 @@ class Annotation:
     """All that is written about one video: lines, or segments.
 
     Attributes:
-        where: the file, for error messages.
+        where: the file, for messages.
         lines: one for each original frame; None where there are segments.
         segments: used where there are no lines.
-        unit: of the segments' starts and ends.
+        unit: of the segments' starts and ends. A segment has the frames
+            whose number or time is at its start or later, and before its end.
+            Rounded seconds may lose or gain one: give "frames" where their
+            numbers are known, or times half a frame earlier.
     """
 
     where: str
@@ -54,8 +57,10 @@ class VideoSet(NamedTuple):
         videos: by name.
         annotations: by the video's name; videos without one teach nothing.
         splits: names of videos by "train", "valid" and "test"; empty where
-            nothing tells splits, and a hash cuts them.
-        labels: all tags in order; None to take those that occur.
+            nothing tells splits, and a hash cuts them. "valid" may be left
+            out: a tenth of "train" is cut off for it.
+        labels: all tags in order, with that of `--background` if frames are
+            in no segment; None to take those of the training videos.
     """
 
     videos: Mapping[str, Source]

@@ -56,13 +56,13 @@ def find_bare_videos(folder: Path) -> dict[str, Path]:
     )
 
 
-def video_name(text: str) -> str:
-    """Returns the name of a video that is written with an ending or without.
+def strip_ending(text: str) -> str:
+    """Returns the name of a video that a list has with an ending or without.
 
     Example:
-        >>> video_name("S1_Tea.txt"), video_name("videos/S1_Tea.mp4")
+        >>> strip_ending("S1_Tea.txt"), strip_ending("videos/S1_Tea.mp4")
         ('S1_Tea', 'S1_Tea')
-        >>> video_name("take.2")
+        >>> strip_ending("take.2")
         'take.2'
     """
     path = Path(text.strip())
@@ -173,7 +173,7 @@ def _read_bundle(
     for number, line in enumerate(
         text_files.read_bare_lines(path, encoding), 1
     ):
-        if not (name := video_name(line)):
+        if not (name := strip_ending(line)):
             continue
         before = origins.get(name)
         if before is None:

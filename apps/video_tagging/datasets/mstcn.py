@@ -37,23 +37,39 @@ def read(folder: Path, options: LabelOptions, skipped: Skipped) -> VideoSet:
     """
     return VideoSet(
         folders.find_videos(folder),
-        read_annotations(folder / LABELS, options.encoding),
+        read_annotations(folder, options),
         folders.read_bundles(folder, options.encoding, skipped),
         folders.read_mapping(folder, options.encoding),
     )
 
 
-def read_annotations(folder: Path, encoding: str) -> dict[str, Annotation]:
+def read_annotations(
+    folder: Path, options: LabelOptions
+) -> dict[str, Annotation]:
+    """Reads the labels of a folder that has this layout, by video.
+
+    Raises:
+        UserError: if there are none, or one cannot be read.
+    """
+    return read_lines(folder / LABELS, options.encoding)
+
+
+def find_lines(folder: Path) -> dict[str, Path]:
+    """Finds the files with a line for each frame, by video."""
+    return {
+        path.name.removesuffix(".gz").removesuffix(".txt"): path
+        for path in sorted(folder.iterdir(), reverse=True)  # Unpacked last.
+        if text_files.suffix(path) == ".txt" and not path.name.startswith(".")
+    }
+
+
+def read_lines(folder: Path, encoding: str) -> dict[str, Annotation]:
     """Reads a folder of files with a line for each frame, by video.
 
     Raises:
         UserError: if there are none, or one cannot be read.
     """
-    paths = {
-        path.name.removesuffix(".gz").removesuffix(".txt"): path
-        for path in sorted(folder.iterdir(), reverse=True)  # Unpacked last.
-        if text_files.suffix(path) == ".txt" and not path.name.startswith(".")
-    }
+    paths = find_lines(folder)
     if not paths:
         raise UserError(
             f"{folder}: expected NAME.txt for each video, with a line for each"

@@ -84,7 +84,7 @@ def _pick(splits: Names, patterns: str) -> Names:
     if "valid" in splits:
         raise UserError(
             f"--valid-videos {patterns}: the data have videos to validate on"
-            " already: drop the flag, or the file valid.bundle"
+            " already: drop the flag, or the split valid"
         )
     picked: set[str] = set()
     for pattern in patterns.split(","):

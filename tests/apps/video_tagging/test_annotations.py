@@ -153,7 +153,7 @@ def test_ids_are_places_in_the_list_of_labels():
 def test_an_id_of_an_unknown_tag():
     with refuses(
         "a.txt, kept frame 2: tag 'd' is none of the 2 labels (a, b): mend it,"
-        " or add it to mapping.txt"
+        " or use a label of the training data"
     ):
         annotations.encode_tags([("a",), ("b", "d")], ["a", "b"], "a.txt")
 
@@ -162,7 +162,7 @@ def test_unknown_tags_are_found_with_their_line():
     labels = [str(number) for number in range(13)]
     rest = (
         " is none of the 13 labels (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...):"
-        " mend it, or add it to mapping.txt"
+        " mend it, or use a label of the training data"
     )
     written = lines("1", "?", "", "1 2", "1 2")
     annotations.check_tags(written, labels, multi_label=True)

@@ -2,13 +2,13 @@
 
 import dataclasses
 import re
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.video_tagging import data
-from apps.video_tagging import encoder as encoders
+from apps.video_tagging import data, loader
 from apps.video_tagging.batches import Encoded
 from apps.video_tagging.config import Config
 from apps.video_tagging.datasets import Example
@@ -191,7 +191,22 @@ def test_tags_are_collected_from_training_without_a_mapping(folder):
     (folder / "mapping.txt").unlink()
     assert load(folder).labels == TAGS
     (folder / "groundTruth" / "w1.txt").write_text("a\nb\nd\n")
-    refused(folder, f"{folder}/groundTruth/w1.txt, kept frame 3: tag 'd'")
+    message = refused(
+        folder, f"{folder}/groundTruth/w1.txt, kept frame 3: tag 'd'"
+    )
+    assert message.endswith("mend it, or use a label of the training data")
+
+
+def test_a_mapping_without_the_tag_of_the_background(folder):
+    shutil.rmtree(folder / "groundTruth")
+    (folder / "annotations.csv").write_text(
+        "video,start_frame,end_frame,tag\nv1,0,2,a\nv2,0,2,b\nv3,0,2,c\n"
+        "w1,0,3,a\n"
+    )
+    message = refused(
+        folder, f"{folder}/annotations.csv, kept frame 3: tag 'background'"
+    )
+    assert message.endswith("mend it, or add it to mapping.txt")
 
 
 def test_each_video_is_scaled_by_itself(folder):
@@ -256,7 +271,7 @@ def test_no_frame_with_a_tag(tmp_path):
 def test_no_training_video_that_can_be_read(of_videos, tmp_path, monkeypatch):
     options = {"encoder": "MobileNetV2", "encoder_weights": "none"}
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(encoders, "build", lambda config: MeanColours())
+    monkeypatch.setattr(loader, "build_encoder", lambda config: MeanColours())
     (of_videos / "splits").mkdir()
     for split, name in (("train", "v0"), ("valid", "v1")):
         (of_videos / "splits" / f"{split}.bundle").write_text(name)
@@ -394,7 +409,7 @@ def test_a_frozen_encoder_sees_each_frame_once(
     )
     monkeypatch.chdir(tmp_path)
     encoder = MeanColours()
-    monkeypatch.setattr(encoders, "build", lambda config: encoder)
+    monkeypatch.setattr(loader, "build_encoder", lambda config: encoder)
     found = data.load(config)
     assert found.dim is None  # The model has the encoder.
     num_videos = len(found.train.names) + len(found.valid.names)

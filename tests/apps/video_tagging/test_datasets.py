@@ -1,6 +1,7 @@
 import collections
 import gzip
 import re
+import types
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import tensorflow_datasets as tfds
 from apps.video_tagging import datasets
 from apps.video_tagging.datasets import LabelOptions, builtin, splitting
 from apps.video_tagging.datasets import tfds as tfds_clips
-from apps.video_tagging.datasets.example import Annotation, Segment
+from apps.video_tagging.datasets.example import Annotation, Segment, VideoSet
 from common.data import skipped
 from common.errors import UserError
 
@@ -224,8 +225,8 @@ def test_what_is_left_out_of_bundles(tmp_path):
     assert left_out(tmp_path) == [
         "skipped: 1 (twice in a bundle): train.bundle:3",
         "skipped: 1 (labels without a video): d",
-        "skipped: 1 (in a bundle, but without a video): e",
-        "skipped: 1 (in no bundle): y",
+        "skipped: 1 (in a split, but without a video): e",
+        "skipped: 1 (in no split): y",
     ]
     # Who trains notes these.
     assert found.examples["valid"][0].annotation is None
@@ -248,9 +249,9 @@ def test_bundles_that_cannot_be_used(tmp_path):
     write(bundle, "S1_Tea.txt")
     refused(
         tmp_path,
-        f"--data {tmp_path}: no video of those in test.bundle is there;"
-        " skipped: 1 (in a bundle, but without a video): S1_Tea; skipped: 1 (in"
-        " no bundle): c",
+        f"--data {tmp_path}: no video of the split test is there;"
+        " skipped: 1 (in a split, but without a video): S1_Tea; skipped: 1 (in"
+        " no split): c",
     )
     bundle.write_bytes(b"c.txt\nK\xfcche.txt\n")
     refused(
@@ -314,7 +315,7 @@ def test_folders_that_fit_no_layout(tmp_path):
     )
     save_features(tmp_path, "a")
     expected = (
-        f"--data {tmp_path}: expected groundTruth/NAME.txt or annotations.csv"
+        f"--data {tmp_path}: expected groundTruth or annotations.csv"
         " beside features/NAME.npy, videos/NAME.mp4 or frames/NAME/; it holds"
     )
     rest = ": rename these, or pass the folder that holds the labels"
@@ -331,6 +332,50 @@ def test_folders_that_fit_no_layout(tmp_path):
         f"--data {tmp_path}: both groundTruth and annotations.csv: expected one"
         " of them; move the other away",
     )
+
+
+def test_a_layout_of_ones_own_is_one_module(tmp_path, monkeypatch):
+    video = write(tmp_path / "clip" / "frames.avi", "x").resolve()
+    write(tmp_path / "clip" / "events.txt", "3 5 take")
+    written = {"clip": Annotation("events", None, (Segment(3, 5, "take"),))}
+    layout = types.SimpleNamespace(
+        LABELS="NAME/events.txt",
+        matches=lambda folder: any(folder.glob("*/events.txt")),
+        read=lambda folder, options, skipped: VideoSet(
+            {"clip": video}, written, {"train": ["clip"]}, None
+        ),
+        read_annotations=lambda folder, options: written,
+    )
+    assert not datasets.has_labels(tmp_path)
+    monkeypatch.setattr(datasets, "LAYOUTS", (*datasets.LAYOUTS, layout))
+    assert datasets.has_labels(tmp_path)
+    assert read(tmp_path).examples == {
+        "train": [("clip", video, written["clip"])]
+    }
+    assert datasets.read_annotations(tmp_path, LabelOptions()) == written
+    with pytest.raises(UserError, match="csv or NAME/events.txt beside"):
+        read(write(tmp_path / "other" / "a.txt", "").parent)
+
+
+def test_annotations_of_a_folder_or_alone(tmp_path):
+    def names(path):
+        return list(datasets.read_annotations(path, LabelOptions()))
+
+    lines = mstcn(tmp_path / "mstcn")
+    table = own(tmp_path / "own", "x,0,1,take")
+    assert names(lines) == names(lines / "groundTruth") == ["a", "b", "c"]
+    assert names(table) == names(table / "annotations.csv") == ["x"]
+    for path, reason in (
+        (tmp_path, "no layout matches it"),
+        (tmp_path / "gone", "there is nothing"),
+    ):
+        message = (
+            f"--labels {path}: expected annotations.csv, a folder of NAME.txt"
+            " with a line for each frame, or a folder with groundTruth or"
+            f" annotations.csv; {reason}"
+        )
+        with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+            names(path)
 
 
 def test_labels_without_any_video(tmp_path):
@@ -597,7 +642,7 @@ def test_validation_videos_that_cannot_be(tmp_path):
     refused(
         tmp_path,
         "--valid-videos S0_0: the data have videos to validate on already:"
-        " drop the flag, or the file valid.bundle",
+        " drop the flag, or the split valid",
         valid_videos="S0_0",
     )
     assert "valid" not in names_of(tmp_path, valid_videos="none")

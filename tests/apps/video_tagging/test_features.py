@@ -23,7 +23,7 @@ OPTIONS = ["--encoder-weights", "none", "--image-size", "32"]
 @pytest.fixture
 def colours(monkeypatch):
     encoder = MeanColours()
-    monkeypatch.setattr(encoders, "build", lambda config: encoder)
+    monkeypatch.setattr(loader, "build_encoder", lambda config: encoder)
     return encoder
 
 
@@ -62,12 +62,12 @@ def test_features_are_those_of_encoder_and_frames(tmp_path, monkeypatch):
             ]
         )
 
-    monkeypatch.setattr(encoders, "build", small_encoder)
+    monkeypatch.setattr(loader, "build_encoder", small_encoder)
     files = write_videos(tmp_path / "v", a=9, b=4)
     config = Config(**vars(CONFIG) | {"frame_rate": 5.0})
     assert compute(files, config, tmp_path / "f") == ["a", "b"]
     keras.utils.set_random_seed(CONFIG.seed)
-    encoder = encoders.build_encoder(CONFIG)
+    encoder = loader.build_encoder(CONFIG)
     for name, path in files.items():
         clip = videos.read_clip(path, 32, 5.0)
         computed = load(tmp_path / "f", name)

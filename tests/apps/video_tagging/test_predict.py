@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import sys
 import threading
 
@@ -129,7 +130,7 @@ def test_a_table_is_read_again_as_annotations(ask, frames_run, clips, tmp_path):
     table = tmp_path / "annotations.csv"
     paths = [clips / "first.mp4", clips / "second.mp4"]
     lines, _ = ask(frames_run, *paths, "--csv", table)
-    found = annotations_csv.read_annotations(table, LabelOptions())
+    found = annotations_csv.read_table(table, LabelOptions())
     assert list(found) == ["first", "second"]
     for name, annotation in found.items():
         rows = [x.split("\t") for x in lines if x.startswith(name)]
@@ -224,6 +225,33 @@ def test_two_videos_of_one_name_keep_their_subtitles(
     assert not (tmp_path / "srt").exists()
 
 
+def test_files_of_one_name_have_their_folders_before_it(
+    ask, features_run, tmp_path
+):
+    paths = [tmp_path / name / "frames.npy" for name in ("clip_1", "clip_2")]
+    for path, name in zip(paths, ("x1", "x2"), strict=True):
+        path.parent.mkdir()
+        shutil.copy(feature_path(features_run, name), path)
+    to = tmp_path / "srt"
+    lines, _ = ask(features_run, *paths, "--frame-rate", 4, "--srt", to)
+    names = dict.fromkeys(line.split("\t")[0] for line in lines)
+    assert list(names) == ["clip_1/frames", "clip_2/frames"]
+    written = sorted(str(x.relative_to(to)) for x in to.rglob("*.srt"))
+    assert written == ["clip_1/frames.srt", "clip_2/frames.srt"]
+    lines, _ = ask(features_run, paths[0])
+    assert {line.split("\t")[0] for line in lines} == {"frames"}
+
+
+def test_the_truth_of_files_of_one_name(tmp_path):
+    for key in ("clip/frames", "frames"):
+        (tmp_path / f"{key}.txt").parent.mkdir(exist_ok=True)
+        (tmp_path / f"{key}.txt").write_text("a\n")
+    path = tmp_path / "clip" / "frames.npy"
+    for labels, name in ((tmp_path, "clip/frames"), (tmp_path / "clip", "")):
+        example = predict._find_truth(labels, path, name, config.Config())
+        assert (example.name, example.annotation.lines) == ("frames", ("a",))
+
+
 def test_a_video_without_any_tag_has_a_line():
     video = predict.VideoSegments("empty", [], None, 4.0, True)
     assert list(predict.format_video(video)) == ["empty\t0\t4.000\t-\t"]
@@ -238,7 +266,7 @@ def test_labels_that_are_not_there(ask, frames_run, clips, tmp_path):
     flags[-1] = tmp_path / "a.csv"
     _, errors = ask(frames_run, clips / "first.mp4", *flags, status=2)
     assert errors == [
-        f"error: --labels {tmp_path}/a.csv: none of the video first"
+        f"error: --labels {tmp_path}/a.csv: none of the video first; it has x"
     ]
 
 
