@@ -48,6 +48,17 @@ def pytest_collection_modifyitems(config, items):
             if is_missing and marker in item.keywords:
                 flag = marker.replace("_", "-")
                 item.add_marker(pytest.mark.skip(reason=f"needs --{flag}"))
+        if config.pluginmanager.hasplugin("xdist"):
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item):
+    """The tests of one app share its run, those of a file their process."""
+    for package in commands.PACKAGES:
+        app = package.rpartition(".")[2]
+        if f"apps/{app}/" in item.nodeid or f"[{package}" in item.nodeid:
+            return app
+    return item.nodeid.partition("::")[0]
 
 
 @pytest.fixture(autouse=True)

@@ -120,6 +120,7 @@ class TestTraining:
         error = app.error("train", "--smoke", "--seed", "7")
         assert "a run with other options: seed 0 (now 7)" in error
 
+    @pytest.mark.slow  # On a tiny model: tests/common/training/test_epochs.py.
     def test_a_run_stopped_by_ctrl_c_ends_as_if_it_had_not(
         self, app, tmp_path, monkeypatch, signals
     ):
@@ -320,6 +321,7 @@ class TestRefusals:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_user_each_in_a_process(tmp_path):
     """One app stands for all: what differs is in this process above."""
     package = commands.PACKAGES[-1]

@@ -529,9 +529,9 @@ def test_a_folder_that_exists_is_kept(error_of, tmp_path):
 
 def test_no_scenes_are_refused(error_of, tmp_path):
     line = error_of(tmp_path / "new", "--num", 0)
-    assert line == "error: --num must be at least 1, got 0"
+    assert line == "error: --num must be at least 1, got 0 (see --help)"
     line = error_of(tmp_path / "new", "--seed", -1)
-    assert line == "error: --seed must be at least 0, got -1"
+    assert line == "error: --seed must be at least 0, got -1 (see --help)"
     assert "invalid int value: 'x'" in error_of("new", "--num", "x")
     assert "did you mean --num?" in error_of("new", "--nums", "3")
 

@@ -8,7 +8,6 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from apps.sentiment import datasets
-from apps.sentiment.config import Config
 from apps.sentiment.datasets import builtin
 from apps.sentiment.datasets.builtin import __main__
 from common import cli
@@ -203,7 +202,7 @@ def test_the_command_writes_a_folder_that_training_reads(run_command, tmp_path):
     )
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["test.csv", "train.csv", "valid.csv"]
-    streams = datasets.open_splits(Config(data=str(folder)))
+    streams = datasets.open_splits(str(folder))
     for split, stream in streams.items():
         pairs = [(example.text, example.label) for example in stream]
         assert pairs == list(builtin.generate(split, 20, seed=5))

@@ -7,7 +7,6 @@ import pytest
 import sacrebleu
 
 from apps.translation import datasets
-from apps.translation.config import Config
 from apps.translation.datasets import builtin
 from apps.translation.datasets.builtin import (
     __main__,
@@ -640,8 +639,8 @@ def test_the_command_writes_a_folder_that_training_reads(run_command, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         f"{split}.{language}" for split in SIZES for language in ("en", "fr")
     )
-    config = Config(data=str(folder), source="en", target="fr")
-    for split, stream in datasets.open_splits(config).items():
+    streams = datasets.open_splits(str(folder), source="en", target="fr")
+    for split, stream in streams.items():
         pairs = [(pair.source, pair.target) for pair in stream]
         assert pairs == list(builtin.generate(split, 20, seed=5))
 

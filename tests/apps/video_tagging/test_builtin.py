@@ -376,9 +376,9 @@ def test_a_folder_that_exists_is_kept(written, tmp_path):
 def test_wrong_numbers_are_refused(written, tmp_path):
     folder = tmp_path / "new"
     line = written(folder, "--num", 0, status=2)
-    assert line == "error: --num must be at least 1, got 0"
+    assert line == "error: --num must be at least 1, got 0 (see --help)"
     line = written(folder, "--seed", -1, status=2)
-    assert line == "error: --seed must be at least 0, got -1"
+    assert line == "error: --seed must be at least 0, got -1 (see --help)"
     assert not folder.exists()
 
 
@@ -386,7 +386,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(videos, "write", full)
+    monkeypatch.setattr(videos, "write_video", full)
     with pytest.raises(UserError, match="No space left on device"):
         __main__.write(tmp_path / "new", 1, 0, False)
     assert list(tmp_path.iterdir()) == []
