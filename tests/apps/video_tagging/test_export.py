@@ -203,7 +203,7 @@ def test_steps_of_no_streams(made):
 
 
 def test_a_known_encoder_has_a_signature_of_its_features(monkeypatch):
-    monkeypatch.setattr(export.encoder, "is_trained", lambda config: False)
+    monkeypatch.setattr(export, "is_trained", lambda config: False)
     found = export.make_signatures(make("frames"))
     assert list(found) == ["serving_default", "features", "window", "step"]
     frames, lengths = found["features"].inputs

@@ -33,7 +33,7 @@ def trained_model(num_steps=3):
 
 
 def values(model):
-    return [v.numpy() for v in checkpoints._named(model).values()]
+    return [v.numpy() for v in checkpoints._name_variables(model).values()]
 
 
 def test_everything_comes_back(tmp_path):
