@@ -37,6 +37,8 @@ def pytest_addoption(parser):
     )
 
 
+# First: pytest-xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     missing = {
         "slow": not config.getoption("--slow"),
