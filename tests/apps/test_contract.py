@@ -321,7 +321,7 @@ class TestRefusals:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # .ci/run does this for every app.
 def test_the_commands_of_a_user_each_in_a_process(tmp_path):
     """One app stands for all: what differs is in this process above."""
     package = commands.PACKAGES[-1]

@@ -8,7 +8,14 @@ import pytest
 from tests.support import commands
 
 IGNORED = shutil.ignore_patterns("__pycache__")
-NAMES = [package.rpartition(".")[2] for package in commands.PACKAGES]
+# One app in every build, all of them nightly: what differs is in the contract.
+NAMES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.slow if name == "sentiment" else pytest.mark.nightly,
+    )
+    for name in (package.rpartition(".")[2] for package in commands.PACKAGES)
+]
 
 BOTH_LOAD = """
 import importlib, pathlib, sys
@@ -39,7 +46,6 @@ def use(package, folder):
     assert run("predict", f"exports/{name}", *inputs).stdout.strip()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("app", NAMES)
 def test_a_copy_beside_the_original_is_an_app_of_its_own(app, tmp_path):
     for name in ("apps", "common"):
@@ -66,7 +72,6 @@ def test_a_copy_beside_the_original_is_an_app_of_its_own(app, tmp_path):
     assert f"apps.{app}" not in copy
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("app", NAMES)
 def test_a_copy_in_another_project_needs_only_common(app, tmp_path):
     package = commands.ROOT / "apps" / app
