@@ -9,7 +9,7 @@ def video_name(path: Path) -> str:
     """Returns the name of a video: that of its file without the ending.
 
     The names of a layout of your own may be others, such as those of folders
-    with `frames.avi` inside: then return `path.parent.name` here.
+    with `frames.avi` inside: return `path.absolute().parent.name` for those.
 
     Example:
         >>> video_name(Path("videos/S1_Tea.mp4"))
