@@ -24,10 +24,10 @@ def build(config: Config, num_words: int, num_classes: int) -> keras.Model:
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     mask = ops.not_equal(ids, text.PADDING_ID)
-    ids_in = WordDropout(config.word_dropout, seed=config.seed)(ids)
+    dropped_ids = WordDropout(config.word_dropout, seed=config.seed)(ids)
     x = keras.layers.Embedding(
         num_words + text.NUM_SPECIAL, config.embedding_dim, name="embedding"
-    )(ids_in)
+    )(dropped_ids)
     x = keras.layers.SpatialDropout1D(config.embedding_dropout)(x)
     for number in range(config.num_layers):
         # The mask goes in by hand: an implicit one is lost on the way.
