@@ -130,9 +130,9 @@ def broken(tmp_path):
     (tmp_path / "folder.png").mkdir()
     reasons = {
         "cut.jpg": "truncated or damaged",
-        "text.jpg": "not a picture",
+        "text.jpg": "text, not a picture",
         "empty.png": "empty file",
-        "folder.png": "not a file",
+        "folder.png": "a folder, not a file",
         "gone.png": "No such file or directory",
         "x" * 300: "File name too long",
     }
@@ -170,7 +170,7 @@ def test_a_file_has_one_picture_a_line(say, scenes, best, tmp_path):
     assert lines == [*best[:2], "", *best[2:4]]
     assert len(errors) == 1
     assert errors[0].startswith("error: ")
-    assert errors[0].endswith(": not a file")
+    assert errors[0].endswith(": a device or a pipe, not a file")
 
 
 def test_standard_input_is_a_list_too(say, scenes, best):
