@@ -16,6 +16,7 @@ from common.errors import UserError
 SPLITS = ("train", "valid", "test")
 # Names of splits that other people use.
 ALIASES = {"validation": "valid", "dev": "valid", "val": "valid"}
+UNDERSTOOD = "train, valid (or validation, dev, val) and test"
 NUM_BUCKETS = 10
 NUM_LISTED = 12  # Names in an error.
 
@@ -173,7 +174,7 @@ def check_names(
 
 def _may_be_data(path: Path, endings: Collection[str]) -> bool:
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
-    return ending in _ENDINGS or ending in endings
+    return ending in {*_ENDINGS, *(x.lower() for x in endings)}
 
 
 def list_names(names: Collection[str]) -> str:

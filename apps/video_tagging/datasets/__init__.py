@@ -252,9 +252,8 @@ def _match_names(video_set: VideoSet, spec: str) -> VideoSet:
         UserError: if no label is of a video.
     """
     listed = (name for names in video_set.splits.values() for name in names)
-    matches = match_names(
-        [*video_set.annotations, *listed], video_set.videos.keys()
-    )
+    in_lists = match_names(listed, video_set.videos.keys())
+    matches = match_names(video_set.annotations, video_set.videos.keys())
     if video_set.annotations and not any(
         name in matches for name in video_set.annotations
     ):
@@ -270,7 +269,7 @@ def _match_names(video_set: VideoSet, spec: str) -> VideoSet:
             for name, annotation in video_set.annotations.items()
         },
         splits={
-            split: [matches.get(name, name) for name in names]
+            split: [in_lists.get(name, name) for name in names]
             for split, names in video_set.splits.items()
         },
     )
