@@ -20,11 +20,12 @@ from common.data.names import match_names
 from common.data.skipped import Skipped
 from common.data.splits import SPLITS
 from common.errors import UserError
+from common.media.frame_folders import natural_key
 
 from . import builtin, coco, flickr8k, tfds
 from .example import Annotations, Example
 
-__all__ = ["Example", "find_images", "is_image", "open_splits"]
+__all__ = ["Example", "find_images", "is_image", "list_images", "open_splits"]
 
 # Folders with the images; the misspelt one is the original's.
 IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset")
@@ -196,6 +197,20 @@ def _match_names(
             for split, split_names in annotations.splits.items()
         },
     )
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Lists the pictures below a folder, 2.jpg before 10.jpg; no hidden ones.
+
+    They are known by their names.
+    """
+    paths = [
+        Path(place, name)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if is_image(name) and not name.startswith(".")
+    ]
+    return sorted(paths, key=lambda path: natural_key(str(path)))
 
 
 def is_image(name: str) -> bool:

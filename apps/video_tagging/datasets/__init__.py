@@ -39,6 +39,7 @@ from . import (
 )
 from .annotations import LabelOptions
 from .example import Annotation, Example, Splits, VideoSet
+from .folders import list_videos
 from .naming import name_videos, video_name
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Splits",
     "VideoSet",
     "has_labels",
+    "list_videos",
     "name_videos",
     "open_splits",
     "read_annotations",

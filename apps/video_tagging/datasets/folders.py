@@ -69,6 +69,21 @@ def _name_paths(paths: list[Path]) -> dict[str, Path]:
     return by_name
 
 
+def list_videos(folder: Path) -> list[Path]:
+    """Lists the videos, or else the features, directly in a folder.
+
+    None of a folder of frame pictures, which is a video itself.
+    """
+    if videos.has_frames(folder):
+        return []
+    inside = sorted(folder.iterdir())
+    return videos.list_videos(folder) or [
+        path
+        for path in inside
+        if feature_arrays.is_features(path) and not path.name.startswith(".")
+    ]
+
+
 def find_bare_videos(folder: Path) -> dict[str, Path]:
     """Finds videos without labels, which may lie in the folder itself, too.
 

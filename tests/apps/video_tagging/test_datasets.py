@@ -409,6 +409,17 @@ def test_names_of_labels_and_videos_meet(tmp_path):
     assert left_out(tmp_path, frame_rate=1.0) == []
 
 
+def test_a_folder_of_videos_is_listed(tmp_path):
+    for name in ("b.mp4", "a.MKV", "notes.txt", "frames/1.png", ".c.mp4"):
+        write(tmp_path / name, "x")
+    inside = [path.name for path in datasets.list_videos(tmp_path)]
+    assert inside == ["a.MKV", "b.mp4", "frames"]
+    assert datasets.list_videos(tmp_path / "frames") == []
+    save_features(tmp_path / "data", "ab")
+    inside = datasets.list_videos(tmp_path / "data" / "features")
+    assert [path.name for path in inside] == ["a.npy", "b.npy"]
+
+
 def test_numbers_as_names_are_texts(tmp_path):
     own(tmp_path, "7,0,1,x", names=["0007.mp4", "8.mp4"])
     refused(
