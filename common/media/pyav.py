@@ -8,7 +8,7 @@ know PyAV.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def _read_matrix(frame: "av.VideoFrame") -> np.ndarray:
     Returns:
         <float64>[2, 2]: (x, y) of a pixel times it is where it is shown.
     """
-    side_data = frame.side_data.get("DISPLAYMATRIX")
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
     if side_data is None:
         return np.eye(2)
     # [3, 3], of which the last column and row place and scale.
