@@ -1,4 +1,4 @@
-"""How a camera was held, by the EXIF data of a JPEG or PNG.
+"""The orientation of a JPEG or PNG, from its EXIF data.
 
 Read and followed inside the TensorFlow graph; its decoders do neither.
 

@@ -45,7 +45,7 @@ class Extent(NamedTuple):
 
     @property
     def last(self) -> float:
-        """When the last segment ends."""
+        """The end of the last segment."""
         return max(segment.end for segment in self.segments)
 
     @property

@@ -313,7 +313,12 @@ def test_graph_dataset_and_saved_model_give_the_same_pixels(tmp_path):
     )
     tf.saved_model.save(module, str(tmp_path / "saved"))
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
-    contents = tf.constant([JPEG, PNG, b"", CLEAR_PALETTE_PNG])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.fromarray(NOISE)
+    turned = pack(picture, "JPEG", exif=exif)
+    bitmap = pack(picture.quantize(9), "BMP")
+    contents = tf.constant([JPEG, turned, b"", CLEAR_PALETTE_PNG, bitmap])
     expected = images.decode_batch(contents, 16)[0]
     np.testing.assert_array_equal(loaded.read(contents), expected)
     dataset = tf.data.Dataset.from_tensors(contents)
