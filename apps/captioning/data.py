@@ -9,7 +9,7 @@ import numpy as np
 from common.data import feature_cache, feature_files, skipped
 from common.data.feature_files import Features
 from common.data.skipped import Skipped
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.media import images
 
 from . import batches, datasets, features, text
@@ -166,7 +166,7 @@ def _check_encoder(config: Config, stored: Features) -> None:
     if differing:
         raise UserError(
             f"--features {config.features}: features of another encoder:"
-            f" {', '.join(differing)}"
+            f" {format_names(differing)}"
         )
 
 

@@ -74,7 +74,7 @@ def choose_input(
 
 
 def caption_images(
-    predict_fn: PredictFn, names: Iterable[str], read_fn: ReadFn
+    predict_fn: PredictFn, names: Iterable[str | None], read_fn: ReadFn
 ) -> Iterator[list[Caption] | None]:
     """Yields the captions of each image; None if it cannot be read.
 
@@ -85,7 +85,7 @@ def caption_images(
         contents = []
         for name in window:
             try:
-                contents.append(read_fn(name))
+                contents.append(None if name is None else read_fn(name))
             except UserError as error:
                 print(f"error: {error}", file=sys.stderr)
                 contents.append(None)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from common import cli, options
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 POOLINGS = ("last", "max", "mean", "attention")
 
@@ -72,7 +72,7 @@ class Config:
         if not self.pooling or not set(self.pooling) <= set(POOLINGS):
             raise UserError(
                 f"--pooling must be one or more of {', '.join(POOLINGS)},"
-                f" got {' '.join(self.pooling)}"
+                f" got {format_names(self.pooling, ' ')}"
             )
 
 

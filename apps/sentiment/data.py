@@ -13,7 +13,7 @@ import tensorflow as tf
 from common.data import skipped
 from common.data.skipped import Skipped
 from common.data.splits import Stream
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from . import datasets, text
 from .batches import Encoded
@@ -49,7 +49,7 @@ class Data:
         lines = [
             f"{len(self.train.labels)} training and {len(self.valid.labels)}"
             f" validation texts, {len(self.vocabulary)} words, labels"
-            f" {', '.join(self.labels)}"
+            f" {format_names(self.labels)}"
         ]
         return "\n".join(lines + skipped.format_report(self.report["skipped"]))
 
@@ -84,7 +84,7 @@ def load(config: Config) -> Data:
     if "train" not in splits:
         raise UserError(
             f"--data {config.data}: no training examples; it has only"
-            f" {', '.join(splits)}"
+            f" {format_names(splits)}"
         )
     left_out = Skipped()
     words, label_counts = _count_training(splits["train"], left_out)
@@ -233,7 +233,7 @@ def label_id(example: Example, labels: list[str]) -> int:
     except ValueError:
         raise UserError(
             f"{example.where}: label {example.label!r} does not occur in the"
-            f" training data, which has {', '.join(labels)}"
+            f" training data, which has {format_names(labels)}"
         ) from None
 
 

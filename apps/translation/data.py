@@ -11,7 +11,7 @@ import tensorflow as tf
 from common.data import skipped
 from common.data.skipped import Skipped
 from common.data.splits import Stream
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from . import datasets, text, vocabulary
 from .batches import Encoded, Sequences
@@ -98,7 +98,7 @@ def load(config: Config) -> Data:
     if "train" not in splits:
         raise UserError(
             f"--data {config.data}: no training pairs; it has only"
-            f" {', '.join(splits)}"
+            f" {format_names(splits)}"
         )
     left_out, train_left_out = Skipped(), Skipped()
     counts, held_out = _survey_held_out(splits, left_out)

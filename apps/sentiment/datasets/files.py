@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.data import tables, text_files
 from common.data.splits import ALIASES, SPLITS
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from .example import Example
 
@@ -50,11 +50,11 @@ def readers(
                 split, partial(read_classes, folder / name, encoding)
             )
     if not result and not _class_folders(folder):
-        inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        inside = format_names(sorted(p.name for p in folder.iterdir()))
         raise UserError(
             f"--data {folder}: expected train.csv, .tsv or .jsonl, or a folder"
             f" of .txt files for each class (train/LABEL/*.txt or"
-            f" LABEL/*.txt); it holds {inside or 'nothing'}"
+            f" LABEL/*.txt); it holds {inside}"
         )
     return result
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common.data import text_files, zipped
 from common.data.splits import ALIASES, SPLITS
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from . import directions
 from .directions import Direction
@@ -68,11 +68,11 @@ def readers(
     """
     tables = find_tables(folder)
     if not tables:
-        inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        inside = format_names(sorted(p.name for p in folder.iterdir()))
         raise UserError(
             f"--data {folder}: expected train.XX and train.YY for --source XX"
             " --target YY, or train.tsv or .txt; it holds"
-            f" {inside or 'nothing'}: rename these, or pass the path of one"
+            f" {inside}: rename these, or pass the path of one"
             " .tsv, .txt or .zip"
         )
     choose(folder, direction)  # Two different names, or none.

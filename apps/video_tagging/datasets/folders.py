@@ -12,7 +12,7 @@ from pathlib import Path
 from common.data import feature_arrays, text_files
 from common.data.skipped import Skipped
 from common.data.splits import ALIASES, SPLITS
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.media import videos
 
 
@@ -161,7 +161,7 @@ def _split_number(folder: Path) -> str:
     numbers = sorted({match[1] for match in matches if match})
     if len(numbers) > 1:
         raise UserError(
-            f"{folder}: bundles of the splits {', '.join(numbers)}: expected"
+            f"{folder}: bundles of the splits {format_names(numbers)}: expected"
             " one; copy those you want to train.bundle and test.bundle"
         )
     return "".join(numbers)
