@@ -51,7 +51,8 @@ class Data:
             f" validation texts, {len(self.vocabulary)} words, labels"
             f" {format_names(self.labels)}"
         ]
-        return "\n".join(lines + skipped.format_report(self.report["skipped"]))
+        lines += skipped.format_report(self.report["skipped"])
+        return "\n".join(lines + skipped.format_empty(self.report, "a label"))
 
 
 def open_splits(config: Config) -> dict[str, Stream[Example]]:
@@ -64,6 +65,7 @@ def open_splits(config: Config) -> dict[str, Stream[Example]]:
         config.data,
         text_column=config.text_column,
         label_column=config.label_column,
+        delimiter=config.delimiter,
         encoding=config.encoding,
         tfds_dir=config.tfds_dir,
         num_examples=config.num_examples,
@@ -101,6 +103,12 @@ def load(config: Config) -> Data:
             " more, or a valid file beside the train file"
         )
     vocabulary = most_frequent(words, config.vocab_size)
+    if not vocabulary:
+        raise UserError(
+            f"--data {config.data}: no word occurs twice in its"
+            f" {label_counts.total()} training texts: is {config.text_column!r}"
+            " the column of the text? Name it with --text-column"
+        )
     vectorizer = text.Vectorizer(vocabulary, config.max_tokens)
     train = encode(splits["train"], vectorizer, labels)
     valid = encode(splits["valid"], vectorizer, labels)

@@ -8,6 +8,7 @@ LABEL/*.txt                             without splits
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from common.data import tables, text_files
 from common.data.splits import ALIASES, SPLITS
@@ -21,19 +22,30 @@ UNLABELLED_FOLDER = "unsup"
 Reader = Callable[[], Iterator[Example]]
 
 
-def readers(
-    folder: Path, columns: tuple[str, str], encoding: str
-) -> dict[str, Reader]:
+class Form(NamedTuple):
+    """The form of tables.
+
+    Attributes:
+        columns: the names of the columns with text and label.
+        encoding: of all text files.
+        delimiter: between columns; "" recognises it.
+    """
+
+    columns: tuple[str, str]
+    encoding: str = "utf-8"
+    delimiter: str = ""
+
+
+def readers(folder: Path, form: Form) -> dict[str, Reader]:
     """Finds the tables, or the folders of classes, of each split.
 
     Args:
         folder: has one of the layouts above.
-        columns: the names of the columns with text and label.
-        encoding: of the files.
+        form: of its files.
 
     Returns:
         Functions that read a split, by its name; none if the folder has
-        classes but no splits.
+        classes but no splits. Tables to test on may be without labels.
 
     Raises:
         UserError: if the folder has no such layout.
@@ -42,13 +54,11 @@ def readers(
     for name in (*SPLITS, *ALIASES):
         split = ALIASES.get(name, name)
         if table := tables.find(folder, name):
-            result.setdefault(
-                split, partial(read_table, table, columns, encoding)
-            )
+            read = partial(read_table, table, form, split != "test")
+            result.setdefault(split, read)
         elif _class_folders(folder / name):
-            result.setdefault(
-                split, partial(read_classes, folder / name, encoding)
-            )
+            read = partial(read_classes, folder / name, form.encoding)
+            result.setdefault(split, read)
     if not result and not _class_folders(folder):
         inside = format_names(sorted(p.name for p in folder.iterdir()))
         raise UserError(
@@ -60,19 +70,30 @@ def readers(
 
 
 def read_table(
-    path: Path, columns: tuple[str, str], encoding: str
+    path: Path, form: Form, is_labelled: bool = True
 ) -> Iterator[Example]:
     """Yields the rows of a table.
 
+    Args:
+        path: the table.
+        form: of it.
+        is_labelled: whether each row must have a label.
+
     Raises:
-        UserError: for a broken row, or one without a label.
+        UserError: for a broken row, or one without a label that must have it.
     """
-    flags = dict(zip(("--text-column", "--label-column"), columns, strict=True))
-    for line, (text, label) in tables.read_rows(path, flags, encoding):
+    _, label_column = form.columns
+    flags = dict(
+        zip(("--text-column", "--label-column"), form.columns, strict=True)
+    )
+    optional = () if is_labelled else (label_column,)
+    for line, (text, label) in tables.read_rows(
+        path, flags, form.encoding, form.delimiter, optional
+    ):
         where = f"{path}:{line}"
-        if not label.strip():
+        if is_labelled and not label.strip():
             raise UserError(
-                f"{where}: no {columns[1]}; give the row a label or remove it"
+                f"{where}: no {label_column}; give the row a label or remove it"
             )
         yield Example(text, label.strip(), where)
 
