@@ -290,9 +290,9 @@ def test_columns_of_numbers_are_no_sentences(tmp_path, line):
 
 
 def test_numbers_may_be_the_task_where_there_is_nothing_else(tmp_path):
-    lines = [f"{n}\tnumber {'x' * n}" for n in range(20)]
+    lines = [f"{n}\tnumber {'y' * n}" for n in range(20)]
     path = write(tmp_path / "a.tsv", lines)
-    assert ("3", "number xxx") in everything(path)
+    assert ("3", "number yyy") in everything(path)
     lines = [f"{n}\t{line}" for n, line in enumerate(lines)]
     refused(
         write(tmp_path / "b.tsv", lines),
