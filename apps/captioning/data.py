@@ -120,16 +120,7 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
     )
     _check_not_empty(train, valid, config)
     if vocabulary is None:
-        captions = (caption for image in train for caption in image.captions)
-        vocabulary = text.learn_vocabulary(
-            captions, config.min_count, config.vocab_size
-        )
-    if not vocabulary:
-        raise UserError(
-            f"--data {config.data}: no word occurs {config.min_count} times in"
-            f" the captions of its {len(train)} training images: give more of"
-            " them, or pass --min-count 1"
-        )
+        vocabulary = _learn_vocabulary(train, config)
     report = {
         "data": config.data,
         "train": _count(train),
@@ -152,6 +143,21 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
         valid,
         report,
     )
+
+
+def _learn_vocabulary(train: Sequence[Example], config: Config) -> list[str]:
+    vocabulary = text.learn_vocabulary(
+        (caption for image in train for caption in image.captions),
+        config.min_count,
+        config.vocab_size,
+    )
+    if not vocabulary:
+        raise UserError(
+            f"--data {config.data}: no word occurs {config.min_count} times in"
+            f" the captions of its {len(train)} training images: give more of"
+            " them, or pass --min-count 1"
+        )
+    return vocabulary
 
 
 def has_encoder(config: Config) -> bool:

@@ -103,12 +103,7 @@ def load(config: Config) -> Data:
             " more, or a valid file beside the train file"
         )
     vocabulary = most_frequent(words, config.vocab_size)
-    if not vocabulary:
-        raise UserError(
-            f"--data {config.data}: no word occurs twice in its"
-            f" {label_counts.total()} training texts: is {config.text_column!r}"
-            " the column of the text? Name it with --text-column"
-        )
+    _check_vocabulary(vocabulary, label_counts.total(), config)
     vectorizer = text.Vectorizer(vocabulary, config.max_tokens)
     train = encode(splits["train"], vectorizer, labels)
     valid = encode(splits["valid"], vectorizer, labels)
@@ -211,6 +206,17 @@ def _check_classes(labels: collections.Counter[str], config: Config) -> None:
             f"--data {config.data}: expected two or more classes, all"
             f" {labels.total()} training examples are labelled"
             f" {next(iter(labels))!r}"
+        )
+
+
+def _check_vocabulary(
+    vocabulary: list[str], num_texts: int, config: Config
+) -> None:
+    if not vocabulary:
+        raise UserError(
+            f"--data {config.data}: no word occurs twice in its {num_texts}"
+            f" training texts: is {config.text_column!r} the column of the"
+            " text? Name it with --text-column"
         )
 
 

@@ -141,12 +141,7 @@ def load(config: Config) -> Data:
     )
     counts["train"] = len(encoded.source)
     _check_not_empty(counts, train_left_out, config)
-    if not all(vocabularies):
-        raise UserError(
-            f"--data {config.data}: no word of one language occurs twice in"
-            f" its {counts['train']} training pairs: are these sentences?"
-            " Give more of them, or choose --level subword"
-        )
+    _check_vocabularies(vocabularies, counts["train"], config)
     left_out.update(train_left_out)
     num_left_out = train_left_out.counts.total()
     valid_pairs = _subsample(
@@ -226,6 +221,17 @@ def _check_not_empty(
             f"--data {config.data}: no validation pairs; one pair in ten is"
             f" held out and there are only {counts['train']}: give more, or"
             " valid files beside the training files"
+        )
+
+
+def _check_vocabularies(
+    vocabularies: Sequence[list[str]], num_pairs: int, config: Config
+) -> None:
+    if not all(vocabularies):
+        raise UserError(
+            f"--data {config.data}: no word of one language occurs twice in"
+            f" its {num_pairs} training pairs: are these sentences?"
+            " Give more of them, or choose --level subword"
         )
 
 
