@@ -147,13 +147,7 @@ def load(config: Config) -> Data:
     valid_pairs = _subsample(
         list(usable(splits["valid"], Skipped())), config.max_valid, config.seed
     )
-    languages = datasets.languages(
-        config.data,
-        source=config.source,
-        target=config.target,
-        reverse=config.reverse,
-        tfds_dir=config.tfds_dir,
-    )
+    languages = _name_languages(config)
     report = {
         "data": config.data,
         "languages": list(languages),
@@ -169,6 +163,16 @@ def load(config: Config) -> Data:
         encode(valid_pairs, tokenizers),
         valid_pairs,
         report,
+    )
+
+
+def _name_languages(config: Config) -> tuple[str, str]:
+    return datasets.languages(
+        config.data,
+        source=config.source,
+        target=config.target,
+        reverse=config.reverse,
+        tfds_dir=config.tfds_dir,
     )
 
 
