@@ -52,6 +52,11 @@ class Measure(NamedTuple):
     name: str
     reason: str
 
+    def rate(self, scores: dict[str, float]) -> float:
+        """Returns the score by this measure; 0 if it is below 1, by chance."""
+        value = scores[self.name]
+        return value if value >= 1 else 0.0
+
 
 def choose_tokenizer(references: Iterable[str]) -> str:
     """Chooses the tokenizer of sacrebleu by the script of most letters.

@@ -280,6 +280,15 @@ def test_a_caption_without_a_word_is_an_empty_caption(monkeypatch):
     }
 
 
+def test_others_take_the_place_of_validation_without_words(monkeypatch):
+    train = [Example(f"{n}.jpg", "", ("a dog",)) for n in range(12)]
+    splits = {"train": train, "valid": [Example("x.jpg", "", ("?",))]}
+    monkeypatch.setattr(data.datasets, "open_splits", lambda *_, **__: splits)
+    usable = data.open_splits(TINY, Skipped())
+    assert usable["valid"] == [train[0], train[10]]
+    assert usable["train"] == [*train[1:10], train[11]]
+
+
 def test_captions_without_a_frequent_word_are_told():
     config = dataclasses.replace(TINY, min_count=9999)
     message = "--data builtin: no word occurs 9999 times in .* --min-count 1"

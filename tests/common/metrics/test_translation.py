@@ -50,6 +50,9 @@ def test_chrf_chooses_where_references_are_short():
         ("老猫喜欢猪。",): "bleu",
     }.items():
         assert translation.choose_measure(references).name == name
+    measure = translation.choose_measure(["2024.01.05"])
+    for value, rate in ((0.9, 0), (1.5, 1.5), (70.0, 70)):
+        assert measure.rate({"bleu": 99.0, "chrf": value}) == rate
     reason = translation.choose_measure(["2024.01.05"]).reason
     assert reason == (
         "the best epoch is chosen by chrF: BLEU cannot tell targets of 1.0"
