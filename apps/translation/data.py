@@ -329,10 +329,10 @@ def encode(
         )
         if config is not None:
             lengths = np.array(
-                [rows.row_lengths() for rows in (source_rows, target_rows)]
+                [source_rows.row_lengths(), target_rows.row_lengths()]
             )
-            ratio = ratio or _usual_ratio(*lengths)
-            fits = _within_limits(*lengths, config, ratio)
+            ratio = ratio or _usual_ratio(lengths)
+            fits = _within_limits(lengths, config, ratio)
             source_rows = tf.ragged.boolean_mask(source_rows, fits)
             target_rows = tf.ragged.boolean_mask(target_rows, fits)
             for pair, fit in zip(chunk, fits, strict=True):
@@ -343,12 +343,13 @@ def encode(
     return Encoded(source.sequences(), target.sequences())
 
 
-def _usual_ratio(source: np.ndarray, target: np.ndarray) -> float:
-    """Returns the usual ratio of target to source lengths <int>[pairs].
+def _usual_ratio(lengths: np.ndarray) -> float:
+    """Returns the usual ratio of target to source lengths <int>[2, pairs].
 
     It is 1 for languages of one kind. Chinese has a third of the characters
     that English has, and its pairs are no more unequal for it.
     """
+    source, target = lengths
     if len(source) < MIN_PAIRS:
         return 1.0
     median = float(np.median(target / source))
@@ -356,19 +357,19 @@ def _usual_ratio(source: np.ndarray, target: np.ndarray) -> float:
 
 
 def _within_limits(
-    source: np.ndarray, target: np.ndarray, config: Config, ratio: float
+    lengths: np.ndarray, config: Config, ratio: float
 ) -> np.ndarray:
     """Returns <bool>[pairs]: neither too long nor of too different length.
 
     Args:
-        source: lengths <int>[pairs].
-        target: lengths <int>[pairs].
+        lengths: of sources and targets, <int>[2, pairs].
         config: has the limits.
         ratio: the usual one of target to source.
     """
+    source, target = lengths
     scaled = source * ratio
     longer, shorter = np.maximum(scaled, target), np.minimum(scaled, target)
-    return (np.maximum(source, target) <= config.max_tokens) & (
+    return (lengths.max(axis=0) <= config.max_tokens) & (
         longer <= config.max_ratio * shorter
     )
 

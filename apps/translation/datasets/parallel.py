@@ -69,8 +69,11 @@ def readers(
     for name in (*SPLITS, *ALIASES):
         split = ALIASES.get(name, name)
         if split not in result and (paths := _find(folder, name, languages)):
-            read = read_pairs if len(paths) == 2 else read_sources
-            result[split] = partial(read, *paths, encoding=encoding)
+            result[split] = (
+                partial(read_pairs, paths[0], paths[1], encoding)
+                if len(paths) == 2
+                else partial(read_sources, paths[0], encoding)
+            )
     return result
 
 
