@@ -17,15 +17,18 @@ class UserError(Exception):
     """
 
 
-def format_names(names: Iterable[object], separator: str = ", ") -> str:
+def format_names(
+    names: Iterable[object], separator: str = ", ", most: int = MAX_NAMES
+) -> str:
     """Joins the first names, so that an error of many is still a line.
 
     Args:
         names: any number of them, of any length.
         separator: between two.
+        most: how many to name. Default 12.
 
     Returns:
-        At most MAX_NAMES of them and "..." for the others; "nothing" for none.
+        At most `most` of them and "..." for the others; "nothing" for none.
 
     Example:
         >>> format_names(["train", "test"])
@@ -34,7 +37,7 @@ def format_names(names: Iterable[object], separator: str = ", ") -> str:
         '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...'
     """
     texts = map(_shorten, names)
-    shown = list(itertools.islice(texts, MAX_NAMES))
+    shown = list(itertools.islice(texts, most))
     is_cut = next(texts, None) is not None
     while len(shown) > 1 and len(separator.join(shown)) > MAX_LIST_LENGTH:
         shown.pop()

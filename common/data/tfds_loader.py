@@ -75,7 +75,7 @@ def _describe_refusal(name: str, error: Exception) -> str:
 
 
 def _join_names(names: list[str]) -> str:
-    return format_names(names or ["none"])
+    return format_names(names or ["none"], most=8)
 
 
 def _first_line(error: Exception) -> str:
