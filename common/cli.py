@@ -3,17 +3,22 @@
 import argparse
 import dataclasses
 import difflib
+import io
+import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from common import options
 from common.data import text_files
 from common.errors import UserError
 
 RUN_HELP = "a run folder or an exported SavedModel"
+MAX_ERROR_LENGTH = 500
+
+Answer = TypeVar("Answer")
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         if unknown != message:
             message = self._unknown_flag(unknown.split()[0])
         message = re.sub(r"^argument (--\S+): must be", r"\1 must be", message)
-        print(f"error: {message} (see --help)", file=sys.stderr)
+        _print_error(f"{message} (see --help)")
         sys.exit(2)
 
     def _unknown_flag(self, flag: str) -> str:
@@ -223,11 +228,11 @@ def add_sampling(parser: Parser) -> None:
 
 def read_inputs(
     arguments: list[str], file: str, encoding: str
-) -> Iterator[str]:
+) -> Iterator[str | None]:
     """Yields the inputs of the command line, then the lines of the file.
 
-    A line that cannot be decoded is told on standard error and is "", so that
-    answers keep their places.
+    A line that cannot be decoded is told on standard error and is None, so
+    that answers keep their places.
 
     Args:
         arguments: inputs of the command line.
@@ -243,12 +248,38 @@ def read_inputs(
         yield from text_files.read_lines_leniently(path, encoding)
 
 
+def answer_inputs(
+    predict: Callable[[Iterable[str]], Iterable[Answer]],
+    inputs: Iterable[str | None],
+) -> Iterator[Answer | None]:
+    """Yields the answer to each input; None for those that are None.
+
+    Args:
+        predict: yields an answer for each of the inputs.
+        inputs: such as `read_inputs` yields them.
+
+    Example:
+        >>> list(answer_inputs(lambda texts: map(len, texts), ["ab", None]))
+        [2, None]
+    """
+    inputs, others = itertools.tee(inputs)
+    answers = iter(predict(text for text in others if text is not None))
+    for text in inputs:
+        yield None if text is None else next(answers)
+
+
 def main(command: Callable[[], None]) -> None:
-    """Runs a command; a `UserError` becomes one line and exit status 2."""
+    """Runs a command; a `UserError` becomes one line and exit status 2.
+
+    A character that standard output cannot encode becomes "?".
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         command()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _print_error(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -256,3 +287,12 @@ def main(command: Callable[[], None]) -> None:
     except BrokenPipeError:  # `... | head` closed our output: not an error.
         sys.stderr.close()
         sys.exit(0)
+
+
+def _print_error(message: str) -> None:
+    """Prints one line; of a longer one, the beginning and the remedy."""
+    line = " ".join(f"error: {message}".splitlines())
+    if len(line) > MAX_ERROR_LENGTH:
+        half = (MAX_ERROR_LENGTH - len(" ... ")) // 2
+        line = f"{line[:half]} ... {line[-half:]}"
+    print(line, file=sys.stderr)

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import atomic
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.training import runs
 
 CARD = "MODEL_CARD.md"
@@ -214,8 +214,8 @@ def check(folder: Path, cases: Sequence[Case]) -> None:
     bound = sorted(op for op in operations(folder) if op.startswith("Cudnn"))
     if bound:
         raise UserError(
-            f"{folder}: holds {', '.join(bound)}, which no CPU can run: trace "
-            "it inside export.portable(model)"
+            f"{folder}: holds {format_names(bound)}, which no CPU can run:"
+            " trace it inside export.portable(model)"
         )
     with tempfile.TemporaryDirectory() as scratch:
         inputs = Path(scratch) / "inputs.npz"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 # Whether a value is allowed, and in words what it must be.
 Check = tuple[Callable[[Any], bool], str]
@@ -46,7 +46,7 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
         unknown = sorted(set(values) - fields) if values else []
         raise UserError(
             f"{path}: written by another version of this app"
-            f" (unknown: {', '.join(map(str, unknown)) or 'all of it'});"
+            f" (unknown: {format_names(unknown or ['all of it'])});"
             " train again, with another --run-dir"
         )
     return {

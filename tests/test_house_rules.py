@@ -134,6 +134,20 @@ def test_public_functions_say_their_errors():
             assert "UserError" in text, f"{name_of(path)}:{node.name}"
 
 
+def test_no_error_joins_names_without_an_end():
+    wrong = []
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", "") == "UserError"
+                # A constant is as long as it is.
+                and re.search(r"'\.join\((?!\S*[A-Z]{3})", ast.unparse(node))
+            ):
+                wrong.append(f"{name_of(path)}:{node.lineno}: format_names")
+    assert not wrong, "\n".join(wrong)
+
+
 def docstrings():
     """(place, first line) of every docstring."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)

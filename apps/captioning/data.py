@@ -1,7 +1,7 @@
 """From images and captions to pixels or features, and word ids."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,9 @@ import numpy as np
 from common.data import feature_cache, feature_files, skipped
 from common.data.feature_files import Features
 from common.data.skipped import Skipped
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.media import images
+from common.metrics.caption_tokens import tokenize
 
 from . import batches, datasets, features, text
 from .batches import Encoded
@@ -64,7 +65,7 @@ def open_splits(
     Raises:
         UserError: if there is no such data, or none that fits a known layout.
     """
-    return datasets.open_splits(
+    splits = datasets.open_splits(
         config.data,
         left_out,
         names=stored.rows if stored else None,
@@ -73,6 +74,30 @@ def open_splits(
         num_examples=config.num_examples,
         seed=config.seed,
     )
+    usable = {
+        name: list(_drop_wordless(examples, left_out))
+        for name, examples in splits.items()
+    }
+    if splits.get("valid") and not usable["valid"]:
+        # All of a few images had no words: others take their place.
+        train = usable.get("train", [])
+        usable["valid"] = train[::10]
+        usable["train"] = [x for n, x in enumerate(train) if n % 10]
+    return usable
+
+
+def _drop_wordless(
+    examples: Iterable[Example], left_out: Skipped
+) -> Iterator[Example]:
+    """Yields the examples with those of their captions that have a word."""
+    for example in examples:
+        captions = tuple(filter(tokenize, example.captions))
+        for _ in range(len(example.captions) - len(captions)):
+            left_out.add("empty caption", example.name)
+        if captions:
+            yield example._replace(captions=captions)
+        else:
+            left_out.add("image without a caption", example.name)
 
 
 def load(config: Config, vocabulary: list[str] | None = None) -> Data:
@@ -101,10 +126,7 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
     )
     _check_not_empty(train, valid, config)
     if vocabulary is None:
-        captions = (caption for image in train for caption in image.captions)
-        vocabulary = text.learn_vocabulary(
-            captions, config.min_count, config.vocab_size
-        )
+        vocabulary = _learn_vocabulary(train, config)
     report = {
         "data": config.data,
         "train": _count(train),
@@ -127,6 +149,21 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
         valid,
         report,
     )
+
+
+def _learn_vocabulary(train: Sequence[Example], config: Config) -> list[str]:
+    vocabulary = text.learn_vocabulary(
+        (caption for image in train for caption in image.captions),
+        config.min_count,
+        config.vocab_size,
+    )
+    if not vocabulary:
+        raise UserError(
+            f"--data {config.data}: no word occurs {config.min_count} times in"
+            f" the captions of its {len(train)} training images: give more of"
+            " them, or pass --min-count 1"
+        )
+    return vocabulary
 
 
 def has_encoder(config: Config) -> bool:
@@ -166,7 +203,7 @@ def _check_encoder(config: Config, stored: Features) -> None:
     if differing:
         raise UserError(
             f"--features {config.features}: features of another encoder:"
-            f" {', '.join(differing)}"
+            f" {format_names(differing)}"
         )
 
 

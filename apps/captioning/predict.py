@@ -79,7 +79,7 @@ def choose_input(
 
 
 def caption_images(
-    predict_fn: PredictFn, names: Iterable[str], read_fn: ReadFn
+    predict_fn: PredictFn, names: Iterable[str | None], read_fn: ReadFn
 ) -> Iterator[list[Caption] | None]:
     """Yields the captions of each image; None if it cannot be read.
 
@@ -90,7 +90,7 @@ def caption_images(
         contents = []
         for name in window:
             try:
-                contents.append(read_fn(name))
+                contents.append(None if name is None else read_fn(name))
             except UserError as error:
                 print(f"error: {error}", file=sys.stderr)
                 contents.append(None)
@@ -243,7 +243,7 @@ def main() -> None:
     for captions in caption_images(predict_fn, asked, read_fn):
         name = next(names)
         for line in format_captions(
-            captions, args.n_best, "" if is_one else name
+            captions, args.n_best, "" if is_one or not name else name
         ):
             print(line)
         best.append(captions[0].text if captions else None)

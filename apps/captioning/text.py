@@ -1,8 +1,9 @@
 """Captions as words: ids in training, a sentence from the exported model.
 
 Words are those that the metrics count: lower case, without punctuation,
-contractions in two (`common.metrics.caption_tokens`). Reading captions happens
-in Python, before training; writing them is part of the graph that is served.
+contractions in two, Chinese characters and kana one by one
+(`common.metrics.caption_tokens`). Reading captions happens in Python, before
+training; writing them is part of the graph that is served.
 """
 
 import collections
@@ -20,6 +21,9 @@ START_ID = 2
 END_ID = 3
 NUM_SPECIAL = 4
 
+# Between two characters of scripts that write no spaces.
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{30FC}]"
+_GAP = rf"({_UNSPACED}) ({_UNSPACED})"
 # What belongs to the word before it: "the dog 's tail", "does n't".
 _CONTRACTION = r" ('(?:s|m|d|re|ve|ll)|n't)\b"
 
@@ -109,6 +113,8 @@ class Writer(keras.layers.Layer):
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         joined = tf.strings.reduce_join(tf.gather(self.words, ids), axis=-1)
         glued = tf.strings.regex_replace(joined, _CONTRACTION, r"\1")
+        for _ in range(2):  # A character is at the end of one match alone.
+            glued = tf.strings.regex_replace(glued, _GAP, r"\1\2")
         return tf.strings.regex_replace(glued, "^ ", "")
 
     def get_config(self) -> dict:

@@ -3,7 +3,8 @@
 import dataclasses
 
 from common import cli, options
-from common.errors import UserError
+from common.data import tables
+from common.errors import UserError, format_names
 
 POOLINGS = ("last", "max", "mean", "attention")
 
@@ -16,6 +17,7 @@ class Config:
     data: str = "builtin"  # builtin, tfds:NAME[/CONFIG], or a file or folder.
     text_column: str = "text"  # The column with the text.
     label_column: str = "label"  # The column with the label.
+    delimiter: str = ""  # Between columns, such as ; or tab; "" tries some.
     encoding: str = "utf-8"  # Encoding of the user's text files.
     tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
     num_examples: int = 10_000  # Training examples of the builtin data.
@@ -71,10 +73,11 @@ class Config:
             patience=options.at_least(1),
             seed=options.at_least(0),
         )
+        tables.parse_delimiter(self.delimiter)
         if not self.pooling or not set(self.pooling) <= set(POOLINGS):
             raise UserError(
                 f"--pooling must be one or more of {', '.join(POOLINGS)},"
-                f" got {' '.join(self.pooling)}"
+                f" got {format_names(self.pooling, ' ')}"
             )
 
 
@@ -101,7 +104,8 @@ def evaluate_parser() -> cli.Parser:
     options.add_overrides(
         parser,
         Config,
-        *["data", "text_column", "label_column", "encoding", "tfds_dir"],
+        *["data", "text_column", "label_column", "delimiter", "encoding"],
+        "tfds_dir",
     )
     return parser
 

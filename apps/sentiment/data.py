@@ -13,7 +13,7 @@ import tensorflow as tf
 from common.data import skipped
 from common.data.skipped import Skipped
 from common.data.splits import Stream
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from . import datasets, text
 from .batches import Encoded
@@ -49,9 +49,10 @@ class Data:
         lines = [
             f"{len(self.train.labels)} training and {len(self.valid.labels)}"
             f" validation texts, {len(self.vocabulary)} words, labels"
-            f" {', '.join(self.labels)}"
+            f" {format_names(self.labels)}"
         ]
-        return "\n".join(lines + skipped.format_report(self.report["skipped"]))
+        lines += skipped.format_report(self.report["skipped"])
+        return "\n".join(lines + skipped.format_empty(self.report, "a label"))
 
 
 def open_splits(config: Config) -> dict[str, Stream[Example]]:
@@ -64,6 +65,7 @@ def open_splits(config: Config) -> dict[str, Stream[Example]]:
         config.data,
         text_column=config.text_column,
         label_column=config.label_column,
+        delimiter=config.delimiter,
         encoding=config.encoding,
         tfds_dir=config.tfds_dir,
         num_examples=config.num_examples,
@@ -84,7 +86,7 @@ def load(config: Config) -> Data:
     if "train" not in splits:
         raise UserError(
             f"--data {config.data}: no training examples; it has only"
-            f" {', '.join(splits)}"
+            f" {format_names(splits)}"
         )
     left_out = Skipped()
     words, label_counts = _count_training(splits["train"], left_out)
@@ -101,6 +103,7 @@ def load(config: Config) -> Data:
             " more, or a valid file beside the train file"
         )
     vocabulary = most_frequent(words, config.vocab_size)
+    _check_vocabulary(vocabulary, label_counts.total(), config)
     vectorizer = text.Vectorizer(vocabulary, config.max_tokens)
     train = encode(splits["train"], vectorizer, labels)
     valid = encode(splits["valid"], vectorizer, labels)
@@ -206,6 +209,17 @@ def _check_classes(labels: collections.Counter[str], config: Config) -> None:
         )
 
 
+def _check_vocabulary(
+    vocabulary: list[str], num_texts: int, config: Config
+) -> None:
+    if not vocabulary:
+        raise UserError(
+            f"--data {config.data}: no word occurs twice in its {num_texts}"
+            f" training texts: is {config.text_column!r} the column of the"
+            " text? Name it with --text-column"
+        )
+
+
 def _check_labels(
     examples: Iterable[Example], labels: list[str], left_out: Skipped
 ) -> int:
@@ -233,7 +247,7 @@ def label_id(example: Example, labels: list[str]) -> int:
     except ValueError:
         raise UserError(
             f"{example.where}: label {example.label!r} does not occur in the"
-            f" training data, which has {', '.join(labels)}"
+            f" training data, which has {format_names(labels)}"
         ) from None
 
 

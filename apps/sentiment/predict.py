@@ -1,9 +1,5 @@
 """Labels texts: `python -m PACKAGE.predict RUN "a text" "another"`."""
 
-import io
-import sys
-from typing import cast
-
 from common import cli
 
 from .config import predict_parser
@@ -16,11 +12,13 @@ def main() -> None:
     args = parser.parse_intermixed_args()
     if not args.inputs and not args.file:
         parser.error("give texts, or --file FILE (- for standard input)")
-    # A character that cannot be written, such as half of one, becomes "?".
-    cast(io.TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     predictor = load(args.run)
     texts = cli.read_inputs(args.inputs, args.file, args.encoding)
-    for text, (label, score) in predictor.predict(texts):
+    for answer in cli.answer_inputs(predictor.predict, texts):
+        if answer is None:  # A line that cannot be read, told already.
+            print()
+            continue
+        text, (label, score) = answer
         print(f"{label}\t{score:.4f}\t{' '.join(text.split())}")
 
 

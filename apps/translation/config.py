@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from common import cli, options
+from common.data import tables
 from common.errors import UserError
 
 
@@ -16,13 +17,15 @@ class Config:
     source: str = ""  # Language to translate from, as the files name it.
     target: str = ""  # Language to translate to, as the files name it.
     reverse: bool = False  # Translate from the second language to the first.
+    delimiter: str = ""  # Between two languages in one file; "" is a tab.
     encoding: str = "utf-8"  # Encoding of the user's text files.
     tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
     num_examples: int = 10_000  # Training pairs of the builtin data.
     level: Literal["word", "subword", "char"] = "subword"  # What tokens are.
     vocab_size: int = 6_000  # Most tokens of each language.
     max_tokens: int = 100  # Longer sentences are left out of training.
-    max_ratio: float = 4.0  # So are pairs of which one is so much longer.
+    # So are pairs of which one is so much longer, as against most pairs.
+    max_ratio: float = 4.0
     max_valid: int = 2_000  # Validation pairs; more are chosen from by chance.
     num_buckets: int = 4  # Fixed padded lengths, chosen from the data.
 
@@ -93,6 +96,7 @@ class Config:
         self._check_combinations()
 
     def _check_combinations(self) -> None:
+        tables.parse_delimiter(self.delimiter)
         if self.bidirectional and self.units % 2:
             raise UserError(
                 f"--units must be even, half for each direction, got"
@@ -137,7 +141,8 @@ def evaluate_parser() -> cli.Parser:
     options.add_overrides(
         parser,
         Config,
-        *["data", "source", "target", "encoding", "tfds_dir", "beam"],
+        *["data", "source", "target", "delimiter", "encoding", "tfds_dir"],
+        "beam",
     )
     return parser
 

@@ -3,7 +3,9 @@
 import array
 import collections
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import functools
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +13,8 @@ import tensorflow as tf
 from common.data import skipped
 from common.data.skipped import Skipped
 from common.data.splits import Stream
-from common.errors import UserError
+from common.errors import UserError, format_names
+from common.metrics import translation
 
 from . import datasets, text, vocabulary
 from .batches import Encoded, Sequences
@@ -20,6 +23,10 @@ from .datasets import Pair
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
+# Most characters of a side of the pair that is shown.
+SHOWN = 80
+# Pairs by which the usual ratio of lengths is told.
+MIN_PAIRS = 10
 # Shown after training, to be typed behind `predict RUN`.
 EXAMPLE = '"The small black cats sleep."'
 
@@ -47,6 +54,13 @@ class Data:
     report: dict
 
     @property
+    def measure(self) -> translation.Measure:
+        """The measure by which the best epoch is chosen."""
+        return translation.choose_measure(
+            [pair.target for pair in self.valid_pairs]
+        )
+
+    @property
     def vocabularies(self) -> dict[str, list[str]]:
         """Both vocabularies by their names, which are those of files."""
         return {
@@ -61,9 +75,22 @@ class Data:
             f"{source} to {target}: {len(self.train.source)} training and"
             f" {len(self.valid_pairs)} validation pairs,"
             f" {len(self.source_vocabulary)} and"
-            f" {len(self.target_vocabulary)} tokens"
+            f" {len(self.target_vocabulary)} tokens",
+            _describe_pair(self.valid_pairs[0]),
         ]
-        return "\n".join(lines + skipped.format_report(self.report["skipped"]))
+        lines += skipped.format_report(self.report["skipped"])
+        lines += skipped.format_empty(self.report, "a source and a target")
+        if share := self.report["left_out_share"]:
+            lines.append(f"{share:.1%} of the training pairs are left out")
+        return "\n".join([*lines, self.measure.reason])
+
+
+def _describe_pair(pair: Pair) -> str:
+    """Returns a line that shows what was read as source and as target."""
+    source, target = (
+        textwrap.shorten(side, SHOWN, placeholder="...") for side in pair[:2]
+    )
+    return f"such as: {source} -> {target}"
 
 
 def open_splits(config: Config) -> dict[str, Stream[Pair]]:
@@ -78,6 +105,7 @@ def open_splits(config: Config) -> dict[str, Stream[Pair]]:
         source=config.source,
         target=config.target,
         reverse=config.reverse,
+        delimiter=config.delimiter,
         encoding=config.encoding,
         tfds_dir=config.tfds_dir,
         num_examples=config.num_examples,
@@ -98,7 +126,7 @@ def load(config: Config) -> Data:
     if "train" not in splits:
         raise UserError(
             f"--data {config.data}: no training pairs; it has only"
-            f" {', '.join(splits)}"
+            f" {format_names(splits)}"
         )
     left_out, train_left_out = Skipped(), Skipped()
     counts, held_out = _survey_held_out(splits, left_out)
@@ -113,22 +141,19 @@ def load(config: Config) -> Data:
     )
     counts["train"] = len(encoded.source)
     _check_not_empty(counts, train_left_out, config)
+    _check_vocabularies(vocabularies, counts["train"], config)
     left_out.update(train_left_out)
+    num_left_out = train_left_out.counts.total()
     valid_pairs = _subsample(
         list(usable(splits["valid"], Skipped())), config.max_valid, config.seed
     )
-    languages = datasets.languages(
-        config.data,
-        source=config.source,
-        target=config.target,
-        reverse=config.reverse,
-        tfds_dir=config.tfds_dir,
-    )
+    languages = _name_languages(config)
     report = {
         "data": config.data,
         "languages": list(languages),
         **{name: {"examples": counts[name]} for name in splits},
         "skipped": left_out.report(),
+        "left_out_share": num_left_out / (num_left_out + counts["train"]),
         "example": EXAMPLE,
     }
     return Data(
@@ -138,6 +163,16 @@ def load(config: Config) -> Data:
         encode(valid_pairs, tokenizers),
         valid_pairs,
         report,
+    )
+
+
+def _name_languages(config: Config) -> tuple[str, str]:
+    return datasets.languages(
+        config.data,
+        source=config.source,
+        target=config.target,
+        reverse=config.reverse,
+        tfds_dir=config.tfds_dir,
     )
 
 
@@ -193,6 +228,17 @@ def _check_not_empty(
         )
 
 
+def _check_vocabularies(
+    vocabularies: Sequence[list[str]], num_pairs: int, config: Config
+) -> None:
+    if not all(vocabularies):
+        raise UserError(
+            f"--data {config.data}: no word of one language occurs twice in"
+            f" its {num_pairs} training pairs: are these sentences?"
+            " Give more of them, or choose --level subword"
+        )
+
+
 def _subsample(pairs: list[Pair], limit: int, seed: int) -> list[Pair]:
     """Returns at most `limit` pairs, chosen by the seed, in their order."""
     if len(pairs) <= limit:
@@ -226,10 +272,17 @@ def _sides(pairs: list[Pair]) -> list[tf.Tensor]:
     ]
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-def _count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    distinct, _, counts = tf.unique_with_counts(text.pieces(texts).flat_values)
-    return distinct, counts
+@functools.cache
+def _counter(level: str) -> Callable:
+    """Returns a function that counts the pieces of texts, traced once."""
+
+    def count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        words = text.pieces(texts, level).flat_values
+        distinct, _, counts = tf.unique_with_counts(words)
+        return distinct, counts
+
+    signature = [tf.TensorSpec([None], tf.string)]
+    return tf.function(count, input_signature=signature)
 
 
 def _learn(
@@ -240,9 +293,10 @@ def _learn(
         collections.Counter(),
         collections.Counter(),
     ]
+    count = _counter(config.level)
     for _, sides in _chunks(pairs):
         for counter, side in zip(pieces, sides, strict=True):
-            distinct, counts = (x.numpy().tolist() for x in _count(side))
+            distinct, counts = (x.numpy().tolist() for x in count(side))
             counter.update(dict(zip(distinct, counts, strict=True)))
     source, target = (
         vocabulary.learn(counter, config.level, config.vocab_size)
@@ -267,13 +321,18 @@ def encode(
         left_out: counts what is skipped.
     """
     source, target = _Block(), _Block()
+    ratio = 0.0
     for chunk, sides in _chunks(pairs):
         source_rows, target_rows = (
             tokenizer.ragged_ids(side)
             for tokenizer, side in zip(tokenizers, sides, strict=True)
         )
         if config is not None:
-            fits = _within_limits(source_rows, target_rows, config)
+            lengths = np.array(
+                [source_rows.row_lengths(), target_rows.row_lengths()]
+            )
+            ratio = ratio or _usual_ratio(lengths)
+            fits = _within_limits(lengths, config, ratio)
             source_rows = tf.ragged.boolean_mask(source_rows, fits)
             target_rows = tf.ragged.boolean_mask(target_rows, fits)
             for pair, fit in zip(chunk, fits, strict=True):
@@ -284,13 +343,33 @@ def encode(
     return Encoded(source.sequences(), target.sequences())
 
 
+def _usual_ratio(lengths: np.ndarray) -> float:
+    """Returns the usual ratio of target to source lengths <int>[2, pairs].
+
+    It is 1 for languages of one kind. Chinese has a third of the characters
+    that English has, and its pairs are no more unequal for it.
+    """
+    source, target = lengths
+    if len(source) < MIN_PAIRS:
+        return 1.0
+    median = float(np.median(target / source))
+    return 1.0 if 0.5 <= median <= 2 else median
+
+
 def _within_limits(
-    source: tf.RaggedTensor, target: tf.RaggedTensor, config: Config
+    lengths: np.ndarray, config: Config, ratio: float
 ) -> np.ndarray:
-    """Returns <bool>[pairs]: neither too long nor of too different length."""
-    lengths = [source.row_lengths().numpy(), target.row_lengths().numpy()]
-    longer, shorter = np.maximum(*lengths), np.minimum(*lengths)
-    return (longer <= config.max_tokens) & (
+    """Returns <bool>[pairs]: neither too long nor of too different length.
+
+    Args:
+        lengths: of sources and targets, <int>[2, pairs].
+        config: has the limits.
+        ratio: the usual one of target to source.
+    """
+    source, target = lengths
+    scaled = source * ratio
+    longer, shorter = np.maximum(scaled, target), np.minimum(scaled, target)
+    return (lengths.max(axis=0) <= config.max_tokens) & (
         longer <= config.max_ratio * shorter
     )
 

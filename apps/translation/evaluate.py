@@ -40,6 +40,11 @@ class Predictions:
     translations: list[str]
     skipped: Skipped
 
+    @property
+    def references(self) -> list[str]:
+        """The true translations."""
+        return [pair.target for pair in self.pairs]
+
 
 def predict_split(
     predictor: Predictor, pairs: Iterable[Pair], limit: int = 0
@@ -63,14 +68,18 @@ def predict_split(
     return Predictions(chosen, translations, left_out)
 
 
-def score(predictions: Predictions) -> dict:
+def score(predictions: Predictions, tokenizer: str | None = None) -> dict:
     """Computes the metrics.
+
+    Args:
+        predictions: translations beside the truth.
+        tokenizer: of BLEU; by default that of the references' script.
 
     Returns:
         bleu and chrf, both 0 to 100, and the number of examples.
     """
-    references = [pair.target for pair in predictions.pairs]
-    scores = translation.score(predictions.translations, references)
+    references = predictions.references
+    scores = translation.score(predictions.translations, references, tokenizer)
     return scores | {"examples": len(references)}
 
 
@@ -99,7 +108,9 @@ def make_report(predictions: Predictions, scores: dict) -> str:
     lines += skipped.format_report(predictions.skipped.report())
     lines += [
         f"{name} signature: {signature}"
-        for name, signature in translation.signatures().items()
+        for name, signature in translation.signatures(
+            predictions.references
+        ).items()
     ]
     lines += ["", "by words and marks in the source"]
     lines += [f"{'up to':>8}{'pairs':>8}{'BLEU':>8}{'chrF':>8}"]
@@ -113,6 +124,7 @@ def _lines_by_length(predictions: Predictions) -> Iterator[str]:
         pair.source.encode("utf-8", "replace") for pair in predictions.pairs
     ]
     lengths = text.pieces(sources).row_lengths().numpy()
+    tokenizer = translation.choose_tokenizer(predictions.references)
     shorter = 0
     for longest in (*LENGTHS, max(lengths.max(), LENGTHS[-1])):
         rows = [
@@ -122,7 +134,7 @@ def _lines_by_length(predictions: Predictions) -> Iterator[str]:
         ]
         shorter = longest
         if rows:
-            scores = score(_pick_rows(predictions, rows))
+            scores = score(_pick_rows(predictions, rows), tokenizer)
             yield (
                 f"{longest:>8}{len(rows):>8}{scores['bleu']:>8.1f}"
                 f"{scores['chrf']:>8.1f}"
@@ -162,7 +174,8 @@ def main() -> None:
     scores = score(predictions)
     print(f"{args.split}: {scores['examples']} examples")
     print(make_report(predictions, scores))
-    print(json.dumps(scores))
+    named = translation.signatures(predictions.references)
+    print(json.dumps(scores | {"signatures": named}))
 
 
 if __name__ == "__main__":

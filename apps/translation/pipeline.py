@@ -165,7 +165,7 @@ class Translator(keras.Model):
 
     def _attended_words(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """Returns the words attended to most: <string>[batch, beam, time]."""
-        words = text.pieces(source)
+        words = text.pieces(source, self.config.level)
         weights = self.attention_weights(self.source_tokenizer(source), ids)
         # Behind the words of each row stands its end, which is none.
         is_word = tf.sequence_mask(words.row_lengths(), tf.shape(weights)[-1])

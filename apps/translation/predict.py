@@ -1,10 +1,7 @@
 """Translates texts: `python -m PACKAGE.predict RUN "a text" "another"`."""
 
-import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from common import cli
 from common.decoding.sampling import Sampling
@@ -44,16 +41,17 @@ def main() -> None:
         parser.error("give texts, or --file FILE (- for standard input)")
     if args.attention_plot and not args.inputs:
         parser.error("--attention-plot needs a text as an argument")
-    # A character that cannot be written, such as half of one, becomes "?".
-    cast(io.TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     sampling = Sampling(args.seed, args.temperature, args.top_k, args.top_p)
     predictor = load(args.run, args.beam, sampling if args.sample else None)
     _check_n_best(args.n_best, 1 if args.sample else predictor.config.beam)
     if args.attention_plot:
         _plot_attention(predictor, args.inputs[0], args.attention_plot)
     texts = cli.read_inputs(args.inputs, args.file, args.encoding)
-    for _, translations in predictor.predict(texts):
-        for line in format_lines(translations, args.n_best):
+    for answer in cli.answer_inputs(predictor.predict, texts):
+        if answer is None:  # A line that cannot be read, told already.
+            print()
+            continue
+        for line in format_lines(answer[1], args.n_best):
             print(line)
 
 

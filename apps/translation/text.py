@@ -34,11 +34,17 @@ UNKNOWN = b" <unk>"
 _MARK = b"\xff"
 # One of the alternatives matches, whatever the next character is.
 _PIECE = r"( ?[\pL\pM]+| ?\pN+| ?[^\s\pL\pM\pN]|\s+)"
+# Scripts that write no spaces: of these, a character is a word.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}"
+_WORD = (
+    rf"( ?[{_UNSPACED}]| ?(?:[^\PL{_UNSPACED}]|\pM)+"
+    r"| ?\pN+| ?[^\s\pL\pM\pN]|\s+)"
+)
 # Texts without spaces have long pieces, and cutting takes a step for a token.
 _MAX_BYTES = 48
 
 
-def pieces(text: tf.Tensor) -> tf.RaggedTensor:
+def pieces(text: tf.Tensor, level: str = "subword") -> tf.RaggedTensor:
     """Cuts texts into words, numbers and marks with the space before them.
 
     A space is put in front, so that a word at the beginning is the same piece
@@ -46,6 +52,8 @@ def pieces(text: tf.Tensor) -> tf.RaggedTensor:
 
     Args:
         text: <string>[batch], UTF-8; invalid bytes become U+FFFD.
+        level: with "word", each Chinese character or Japanese kana is a
+            piece; the other levels cut pieces further themselves.
 
     Returns:
         <string>[batch, (pieces)], at least one in every row.
@@ -55,7 +63,8 @@ def pieces(text: tf.Tensor) -> tf.RaggedTensor:
         [[b' It', b"'", b's', b' 5', b' o', b"'", b'clock', b'!']]
     """
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
-    marked = tf.strings.regex_replace(b" " + text, _PIECE, _MARK + rb"\1")
+    pattern = _WORD if level == "word" else _PIECE
+    marked = tf.strings.regex_replace(b" " + text, pattern, _MARK + rb"\1")
     # In front of the first mark there is nothing.
     return _split_long(tf.strings.split(marked, _MARK)[:, 1:])
 
@@ -161,7 +170,7 @@ class Tokenizer(keras.layers.Layer):
 
     def ragged_ids(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Returns ids without an end or padding: <int32>[batch, (time)]."""
-        words = pieces(text)
+        words = pieces(text, self.level)
         if self.level == "word":
             ids = self.table.lookup(words.flat_values)
             return words.with_flat_values(tf.where(ids < 0, UNKNOWN_ID, ids))

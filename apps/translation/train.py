@@ -16,7 +16,7 @@ from . import batches, data, evaluate, pipeline
 from .config import SMOKE, Config
 from .predictor import Predictor
 
-MONITOR = "val_bleu"
+MONITOR = "val_score"
 
 
 def train(config: Config) -> Run:
@@ -59,6 +59,7 @@ def train(config: Config) -> Run:
         tokens = share * dataset.train.num_target_tokens
         logs["target_tokens_per_second"] = tokens / (time.monotonic() - start)
         scores = evaluate.validate(greedy, dataset.valid_pairs)
+        scores["score"] = dataset.measure.rate(scores)
         scores["loss"] = network.evaluate(
             batches.make_batches(dataset.valid, config), verbose=0
         )

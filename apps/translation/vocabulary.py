@@ -1,6 +1,7 @@
 """Vocabularies: learnt from texts, and with pretrained word vectors."""
 
 import collections
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from common.errors import UserError
 
 from . import text
 
+# Lines of word vectors that tell their size.
+NUM_SAMPLED = 1000
 # Every byte, so that subwords and characters can spell anything.
 BYTES = [bytes([value]) for value in range(256)]
 
@@ -112,8 +115,9 @@ def load_vectors(
     Words that the file does not have keep the vectors they have.
 
     Args:
-        path: a line is a word and its numbers, between spaces; a first line
-            of two numbers only, as word2vec writes it, is passed over.
+        path: a line is a word, which may have spaces in it, and its numbers,
+            between spaces; a first line of two numbers only, as word2vec
+            writes it, is passed over.
         encoding: of the file.
         tokenizer: knows the words, by row.
         embedding: the layer, built.
@@ -148,13 +152,22 @@ def load_vectors(
 def _read_vectors(
     path: Path, encoding: str
 ) -> Iterator[tuple[int, str, list[str]]]:
-    for number, line in enumerate(
-        text_files.read_bare_lines(path, encoding), 1
-    ):
-        word, *values = line.rstrip().split(" ")
-        is_header = number == 1 and len(values) == 1 and word.isdigit()
-        if not is_header:
-            yield number, word, values
+    lines = (
+        line.rstrip().split(" ")
+        for line in text_files.read_bare_lines(path, encoding)
+    )
+    first_number = 1
+    sample = list(itertools.islice(lines, NUM_SAMPLED))
+    if sample and len(sample[0]) == 2 and sample[0][0].isdigit():
+        first_number = 2
+        del sample[0]
+    # A few tokens, such as ". . .", have spaces: most lines tell the size.
+    sizes = collections.Counter(len(fields) for fields in sample)
+    num_fields = min(sizes, key=lambda size: (-sizes[size], size), default=1)
+    rows = itertools.chain(sample, lines)
+    for number, fields in enumerate(rows, first_number):
+        start = max(len(fields) - num_fields + 1, 1)
+        yield number, " ".join(fields[:start]), fields[start:]
 
 
 def _parse_vector(values: list[str], where: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common import atomic, cli, options
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.media import streams, videos
 from common.media.folders import expand_folders
 from common.media.videos import Clip
@@ -21,8 +21,6 @@ from .config import Config, predict_parser
 from .outputs import segments, streaming, subtitles, timeline
 from .outputs.segments import Segment
 from .predictor import Predictor, load
-
-NUM_LISTED = 8  # Videos that an error names.
 
 
 class VideoSegments(NamedTuple):
@@ -87,9 +85,9 @@ def _find_truth(
     for key in (name, bare):
         if key in annotations:
             return datasets.Example(key, path, annotations[key])
-    listed = ", ".join(list(annotations)[:NUM_LISTED])
     raise UserError(
-        f"--labels {labels}: none of the video {name or bare}; it has {listed}"
+        f"--labels {labels}: none of the video {name or bare}; it has"
+        f" {format_names(annotations)}"
     )
 
 
@@ -242,10 +240,13 @@ def main() -> None:
         tag_stream(predictor, args.live, config)
         return
     args.inputs = expand_folders(args.inputs, datasets.list_videos)
-    inputs = list(cli.read_inputs(args.inputs, args.file, args.encoding))
+    inputs = cli.read_inputs(args.inputs, args.file, args.encoding)
     tagged = []
     num_broken = 0
-    for video in tag_videos(predictor, inputs, config, args.labels):
+    for video in cli.answer_inputs(
+        lambda paths: tag_videos(predictor, [*paths], config, args.labels),
+        inputs,
+    ):
         for line in format_video(video):
             print(line, flush=True)
         if video is None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from common import atomic
 from common.data import feature_cache
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 _DTYPES = ("float16", "float32", "uint8")
 
@@ -103,8 +103,8 @@ def load(path: Path) -> Features:
     missing = [name for name in ("names", "features") if name not in arrays]
     if missing:
         raise UserError(
-            f"{path}: no array {' and '.join(missing)}; expected names and"
-            f" features, it has {', '.join(arrays) or 'nothing'}"
+            f"{path}: no array {format_names(missing, ' and ')}; expected"
+            f" names and features, it has {format_names(arrays)}"
         )
     names, values = _parse_names(path, arrays["names"]), arrays["features"]
     _check_values(path, names, values)

@@ -48,6 +48,24 @@ class Skipped:
         }
 
 
+def format_empty(report: dict, need: str) -> list[str]:
+    """Formats a line for each split of which nothing can be used.
+
+    Args:
+        report: of a data set; each split has its number of "examples".
+        need: what the examples do not have.
+
+    Example:
+        >>> format_empty({"data": "a", "test": {"examples": 0}}, "a label")
+        ['test: no example in it has a label; training goes on without it']
+    """
+    return [
+        f"{name}: no example in it has {need}; training goes on without it"
+        for name, entry in report.items()
+        if isinstance(entry, dict) and entry.get("examples") == 0
+    ]
+
+
 def format_report(report: dict) -> list[str]:
     """Formats the result of `Skipped.report`, a line for each reason."""
     lines = []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 SPLITS = ("train", "valid", "test")
 # Names of splits that other people use.
@@ -99,7 +99,7 @@ def select(
         return itertools.chain.from_iterable(splits.values())
     if name not in splits:
         raise UserError(
-            f"--split {name}: expected all or one of {', '.join(splits)}"
+            f"--split {name}: expected all or one of {format_names(splits)}"
         )
     return splits[name]
 

@@ -3,6 +3,7 @@
 Errors name file and line. No function holds a whole file in memory.
 """
 
+import codecs
 import contextlib
 import gzip
 import io
@@ -16,6 +17,7 @@ from typing import IO
 from common.data import zipped
 from common.errors import UserError
 
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Errors of packed files that are cut off or damaged.
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
 
@@ -60,15 +62,17 @@ def read_lines(
     Args:
         path: a text file; unpacked on the fly if its name ends in `.gz`, or
             in `.zip` with one text file in it.
-        encoding: its encoding; `utf-8` also takes a byte order mark.
+        encoding: its encoding; `utf-8` also takes a byte order mark, that of
+            UTF-16 too.
         newline: the line end, as in `open`; by default also a lone CR.
 
     Raises:
         UserError: if the file is missing, unreadable, broken or not in
             `encoding`; the line is named.
     """
-    options = {"encoding": _codec(encoding), "newline": newline}
     with _user_errors(path):
+        encoding = detect_encoding(path, encoding)
+        options = {"encoding": _codec(encoding), "newline": newline}
         try:
             with _open(path, "rt", **options) as stream:
                 yield from stream
@@ -111,11 +115,11 @@ def read_stdin(encoding: str = "utf-8") -> Iterator[str]:
 
 def read_lines_leniently(
     path: Path | None, encoding: str = "utf-8"
-) -> Iterator[str]:
+) -> Iterator[str | None]:
     """Yields lines without their ends, and goes on after a broken one.
 
-    A line that is not in `encoding` is reported on standard error and read as
-    an empty one, so that the n-th answer still belongs to the n-th line.
+    A line that is not in `encoding` is reported on standard error and is None,
+    so that the n-th answer still belongs to the n-th line.
 
     Args:
         path: a text file as in `read_lines`; None for standard input.
@@ -127,6 +131,7 @@ def read_lines_leniently(
             encoding is unknown.
     """
     with _user_errors(path):
+        encoding = detect_encoding(path, encoding) if path else encoding
         if "\n".encode(encoding) != b"\n":
             strict = read_bare_lines(path, encoding) if path else None
             for line in strict or read_stdin(encoding):
@@ -136,7 +141,9 @@ def read_lines_leniently(
             yield from _decode_lines(stream, _name(path), encoding)
 
 
-def _decode_lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[str]:
+def _decode_lines(
+    stream: IO[bytes], name: str, encoding: str
+) -> Iterator[str | None]:
     for number, line in enumerate(stream, 1):
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
@@ -149,7 +156,21 @@ def _decode_lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[str]:
                 " is answered to this line",
                 file=sys.stderr,
             )
-            yield ""
+            yield None
+
+
+def detect_encoding(path: Path, encoding: str) -> str:
+    """Returns UTF-16 for a file with its mark, as spreadsheets write it.
+
+    Args:
+        path: a text file as in `read_lines`.
+        encoding: returned for all other files, or if it is not UTF-8.
+    """
+    if _codec(encoding) != "utf-8-sig":
+        return encoding
+    with _open(path, "rb") as stream:
+        mark = stream.read(2)
+    return "utf-16" if mark in UTF16_MARKS else encoding
 
 
 def _codec(encoding: str) -> str:

@@ -18,12 +18,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 PROBE_SECONDS = 3.0
 # Other forms make tensorflow-datasets look for code on the network.
 NAME = re.compile(r"\w+(/[^/:,=]+)?(:[\d.*]+)?")
-NUM_LISTED = 8
 
 
 def prepare_builder(name: str, tfds_dir: str = "") -> Any:
@@ -64,7 +63,7 @@ def _describe_refusal(name: str, error: Exception) -> str:
     names = tfds.list_builders(with_community_datasets=False)  # No network.
     if base not in names:
         near = difflib.get_close_matches(base, names)
-        advice = f"; near names: {', '.join(near)}" if near else ""
+        advice = f"; near names: {format_names(near)}" if near else ""
         return f"tensorflow-datasets knows no data set {base}{advice}"
     configs = list(tfds.builder_cls(base).builder_configs)
     if config and config not in configs:
@@ -76,8 +75,7 @@ def _describe_refusal(name: str, error: Exception) -> str:
 
 
 def _join_names(names: list[str]) -> str:
-    more = ", ..." if len(names) > NUM_LISTED else ""
-    return (", ".join(names[:NUM_LISTED]) or "none") + more
+    return format_names(names or ["none"], most=8)
 
 
 def _first_line(error: Exception) -> str:

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 SUFFIXES = (".tsv", ".txt")
 
@@ -31,10 +31,10 @@ def find_text(path: Path) -> str:
     texts = [name for name in names if name.lower().endswith(SUFFIXES)]
     if len(texts) == 1:
         return texts[0]
-    inside = ", ".join((texts or names)[:8])
+    inside = format_names(texts or names)
     raise UserError(
         f"{path}: expected one .tsv or .txt file in it, got"
-        f" {inside or 'nothing'}: unpack it and pass the path of the right file"
+        f" {inside}: unpack it and pass the path of the right file"
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.media import file_kinds, timestamps
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def find_video_stream(
         return video
     kinds = sorted({stream.type for stream in container.streams})
     raise UserError(
-        f"{name}: no video in this file, only {', '.join(kinds) or 'nothing'}"
+        f"{name}: no video in this file, only {format_names(kinds)}"
     )
 
 

@@ -1,6 +1,7 @@
 """Words of captions, as the tools that score captions see them."""
 
 import re
+import unicodedata
 
 # Tried from top to bottom at every position, on lower-case text.
 _TOKEN = re.compile(
@@ -24,6 +25,16 @@ _CURLY_APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 _PUNCTUATION = frozenset(
     """'"`.?!,:;-()[]{}\u2018\u2019\u201c\u201d\u2013\u2014\u2026"""
 )
+# Han and kana are written without spaces: a character is a word.
+_UNSPACED = re.compile(
+    "[\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3038-\u303b"
+    "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    "\U00020000-\U0003ffff]"
+)
+# Stands for a mark, which `re` does not count to its letter.
+_LETTER = "\N{DEVANAGARI LETTER A}"
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 
 def tokenize(caption: str) -> list[str]:
@@ -31,6 +42,8 @@ def tokenize(caption: str) -> list[str]:
 
     Lower case; contractions are split as in the Penn Treebank; words with
     hyphens stay whole; punctuation is dropped, signs such as & and % are not.
+    Marks belong to their letter, in Unicode's composed form (NFC); of Chinese
+    characters and Japanese kana each is a word.
 
     The COCO evaluation runs Stanford's Java tokenizer, PTBTokenizer of CoreNLP
     3.4.1. This gives the same words for all but 6 of 35,000 captions of
@@ -53,5 +66,28 @@ def tokenize(caption: str) -> list[str]:
         ['a', 'man', "'s", 'dog', 'does', "n't", 'like', 'the', 't-shirt',
          'it', "'s", 'red']
     """
-    text = caption.lower().replace(_CURLY_APOSTROPHE, "'")
-    return [word for word in _TOKEN.findall(text) if word not in _PUNCTUATION]
+    shape = text = caption.lower().replace(_CURLY_APOSTROPHE, "'")
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+        text = _UNSPACED.sub(r" \g<0> ", text)
+        shape = _replace_marks(text)
+    return [
+        text[match.start() : match.end()].strip(_JOINERS)
+        for match in _TOKEN.finditer(shape)
+        if match[0] not in _PUNCTUATION
+    ]
+
+
+def _replace_marks(text: str) -> str:
+    """Replaces marks in words by a letter, other punctuation by a space."""
+    result = []
+    is_word = False
+    for character in text:
+        kind = unicodedata.category(character)[0]
+        if is_word and (kind == "M" or character in _JOINERS):
+            character = _LETTER
+        elif kind in "MC" or (kind == "P" and not character.isascii()):
+            character = " "
+        is_word = character.isalnum()
+        result.append(character)
+    return "".join(result)

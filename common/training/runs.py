@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 from common import atomic, options
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.training import checkpoints, interrupts, logs, schedule
 from common.training.epochs import Epoch, format_seconds
 
@@ -102,8 +102,8 @@ class Run:
         if changed:
             raise UserError(
                 f"--run-dir {self.folder}: a run with other options:"
-                f" {', '.join(changed)}; repeat them to continue it, or choose"
-                " another --run-dir"
+                f" {format_names(changed)}; repeat them to continue it, or"
+                " choose another --run-dir"
             )
 
     def create(self, config: Any, report: dict, **texts: list[str]) -> None:

@@ -1,10 +1,13 @@
 import dataclasses
+import io
+import itertools
 import json
+import sys
 from typing import Literal
 
 import pytest
 
-from common import cli, options
+from common import cli, errors, options
 from common.errors import UserError
 
 
@@ -151,3 +154,74 @@ def test_a_programming_error_keeps_its_traceback():
 
     with pytest.raises(ValueError, match="a bug"):
         cli.main(command)
+
+
+def test_an_error_is_one_line_of_at_most_500_characters(capsys):
+    def command():
+        raise UserError("a.csv:\n" + "long " * 200 + "mend it")
+
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(command)
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: a.csv: long ")
+    assert printed.endswith(" mend it\n")
+    assert 490 < len(printed.rstrip("\n")) <= 500
+    parser = cli.evaluate_parser("apps.some", "rows")
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["RUN", "--limit", "9" * 900 + "x"])
+    printed = capsys.readouterr().err
+    assert len(printed) <= 501
+    assert printed.endswith(" (see --help)\n")
+
+
+def test_an_error_names_twelve_of_many():
+    assert errors.format_names([]) == "nothing"
+    assert errors.format_names("abcdefghijkl") == ", ".join("abcdefghijkl")
+    assert errors.format_names("abcdefghijklm").endswith("k, l, ...")
+    assert errors.format_names(["a\nb", 3], " ") == "a b 3"
+    assert errors.format_names(["x" * 61]) == "x" * 57 + "..."
+    long = errors.format_names(str(n) * 30 for n in range(9))
+    assert long.startswith("0" * 30 + ", " + "1" * 30)
+    assert long.endswith(", ...")
+    assert len(long) < 210
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_output_in_another_encoding_ends_no_command(encoding, monkeypatch):
+    streams = {}
+    for name in ("stdout", "stderr"):
+        streams[name] = io.TextIOWrapper(
+            io.BytesIO(), encoding, write_through=True
+        )
+        monkeypatch.setattr(sys, name, streams[name])
+
+    def command():
+        print("猫 is a cat é")
+        raise UserError("猫.csv: missing")
+
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(command)
+    out, err = (
+        stream.buffer.getvalue().decode(encoding) for stream in streams.values()
+    )
+    cat = {"utf-8": "猫"}.get(encoding, "?")
+    assert out.startswith(f"{cat} is a cat")
+    assert err == f"error: {cat}.csv: missing\n"
+
+
+def test_a_broken_line_has_no_answer_and_the_others_keep_theirs(
+    tmp_path, capsys
+):
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"good film\nbad\xff film\nfine\n")
+
+    def predict(texts):
+        texts = iter(texts)
+        while window := list(itertools.islice(texts, 2)):
+            yield from (text.upper() for text in window)
+
+    inputs = cli.read_inputs(["first"], str(path), "utf-8")
+    answers = list(cli.answer_inputs(predict, inputs))
+    assert answers == ["FIRST", "GOOD FILM", None, "FINE"]
+    told = f"{path}:2: byte 0xff is not utf-8; nothing is answered to this line"
+    assert capsys.readouterr().err == told + "\n"

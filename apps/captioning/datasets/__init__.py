@@ -19,7 +19,7 @@ from common.data import skipped, splits
 from common.data.names import match_names
 from common.data.skipped import Skipped
 from common.data.splits import SPLITS
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.media.frame_folders import natural_key
 
 from . import builtin, coco, flickr8k, tfds
@@ -123,11 +123,11 @@ def _read_annotations(
         return flickr8k.read(path, encoding, left_out)
     if paths := coco.find(folder):
         return coco.read(paths, encoding, left_out)
-    inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+    inside = format_names(sorted(p.name for p in folder.iterdir()))
     raise UserError(
         f"--data {folder}: expected captions.txt or *.token.txt (Flickr8k), or"
         " captions_*.json (COCO), beside the folder images; it holds"
-        f" {inside or 'nothing'}: rename these, or pass the folder that holds"
+        f" {inside}: rename these, or pass the folder that holds"
         " the captions"
     )
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from common.data import text_files
 from common.data.skipped import Skipped
 from common.data.splits import ALIASES, check_names, names_split
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from .example import Annotations
 
@@ -141,7 +141,7 @@ def _get_table(path: Path, content: dict, name: str) -> Table:
     if not isinstance(content.get(name), list):
         raise UserError(
             f'{path}: no list "{name}"; expected "images" and "annotations",'
-            f" it has {', '.join(content) or 'nothing'}"
+            f" it has {format_names(content)}"
         )
     return Table(path, name, content[name])
 

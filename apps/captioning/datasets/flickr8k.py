@@ -10,7 +10,7 @@ from pathlib import Path
 from common.data import text_files
 from common.data.skipped import Skipped
 from common.data.splits import check_names
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from .example import Annotations
 
@@ -54,7 +54,7 @@ def _find_by_ending(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 
 def _get_only(paths: list[Path], content: str) -> Path | None:
     if len(paths) > 1:
-        others = ", ".join(path.name for path in paths[1:])
+        others = format_names(path.name for path in paths[1:])
         raise UserError(
             f"{paths[0]}: beside it {others}: expected one file of {content};"
             " move the others away"
@@ -121,8 +121,8 @@ def _read_table(path: Path, encoding: str) -> Iterator[Row]:
             if len(row) != len(header):
                 raise UserError(
                     f"{where}: expected {len(header)} fields"
-                    f" ({','.join(header)}), got {len(row)}: put captions with"
-                    " commas in double quotes"
+                    f" ({format_names(header, ',')}), got {len(row)}:"
+                    " put captions with commas in double quotes"
                 )
             name, caption = (row[index] for index in columns)
             yield rows.line_num, _parse_name(name, where), caption.strip()

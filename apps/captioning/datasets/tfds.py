@@ -13,7 +13,7 @@ import numpy as np
 
 from common import atomic
 from common.data import splits, tfds_loader
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from .example import Annotations
 
@@ -62,7 +62,7 @@ def read(spec: str, tfds_dir: str) -> tuple[Annotations, dict[str, str]]:
     if "train" not in builder.info.splits:
         raise UserError(
             f"--data {spec}: no train split; it has"
-            f" {', '.join(builder.info.splits)}"
+            f" {format_names(builder.info.splits)}"
         )
     columns = _find_columns(builder.info.features, spec)
     annotations = Annotations({}, {})
@@ -116,7 +116,7 @@ def _find_columns(features: Any, spec: str) -> Columns:
         raise UserError(
             f"--data {spec}: expected an Image feature and one of captions, a"
             " text or a sequence of texts; the data set has"
-            f" {', '.join(sorted(features))}"
+            f" {format_names(sorted(features))}"
         )
     is_png = features[image].encoding_format == "png"
     return Columns(

@@ -29,6 +29,7 @@ def open_splits(
     *,
     text_column: str = "text",
     label_column: str = "label",
+    delimiter: str = "",
     encoding: str = "utf-8",
     tfds_dir: str = "",
     num_examples: int = 10_000,
@@ -40,6 +41,7 @@ def open_splits(
         spec: `builtin`, `tfds:NAME[/CONFIG]`, or a file or folder.
         text_column: of tables and of tensorflow-datasets.
         label_column: likewise.
+        delimiter: between the columns of a table; "" recognises it.
         encoding: of files.
         tfds_dir: prepared tensorflow-datasets; "" for its default.
         num_examples: training examples of the builtin data.
@@ -61,11 +63,10 @@ def open_splits(
     path = splits.existing(
         spec, "builtin, tfds:NAME, or the path of a file or folder"
     )
+    form = files.Form(columns, encoding, delimiter)
     if path.is_file():
-        return splits.cut(
-            partial(files.read_table, path, columns, encoding), _key
-        )
-    if readers := files.readers(path, columns, encoding):
+        return splits.cut(partial(files.read_table, path, form), _key)
+    if readers := files.readers(path, form):
         return splits.complete(readers, _key)
     return splits.cut(partial(files.read_classes, path, encoding), _key)
 

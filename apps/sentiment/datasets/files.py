@@ -8,10 +8,11 @@ LABEL/*.txt                             without splits
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from common.data import tables, text_files
 from common.data.splits import ALIASES, SPLITS, UNDERSTOOD, check_names
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from .example import Example
 
@@ -21,19 +22,30 @@ UNLABELLED_FOLDER = "unsup"
 Reader = Callable[[], Iterator[Example]]
 
 
-def readers(
-    folder: Path, columns: tuple[str, str], encoding: str
-) -> dict[str, Reader]:
+class Form(NamedTuple):
+    """The form of tables.
+
+    Attributes:
+        columns: the names of the columns with text and label.
+        encoding: of all text files.
+        delimiter: between columns; "" recognises it.
+    """
+
+    columns: tuple[str, str]
+    encoding: str = "utf-8"
+    delimiter: str = ""
+
+
+def readers(folder: Path, form: Form) -> dict[str, Reader]:
     """Finds the tables, or the folders of classes, of each split.
 
     Args:
         folder: has one of the layouts above.
-        columns: the names of the columns with text and label.
-        encoding: of the files.
+        form: of its files.
 
     Returns:
         Functions that read a split, by its name; none if the folder has
-        classes but no splits.
+        classes but no splits. Tables to test on may be without labels.
 
     Raises:
         UserError: if the folder has no such layout, or tables and folders
@@ -47,37 +59,48 @@ def readers(
             continue  # Another name of it is an error below.
         if table := tables.find(folder, name):
             used.append(table)
-            result[split] = partial(read_table, table, columns, encoding)
+            result[split] = partial(read_table, table, form, split != "test")
         elif _class_folders(folder / name):
             used.append(folder / name)
-            result[split] = partial(read_classes, folder / name, encoding)
+            result[split] = partial(read_classes, folder / name, form.encoding)
     # A class may well be called train, or test.
     classes = [folder / name for name in (*SPLITS, *ALIASES)]
     check_names(folder, used or classes, UNDERSTOOD)
     if not result and not _class_folders(folder):
-        inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        inside = format_names(sorted(p.name for p in folder.iterdir()))
         raise UserError(
             f"--data {folder}: expected train.csv, .tsv or .jsonl, or a folder"
             f" of .txt files for each class (train/LABEL/*.txt or"
-            f" LABEL/*.txt); it holds {inside or 'nothing'}"
+            f" LABEL/*.txt); it holds {inside}"
         )
     return result
 
 
 def read_table(
-    path: Path, columns: tuple[str, str], encoding: str
+    path: Path, form: Form, is_labelled: bool = True
 ) -> Iterator[Example]:
     """Yields the rows of a table.
 
+    Args:
+        path: the table.
+        form: of it.
+        is_labelled: whether each row must have a label.
+
     Raises:
-        UserError: for a broken row, or one without a label.
+        UserError: for a broken row, or one without a label that must have it.
     """
-    flags = dict(zip(("--text-column", "--label-column"), columns, strict=True))
-    for line, (text, label) in tables.read_rows(path, flags, encoding):
+    _, label_column = form.columns
+    flags = dict(
+        zip(("--text-column", "--label-column"), form.columns, strict=True)
+    )
+    optional = () if is_labelled else (label_column,)
+    for line, (text, label) in tables.read_rows(
+        path, flags, form.encoding, form.delimiter, optional
+    ):
         where = f"{path}:{line}"
-        if not label.strip():
+        if is_labelled and not label.strip():
             raise UserError(
-                f"{where}: no {columns[1]}; give the row a label or remove it"
+                f"{where}: no {label_column}; give the row a label or remove it"
             )
         yield Example(text, label.strip(), where)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from common.data import tfds_loader
 from common.data.splits import ALIASES, SPLITS
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from .example import Example
 
@@ -32,7 +32,7 @@ def readers(
     if "train" not in builder.info.splits:
         raise UserError(
             f"--data {spec}: no train split; it has"
-            f" {', '.join(builder.info.splits)}"
+            f" {format_names(builder.info.splits)}"
         )
     text, label = _find_columns(builder.info.features, columns)
     return {
@@ -60,7 +60,7 @@ def _find_column(features: Any, flag: str, name: str, kind: type) -> str:
         return name
     if len(candidates) == 1:
         return candidates[0]
-    has = ", ".join(sorted(features))  # tensorflow-datasets keeps no order.
+    has = format_names(sorted(features))  # tensorflow-datasets keeps no order.
     raise UserError(
         f"{flag}: no feature {name!r}; the data set has {has}: name the right"
         f" one with {flag}"

@@ -38,6 +38,7 @@ def open_splits(
     source: str = "",
     target: str = "",
     reverse: bool = False,
+    delimiter: str = "",
     encoding: str = "utf-8",
     tfds_dir: str = "",
     num_examples: int = 10_000,
@@ -50,6 +51,7 @@ def open_splits(
         source: language to translate from; "" where the data say it.
         target: language to translate to; likewise.
         reverse: translate from the second language to the first.
+        delimiter: between the languages in one file; "" is a tab.
         encoding: of files.
         tfds_dir: prepared tensorflow-datasets; "" for its default.
         num_examples: training pairs of the builtin data.
@@ -72,10 +74,14 @@ def open_splits(
     if spec.startswith("tfds:"):
         return splits.complete(tfds.readers(spec, tfds_dir, direction), _key)
     path = _existing(spec)
+    form = tab_separated.Form(encoding, delimiter)
     if path.is_file():
-        return splits.cut(tab_separated.reader(path, direction, encoding), _key)
-    layout = parallel if _is_parallel(path, direction) else tab_separated
-    return splits.complete(layout.readers(path, direction, encoding), _key)
+        return splits.cut(tab_separated.reader(path, direction, form), _key)
+    if _is_parallel(path, direction):
+        readers = parallel.readers(path, direction, encoding)
+    else:
+        readers = tab_separated.readers(path, direction, form)
+    return splits.complete(readers, _key)
 
 
 def languages(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 
 class Direction(NamedTuple):
@@ -38,7 +38,7 @@ def choose(
         UserError: if they are not available, not two, or not named.
     """
     flags = {"--source": direction.source, "--target": direction.target}
-    has = f"--data {data} has {', '.join(available)}"
+    has = f"--data {data} has {format_names(available)}"
     for flag, name in flags.items():
         if name and name not in available:
             raise UserError(f"{flag} {name}: {has}: pass one of these")

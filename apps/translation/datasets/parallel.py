@@ -58,7 +58,8 @@ def readers(
         encoding: of the files.
 
     Returns:
-        Functions that read a split, by its name.
+        Functions that read a split, by its name. That to test on may have
+        sources alone; the targets of its pairs are "" then.
 
     Raises:
         UserError: if one of two files is missing, or both are one file; or
@@ -71,7 +72,11 @@ def readers(
         split = ALIASES.get(name, name)
         if split not in result and (paths := _find(folder, name, languages)):
             used += paths
-            result[split] = partial(read, paths[0], paths[1], encoding)
+            result[split] = (
+                partial(read_pairs, paths[0], paths[1], encoding)
+                if len(paths) == 2
+                else partial(read_sources, paths[0], encoding)
+            )
     # Beside them may be other languages, and other files of that name.
     stems = {path.name.partition(".")[0] for path in used}
     used += [x for x in folder.iterdir() if x.name.partition(".")[0] in stems]
@@ -80,13 +85,15 @@ def readers(
 
 
 def _find(folder: Path, stem: str, languages: tuple[str, str]) -> list[Path]:
-    """Finds the two files of a split; [] where the folder has none of them."""
+    """Finds the files of a split; [] where the folder has none of them."""
     sides = {
         language: path
         for language in languages
         if (path := text_files.find(folder, stem, (f".{language}",)))
     }
     paths = list(sides.values())
+    if stem == "test" and list(sides) == [languages[0]]:
+        return paths
     if len(paths) == 1:
         (missing,) = set(languages) - set(sides)
         raise UserError(
@@ -101,7 +108,15 @@ def _find(folder: Path, stem: str, languages: tuple[str, str]) -> list[Path]:
     return paths
 
 
-def read(source: Path, target: Path, encoding: str) -> Iterator[Pair]:
+def read_sources(source: Path, encoding: str) -> Iterator[Pair]:
+    """Yields the lines of a file, each without a target."""
+    for number, line in enumerate(
+        text_files.read_bare_lines(source, encoding), 1
+    ):
+        yield Pair(line, "", f"{source}:{number}")
+
+
+def read_pairs(source: Path, target: Path, encoding: str) -> Iterator[Pair]:
     """Yields the lines of two files side by side.
 
     Raises:

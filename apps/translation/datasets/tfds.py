@@ -6,7 +6,7 @@ from typing import Any
 
 from common.data import tfds_loader
 from common.data.splits import ALIASES, SPLITS
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from . import directions
 from .directions import Direction
@@ -55,7 +55,7 @@ def _open(spec: str, tfds_dir: str) -> Any:
     if "train" not in builder.info.splits:
         raise UserError(
             f"--data {spec}: no train split; it has"
-            f" {', '.join(builder.info.splits)}"
+            f" {format_names(builder.info.splits)}"
         )
     return builder
 
@@ -83,7 +83,7 @@ def _find_languages(features: Any, spec: str) -> tuple[str, list[str]]:
     if len(inside) == 1:
         return inside[0], sorted(features[inside[0]])
     if len(at_top) < 2:
-        has = ", ".join(sorted(features))
+        has = format_names(sorted(features))
         raise UserError(
             f"--data {spec}: expected a Translation feature or two of"
             f" Text; the data set has {has}"

@@ -27,7 +27,7 @@ from common.data import skipped as skips
 from common.data.names import match_names
 from common.data.skipped import Skipped
 from common.data.splits import SPLITS, existing, list_names
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from . import (
     annotations,
@@ -130,11 +130,11 @@ def _read_folder(
         )
     if layouts:
         return layouts[0].read(folder, options, skipped)
-    inside = ", ".join(sorted(path.name for path in folder.iterdir())[:8])
+    inside = format_names(sorted(path.name for path in folder.iterdir()))
     raise UserError(
         f"--data {folder}: expected {_list_layouts()} beside"
         " features/NAME.npy, videos/NAME.mp4 or frames/NAME/; it holds"
-        f" {inside or 'nothing'}: rename these, or pass the folder that holds"
+        f" {inside}: rename these, or pass the folder that holds"
         " the labels"
     )
 

@@ -13,13 +13,12 @@ from typing import Literal
 import numpy as np
 
 from common.data import text_files
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from .example import Annotation, Segment
 
 # A frame that nobody judged: it counts neither in the loss nor in metrics.
 UNLABELLED = "?"
-NUM_LISTED = 12
 
 # The tags of a frame; () is no tag, None is unlabelled.
 Tags = tuple[str, ...] | None
@@ -230,8 +229,6 @@ def encode_tags(
 def _unknown_tag(
     where: str, place: str, tag: str, labels: Collection[str]
 ) -> UserError:
-    listed = ", ".join(list(labels)[:NUM_LISTED])
-    more = ", ..." if len(labels) > NUM_LISTED else ""
     # It is in the folder of annotations.csv, or of groundTruth/NAME.txt.
     has_mapping = any(
         text_files.find(folder, "mapping", (".txt",))
@@ -242,5 +239,5 @@ def _unknown_tag(
         remedy = "use a label of the training data"
     return UserError(
         f"{where}{place}: tag {tag!r} is none of the {len(labels)} labels"
-        f" ({listed}{more}): mend it, or {remedy}"
+        f" ({format_names(labels)}): mend it, or {remedy}"
     )

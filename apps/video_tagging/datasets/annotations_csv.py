@@ -14,7 +14,7 @@ from typing import Literal
 
 from common.data import feature_arrays, tables, text_files
 from common.data.skipped import Skipped
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from . import annotations, folders
 from .annotations import LabelOptions
@@ -119,7 +119,7 @@ def _detect_unit(path: Path, encoding: str) -> Unit:
     raise UserError(
         f"{path}:1: expected the columns video,start,end,tag (seconds) or"
         " video,start_frame,end_frame,tag, got"
-        f" {','.join(header) or 'nothing'}: name them so in the first line"
+        f" {format_names(header, ',')}: name them so in the first line"
     )
 
 

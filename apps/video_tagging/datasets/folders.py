@@ -18,7 +18,7 @@ from common.data.splits import (
     list_names,
     names_split,
 )
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.media import videos
 
 _ENDINGS = (".txt", feature_arrays.ENDING, *videos.ENDINGS)
@@ -253,7 +253,7 @@ def _split_number(folder: Path) -> str:
     numbers = sorted({match[1] for match in matches if match})
     if len(numbers) > 1:
         raise UserError(
-            f"{folder}: bundles of the splits {', '.join(numbers)}: expected"
+            f"{folder}: bundles of the splits {format_names(numbers)}: expected"
             " one; copy those you want to train.bundle and test.bundle"
         )
     return "".join(numbers)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from common.data.splits import SPLITS, split_of
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 from .example import Source
 
@@ -20,7 +20,6 @@ NO_VALIDATION = "none"
 MIN_VIDEOS = 3
 # What is read of either end of a large file.
 MEGABYTE = 2**20
-NUM_LISTED = 8
 
 
 def fill_missing_splits(
@@ -79,8 +78,6 @@ def _cut(
 def _pick(splits: Names, patterns: str) -> Names:
     """Takes the videos to validate on out of those to train with."""
     train = splits["train"]
-    listed = ", ".join(train[:NUM_LISTED])
-    listed += ", ..." if len(train) > NUM_LISTED else ""
     if "valid" in splits:
         raise UserError(
             f"--valid-videos {patterns}: the data have videos to validate on"
@@ -92,13 +89,13 @@ def _pick(splits: Names, patterns: str) -> Names:
         if not matching:
             raise UserError(
                 f"--valid-videos {patterns}: {pattern.strip()!r} is no training"
-                f" video; expected such as {listed}"
+                f" video; expected such as {format_names(train)}"
             )
         picked.update(matching)
     if len(picked) == len(train):
         raise UserError(
             f"--valid-videos {patterns}: that is every training video"
-            f" ({listed}): leave some to learn from"
+            f" ({format_names(train)}): leave some to learn from"
         )
     return {
         "train": [name for name in train if name not in picked],

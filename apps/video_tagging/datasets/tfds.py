@@ -14,7 +14,7 @@ import numpy as np
 
 from common.data import tfds_loader
 from common.data.splits import SPLITS
-from common.errors import UserError
+from common.errors import UserError, format_names
 
 DIRECTIONS = ("up_left", "up_right", "down_left", "down_right")
 NUM_FRAMES = 40  # Of a clip of a moving picture.
@@ -89,7 +89,7 @@ def read_clips(options: Options, tfds_dir: str = "") -> Clips:
     if not {"train", "test"} <= set(splits):
         raise UserError(
             f"--data {options.spec}: expected the splits train and test; it has"
-            f" {', '.join(splits)}"
+            f" {format_names(splits)}"
         )
     if {"video", "label"} <= set(features):
         return _join_videos(builder, options)
@@ -98,7 +98,7 @@ def read_clips(options: Options, tfds_dir: str = "") -> Clips:
     raise UserError(
         f"--data {options.spec}: expected pictures of less than {CANVAS} pixels"
         " (image), as mnist has, or labelled videos (video, label), as ucf101;"
-        f" it has {', '.join(sorted(features))}"
+        f" it has {format_names(sorted(features))}"
     )
 
 

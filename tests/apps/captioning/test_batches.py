@@ -108,6 +108,15 @@ def test_what_is_written_has_the_words_that_were_read():
     assert tokenize(written.numpy()[0].decode()) == expected
 
 
+def test_characters_without_spaces_are_written_without():
+    words = ["黑", "色", "ラ", "ー", "メ", "红", "a", "t-shirt"]
+    written = text.Writer(words)(tf.constant([[10, 4, 5, 6, 7, 8, 11, 9]]))
+    assert written.numpy()[0].decode() == "a 黑色ラーメ t-shirt 红"
+    assert tokenize(written.numpy()[0].decode()) == [
+        *["a", "黑", "色", "ラ", "ー", "メ", "t-shirt", "红"],
+    ]
+
+
 def test_no_words_are_an_empty_caption():
     writer = text.Writer(VOCABULARY)
     assert writer(tf.constant([[3, 3], [0, 0]])).numpy().tolist() == [b"", b""]

@@ -12,6 +12,7 @@ from apps.captioning.config import Config
 from apps.captioning.datasets import Example, samples
 from apps.captioning.encoder import encoder_signature
 from common.data import feature_files
+from common.data.skipped import Skipped
 from common.errors import UserError
 from tests.support.captioning import (
     BROKEN,
@@ -260,3 +261,36 @@ def test_the_smallest_vocabulary_has_a_word():
     assert Config(vocab_size=smallest).vocab_size == smallest
     with pytest.raises(UserError, match="--vocab-size must be at least"):
         Config(vocab_size=smallest - 1)
+
+
+def test_a_caption_without_a_word_is_an_empty_caption(monkeypatch):
+    images = {"a.jpg": (".", "a dog", "!!! ???"), "b.jpg": ("...",)}
+    examples = [Example(name, "", texts) for name, texts in images.items()]
+    monkeypatch.setattr(
+        data.datasets,
+        "open_splits",
+        lambda *args, **kwargs: {"train": examples},
+    )
+    left_out = Skipped()
+    splits = data.open_splits(TINY, left_out)
+    assert splits == {"train": [Example("a.jpg", "", ("a dog",))]}
+    assert left_out.report() == {
+        "empty caption": {"count": 3, "first": ["a.jpg", "a.jpg", "b.jpg"]},
+        "image without a caption": {"count": 1, "first": ["b.jpg"]},
+    }
+
+
+def test_others_take_the_place_of_validation_without_words(monkeypatch):
+    train = [Example(f"{n}.jpg", "", ("a dog",)) for n in range(12)]
+    splits = {"train": train, "valid": [Example("x.jpg", "", ("?",))]}
+    monkeypatch.setattr(data.datasets, "open_splits", lambda *_, **__: splits)
+    usable = data.open_splits(TINY, Skipped())
+    assert usable["valid"] == [train[0], train[10]]
+    assert usable["train"] == [*train[1:10], train[11]]
+
+
+def test_captions_without_a_frequent_word_are_told():
+    config = dataclasses.replace(TINY, min_count=9999)
+    message = "--data builtin: no word occurs 9999 times in .* --min-count 1"
+    with pytest.raises(UserError, match=message):
+        data.load(config)

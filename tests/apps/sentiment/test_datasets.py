@@ -217,6 +217,23 @@ BAD_FILES = {
         b"text,label\n,1\n,0\n",
         "a.csv: no training examples in it",
     ),
+    "no word twice, as in a column of numbers": (
+        "a.csv",
+        b"text,label\n" + b"".join(b"%d,%d\n" % (n, n % 2) for n in range(99)),
+        "a.csv: no word occurs twice in its .* training texts: is 'text' the"
+        " column of the text\\? Name it with --text-column",
+    ),
+    "two columns of one name": (
+        "a.csv",
+        b"text,label,label\nx,1,1\n",
+        "a.csv:1: 2 columns are called 'label'; expected one",
+    ),
+    "a label for each text": (
+        "a.csv",
+        b"text,label\n"
+        + b"".join(b"film %d,%.2f\n" % (n, n / 9) for n in range(99)),
+        "label '.*' does not occur in the .*, which has .*, ...$",
+    ),
     "too few to hold out": (
         "a.csv",
         b"text,label\nfine,1\nx,0\n",
@@ -292,3 +309,34 @@ def test_a_folder_with_only_a_test_file_can_be_scored_not_trained(tmp_path):
     assert len(texts(select(open_splits(tmp_path), "test"))) == 2
     with pytest.raises(UserError, match="no training examples; it has only"):
         data.load(Config(data=str(tmp_path)))
+
+
+def test_semicolons_and_another_delimiter(tmp_path):
+    path = tmp_path / "a.csv"
+    for mark, options in ((";", {}), ("~", {"delimiter": "~"})):
+        rows = [mark.join(("text", "label"))]
+        rows += [f"{film}{mark}{label}" for film, label in FILMS]
+        path.write_text("\n".join(rows))
+        assert sorted(texts(select(open_splits(path, **options), "all"))) == (
+            sorted(film for film, _ in FILMS)
+        )
+    with pytest.raises(UserError, match="--delimiter 'ab': expected one char"):
+        load(path, delimiter="ab")
+
+
+@pytest.mark.parametrize(
+    "content", ["id,text\n1,film 0\n", "text,label\nfilm 0,\nfilm 1,\n"]
+)
+def test_texts_to_test_on_may_be_without_labels(tmp_path, content):
+    write(tmp_path / "train.csv")
+    (tmp_path / "test.csv").write_text(content)
+    dataset = load(tmp_path)
+    assert dataset.report["test"] == {"examples": 0}
+    assert dataset.report["skipped"]["no label"]["first"][0] == (
+        f"{tmp_path / 'test.csv'}:2"
+    )
+    told = "test: no example in it has a label; training goes on without it"
+    assert told in dataset.summary().splitlines()
+    (tmp_path / "valid.csv").write_text(content)
+    with pytest.raises(UserError, match="valid.csv:[12]: no "):
+        load(tmp_path)

@@ -79,9 +79,10 @@ def test_vocabularies_hold_the_most_frequent(tmp_path):
 def test_words_that_occur_once_make_no_vocabulary(tmp_path):
     letters = "abcdefghij"
     pairs = [(f"{a}{b}x", f"{a}{b}y") for a in letters for b in letters]
-    dataset = load(write(tmp_path / "a.tsv", pairs))
-    assert dataset.source_vocabulary == []
-    assert set(dataset.train.source.ids) == {UNKNOWN}
+    path = write(tmp_path / "a.tsv", pairs)
+    message = "a.tsv: no word of one language occurs twice in its .* training"
+    with pytest.raises(UserError, match=message):
+        load(path)
 
 
 @pytest.mark.parametrize("level", ["char", "subword"])
@@ -177,6 +178,31 @@ def test_pairs_too_long_or_too_unequal_are_left_out_of_training(tmp_path):
     assert dataset.valid.source.lengths.tolist() == [9]
 
 
+def test_lengths_are_compared_with_those_of_most_pairs(tmp_path):
+    """A character of Chinese is as long as several of English."""
+    pairs = [(f"The old cat likes the dog {n}.", "猫狗") for n in range(40)]
+    odd = ("A cat.", "猫狗" * 20)
+    write(tmp_path / "train.tsv", [*pairs, odd])
+    write(tmp_path / "valid.tsv", VALID)
+    dataset = load(tmp_path, level="char")
+    assert len(dataset.train.source) == 40
+    assert dataset.report["left_out_share"] == 1 / 41
+    assert "2.4% of the training pairs are left out" in dataset.summary()
+
+
+def test_a_pair_is_shown_and_a_test_without_targets_is_noted(tmp_path):
+    write(tmp_path / "train.tsv")
+    write(tmp_path / "valid.tsv", [("a " * 99, "une bonne journée")])
+    (tmp_path / "test.tsv").write_text("a cat\na dog\n")
+    lines = load(tmp_path).summary().splitlines()
+    assert lines[1].startswith("such as: a a a ")
+    assert lines[1].endswith("a... -> une bonne journée")
+    assert lines[2].startswith("skipped: 2 (with an empty side): ")
+    told = "test: no example in it has a source and a target; training goes on"
+    assert lines[3] == f"{told} without it"
+    assert lines[4].startswith("the best epoch is chosen by chrF: BLEU ")
+
+
 def test_only_the_first_places_are_told(tmp_path):
     write(tmp_path / "train.tsv", COUPLES + [("", "rien")] * 20)
     write(tmp_path / "valid.tsv", VALID)
@@ -194,7 +220,7 @@ def test_the_report_is_complete_and_stored_in_the_run_folder(tmp_path):
     assert sum(num_pairs) == 99
     assert all(num_pairs)
     assert dataset.report.keys() == {
-        *["data", "languages", "skipped", "example"],
+        *["data", "languages", "skipped", "left_out_share", "example"],
         *SPLITS,
     }
     assert dataset.report["data"] == str(path)

@@ -259,6 +259,83 @@ def test_a_zip_that_only_looks_like_the_convention(tmp_path):
     assert languages(path) == ("source", "target")
 
 
+# Columns, quotes and separators
+
+
+def test_quotes_of_a_writer_are_undone_and_those_of_the_text_stay(tmp_path):
+    lines = [
+        '"She says ""Go!"""\t"Elle dit ""Va !"""',
+        '"Wait!"\t"Attends !"',
+        '"Go!" he said.\t"Va !" dit-il.',
+        '"two\nlines"\tdeux lignes',
+        '5" wide\tlarge',
+    ]
+    assert everything(write(tmp_path / "a.tsv", lines)) == sorted(
+        [
+            ('She says "Go!"', 'Elle dit "Va !"'),
+            ('"Wait!"', '"Attends !"'),
+            ('"Go!" he said.', '"Va !" dit-il.'),
+            ("two\nlines", "deux lignes"),
+            ('5" wide', "large"),
+        ]
+    )
+
+
+# Cells around German and English, by the number of the line.
+NUMBERED = {
+    "ids": "{n}\t{de}\t7{n}\t{en}",
+    "scores": "1.0{n}\t{de}\t{en}",
+    "languages": "{n}\tdeu\t{de}\t{n}\teng\t{en}",
+    "a number behind": "{de}\t{en}\t-0,5e-3",
+    "an attribution": "{n}\t{de}\t{en}\tby {n}",
+}
+
+
+@pytest.mark.parametrize("line", NUMBERED.values(), ids=NUMBERED)
+def test_columns_of_numbers_are_no_sentences(tmp_path, line):
+    lines = [
+        line.format(n=n, de=german, en=english)
+        for n, (german, english) in enumerate(COUPLES)
+    ]
+    path = write(tmp_path / "a.tsv", ["\ufeff" + lines[0], *lines[1:]])
+    assert everything(path) == sorted(COUPLES)
+    assert everything(path, reverse=True) == sorted(turned(COUPLES))
+
+
+def test_numbers_may_be_the_task_where_there_is_nothing_else(tmp_path):
+    lines = [f"{n}\tnumber {'y' * n}" for n in range(20)]
+    path = write(tmp_path / "a.tsv", lines)
+    assert ("3", "number yyy") in everything(path)
+    lines = [f"{n}\t{line}" for n, line in enumerate(lines)]
+    refused(
+        write(tmp_path / "b.tsv", lines),
+        "b.tsv: expected two columns of sentences, got 1: '0', 2: '0', 3:"
+        " 'number ', and so on: all others are numbers",
+    )
+
+
+def test_another_delimiter_is_named_and_read(tmp_path):
+    path = write(
+        tmp_path / "a.txt", [line.replace("\t", ";") for line in TABBED]
+    )
+    refused(
+        path,
+        "a.txt:1: no tab in 'Satz 0;sentence 0'; expected source<TAB>target; is"
+        " it ';'? Then pass --delimiter",
+    )
+    assert everything(path, delimiter=";") == sorted(COUPLES)
+
+
+def test_sources_to_test_on_may_be_without_targets(tmp_path):
+    write_parallel(tmp_path)
+    write(tmp_path / "test.de", ["allein"])
+    splits = opened(tmp_path, source="de", target="en")
+    assert splits["test"] == [("allein", "")]
+    refused(tmp_path, "test.de: no test.en or test.en.gz beside", source="en")
+    write(tmp_path / "valid.de", ["allein"])
+    refused(tmp_path, "valid.de: no valid.en or valid.en.gz", source="de")
+
+
 # Lines
 
 

@@ -198,6 +198,7 @@ def test_parallel_files(score, run_predictor, tmp_path):
     write(tmp_path / "test.de", ["Wir"] * 4)
     flags = ["--data", tmp_path, "--source", "en", "--target"]
     report, scores = score(*flags, "fr")
+    assert "|tok:13a|" in scores.pop("signatures")["BLEU"]
     assert scores == pytest.approx({"bleu": 100, "chrf": 100, "examples": 3})
     place = tmp_path / "test.en"
     assert f"skipped: 1 (with an empty side): {place}:2" in report

@@ -283,7 +283,10 @@ def build_with_vectors(**options):
 def test_pretrained_vectors_stand_where_their_words_are(tmp_path, capsys):
     path = tmp_path / "vectors.txt"
     path.write_text(
-        "3 8\ndog 1 2 3 4 5 6 7 8\nbird 0 0 0 0 0 0 0 0\n. 8 7 6 5 4 3 2 1\n"
+        "3 8\ndog 1 2 3 4 5 6 7 8\nbird 0 0 0 0 0 0 0 0\n"
+        # Tokens with spaces, as GloVe has them.
+        ". . . 5 5 5 5 5 5 5 5\nthe a@b.com 6 6 6 6 6 6 6 6\n"
+        ". 8 7 6 5 4 3 2 1\n"
     )
     keras.utils.set_random_seed(3)
     before = build_with_vectors().network
@@ -309,6 +312,10 @@ def test_pretrained_vectors_stand_where_their_words_are(tmp_path, capsys):
     ("content", "expected"),
     [
         ("dog 1 2 3\n", r":1: a vector of 3 numbers, but --embedding-dim is 8"),
+        (
+            "3 9\ncat 1 2 3 4 5 6 7 8 9\n",
+            ":2: a vector of 9 numbers, but --embedding-dim is 8",
+        ),
         ("dog 1 2 3 4 5 6 7 x\n", r":1: expected a word and numbers: .*'x'"),
     ],
 )

@@ -33,6 +33,12 @@ def counted(*texts):
     )
 
 
+def counted_words(*texts):
+    """How often each word occurs, as --level word counts."""
+    words = text.pieces(tf.constant(texts), "word")
+    return collections.Counter(words.flat_values.numpy())
+
+
 def spelled(tokenizer, string):
     """The tokens of one text."""
     ids = tokenizer.ragged_ids(tf.constant([string]))[0]
@@ -227,6 +233,20 @@ def test_words_are_cut_into_the_longest_tokens_from_the_left(longer, words):
 def test_known_words_come_back_with_case_and_marks(raw):
     tokenizer = text.Tokenizer(
         vocabulary.learn(counted(raw, raw), "word", 99), "word"
+    )
+    assert tokenizer.decode(tokenizer(tf.constant([raw])))[0] == raw.encode()
+
+
+def test_of_scripts_without_spaces_a_character_is_a_word():
+    raw = "小狐狸 fox看见猪。ラ é हिन्दी 한국어 12〇"
+    words = text.pieces(tf.constant([raw]), "word").to_list()[0]
+    assert [word.decode() for word in words] == [
+        *[" 小", "狐", "狸", " fox", "看", "见", "猪", "。", "ラ", " é"],
+        *[" हिन्दी", " 한국어", " 12〇"],
+    ]
+    assert b"".join(words).decode() == " " + raw
+    tokenizer = text.Tokenizer(
+        vocabulary.learn(counted_words(raw, raw), "word", 99), "word"
     )
     assert tokenizer.decode(tokenizer(tf.constant([raw])))[0] == raw.encode()
 

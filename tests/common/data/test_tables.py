@@ -145,3 +145,100 @@ def test_find_takes_any_ending(tmp_path):
     assert tables.find(tmp_path, "train") is None
     path = write(tmp_path, "train.tsv.gz", "text\tlabel\n")
     assert tables.find(tmp_path, "train") == path
+
+
+# The separator, by its file; all of them are the rows of SEPARATED.
+SEPARATED = [(2, ("good, fine", "1")), (3, ("dull", "0"))]
+SEPARATED_FILES = {
+    "semicolons.csv": "text;label\ngood, fine;1\ndull;0\n",
+    "tabs.csv": "id\ttext\tlabel\n1\tgood, fine\t1\n2\tdull\t0\n",
+    "bars.csv": "label|text\n1|good, fine\n0|dull\n",
+    "commas.tsv": 'text,label\n"good, fine",1\ndull,0\n',
+    "spaces.csv": 'label, text\n1,"good, fine"\n0,dull\n',
+    "empty_cells.csv": 'text,label,,\n"good, fine",1,,\ndull,0,,\n,,,\n,,\n',
+    "empty_cells.tsv": "text\tlabel\t\ngood, fine\t1\t\ndull\t0\t\n\t\t\n",
+    "more_cells.csv": 'text,label\n"good, fine",1,,\ndull,0,\n',
+    "utf16.csv": "text;label\ngood, fine;1\ndull;0\n".encode("utf-16"),
+    "utf16.tsv.gz": "text\tlabel\ngood, fine\t1\ndull\t0\n".encode("utf-16"),
+}
+
+
+def test_the_separator_is_recognised_and_empty_cells_are_no_rows(tmp_path):
+    for name, content in SEPARATED_FILES.items():
+        assert table(write(tmp_path, name, content)) == SEPARATED, name
+    path = write(tmp_path, "a.csv", "sep=;\ntext;label\ngood, fine;1\n")
+    assert table(path) == [(3, ("good, fine", "1"))]
+
+
+def test_the_separator_by_its_flag(tmp_path):
+    path = write(tmp_path, "a.csv", "text,x~label\ngood, fine~1\n")
+    names = {"--text-column": "text,x", "--label-column": "label"}
+    rows = list(tables.read_rows(path, names, delimiter="~"))
+    assert rows == [(2, ("good, fine", "1"))]
+    path = write(tmp_path, "b.csv", 'text\tlabel\n"good"\t1\n')
+    for name in ("tab", "\\t", "\t"):
+        rows = list(tables.read_rows(path, COLUMNS, delimiter=name))
+        assert rows == [(2, ("good", "1"))] or rows == [(2, ('"good"', "1"))]
+    with pytest.raises(UserError, match="--delimiter ';;': expected one char"):
+        list(tables.read_rows(path, COLUMNS, delimiter=";;"))
+
+
+# Rows of a tab-separated table after its header `text, label`.
+TAB_QUOTES = {
+    '"two\nlines ""x"""\tpos\nplain\tneg\n': [
+        (3, ('two\nlines "x"', "pos")),
+        (4, ("plain", "neg")),
+    ],
+    '"a\ttab"\tpos\n': [(2, ("a\ttab", "pos"))],
+    '"a\ttab\nand ""more"""\tpos\n': [(3, ('a\ttab\nand "more"', "pos"))],
+    # Quotes of the text: they stay, and no rows are merged.
+    '"Go!" he said.\tpos\n"so bad\tneg\nreally"\tneg\n': [
+        (2, ('"Go!" he said.', "pos")),
+        (3, ('"so bad', "neg")),
+        (4, ('really"', "neg")),
+    ],
+    '"Wait!"\tpos\nGo!\tneg\n5" screen\tpos\n"\tneg\n': [
+        (2, ('"Wait!"', "pos")),
+        (3, ("Go!", "neg")),
+        (4, ('5" screen', "pos")),
+        (5, ('"', "neg")),
+    ],
+}
+
+
+def test_quotes_of_a_writer_are_undone_and_those_of_the_text_stay(tmp_path):
+    for content, rows in TAB_QUOTES.items():
+        path = write(tmp_path, "a.tsv", "text\tlabel\n" + content)
+        assert table(path) == rows
+    content = '"text"\t"label"\n"Wait!"\t"pos"\n"a ""b"""\t"neg"\n'
+    path = write(tmp_path, "b.tsv", content)
+    assert table(path) == [(2, ("Wait!", "pos")), (3, ('a "b"', "neg"))]
+
+
+def test_a_cell_that_never_ends_is_a_row_of_wrong_width(tmp_path):
+    lines = "".join(f"line {n}\n" for n in range(1500))
+    path = write(tmp_path, "a.tsv", f'text\tlabel\nfine\t1\n"open\n{lines}')
+    with pytest.raises(UserError, match=r"a.tsv:3: expected 2 fields \(text"):
+        table(path)
+
+
+def test_missing_columns_that_are_optional_are_empty(tmp_path):
+    for name, content in {
+        "a.csv": "id,text\n1,good\n",
+        "a.tsv": "text\tid\ngood\t1\n",
+        "a.jsonl": '\n{"text": "good"}\n',
+    }.items():
+        path = write(tmp_path, name, content)
+        rows = tables.read_rows(path, COLUMNS, optional=["label"])
+        assert list(rows) == [(2, ("good", ""))]
+
+
+def test_errors_of_columns_list_a_few_and_refuse_two_of_a_name(tmp_path):
+    path = write(tmp_path, "a.csv", ";".join(f"c{n}" for n in range(500)))
+    with pytest.raises(UserError) as caught:
+        table(path)
+    assert "it has c0, c1, " in str(caught.value)
+    assert len(str(caught.value)) - len(str(path)) < 200
+    path = write(tmp_path, "b.csv", "text,label,text\na,b,c\n")
+    with pytest.raises(UserError, match="2 columns are called 'text'; expec"):
+        table(path)

@@ -110,7 +110,7 @@ class TestZip:
     def test_bytes_that_are_not_text(self, tmp_path, capsys):
         path = write_zip(tmp_path, {"a.txt": b"ok\ncaf\xe9\n"})
         assert "a.zip:2: byte 0xe9 is not utf-8" in read_error(path)
-        assert list(text_files.read_lines_leniently(path)) == ["ok", ""]
+        assert list(text_files.read_lines_leniently(path)) == ["ok", None]
         assert "a.zip:2: byte 0xe9 is not" in capsys.readouterr().err
 
     def test_broken_ones_are_called_so(self, tmp_path):
@@ -176,7 +176,7 @@ class TestLenient:
 
     def test_a_broken_line_is_told_and_empty(self, read, capsys):
         content = b"good\nca\xe9f\n\xc3\xa9t\xc3\xa9\n\xff\nend \xc3"
-        assert read(content) == ["good", "", "été", "", ""]
+        assert read(content) == ["good", None, "été", None, None]
         told = capsys.readouterr().err.splitlines()
         assert told == [
             f"{read.name}:{number}: byte 0x{byte} is not utf-8; nothing is"
@@ -186,7 +186,7 @@ class TestLenient:
 
     def test_in_another_encoding_other_bytes_are_broken(self, read, capsys):
         content = b"caf\xe9\na\x81b\nend\n"
-        assert read(content, "cp1252") == ["café", "", "end"]
+        assert read(content, "cp1252") == ["café", None, "end"]
         told = capsys.readouterr().err
         expected = f"{read.name}:2: byte 0x81 is not cp1252; nothing"
         assert told.startswith(expected)

@@ -337,6 +337,29 @@ TOKENS = {
 }
 
 
+# Other scripts, and what their letters carry.
+OTHER_TOKENS = {
+    "एक लाल वर्ग हिन्दी में।": "एक लाल वर्ग हिन्दी में",
+    "একটি লাল বর্গ": "একটি লাল বর্গ",
+    "ஒரு சிவப்பு": "ஒரு சிவப்பு",
+    "สีแดง": "สีแดง",
+    "\u0130stanbul Köprü": "i\u0307stanbul köprü",
+    "mo\u0323\u0302t Hi\u0300nh": "m\u1ed9t h\u00ecnh",  # Composed.
+    "\u0645\u06cc\u200c\u0634\u0648\u062f\u061f": (
+        "\u0645\u06cc\u200c\u0634\u0648\u062f"  # A joiner is in the word.
+    ),
+    "黑色。t-shirt上ラーメン": "黑 色 t-shirt 上 ラ ー メ ン",
+    "한국어 \u2764\ufe0f": "한국어 \u2764",
+    "¡Hola! «café»": "hola café",
+}
+
+
+def test_tokens_of_other_scripts():
+    for caption, tokens in OTHER_TOKENS.items():
+        assert tokenize(caption) == tokens.split()
+        assert tokenize(tokens) == tokens.split()
+
+
 def test_tokens():
     for caption, tokens in TOKENS.items():
         assert tokenize(caption) == tokens.split()
