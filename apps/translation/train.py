@@ -56,7 +56,7 @@ def train(config: Config) -> Run:
         start = time.monotonic()
         logs = epoch.fit(network, train_batches)
         share = len(train_batches) / (epoch.step + len(train_batches))
-        tokens = share * dataset.train.num_target_tokens
+        tokens = share * config.passes * dataset.train.num_target_tokens
         logs["target_tokens_per_second"] = tokens / (time.monotonic() - start)
         scores = evaluate.validate(greedy, dataset.valid_pairs)
         scores["score"] = dataset.measure.rate(scores)

@@ -72,6 +72,12 @@ class Run:
             self.epoch, self.step = state["epoch"], state["step"]
             self.history = state["history"]
             self.first_epoch = self.epoch
+        if any(monitor not in row for row in self.history):
+            raise UserError(
+                f"--run-dir {self.folder}: its epochs have no {monitor}: it was"
+                " written by another version of this app; train again, with"
+                " another --run-dir"
+            )
 
     def _check_folder(self) -> None:
         if self.folder.is_file() or (
