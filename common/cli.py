@@ -62,6 +62,11 @@ def train_parser(package: str, default: Any) -> Parser:
         "--smoke", action="store_true", help="a run of seconds, no network"
     )
     parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="begin anew: remove the run in --run-dir once the data are read",
+    )
+    parser.add_argument(
         "--config",
         metavar="FILE",
         help="options from the config.json of a run; other flags win",
@@ -71,10 +76,10 @@ def train_parser(package: str, default: Any) -> Parser:
     return parser
 
 
-def parse_config(
+def parse_train(
     default: Any, smoke: Any, argv: list[str] | None = None, *, package: str
-) -> Any:
-    """Reads a config dataclass from the command line.
+) -> tuple[Any, bool]:
+    """Reads a config dataclass from the command line of `train`.
 
     Args:
         default: the config instance whose values hold where no flag is given.
@@ -83,7 +88,9 @@ def parse_config(
         package: the app's package, for the usage line.
 
     Returns:
-        A config of the same class. Its `__post_init__` may raise `UserError`.
+        A config of the same class, whose `__post_init__` may raise
+        `UserError`; and whether to overwrite a run, which is no option of the
+        run: `--config` would repeat it.
 
     Raises:
         UserError: if the file of `--config` cannot be used.
@@ -93,7 +100,7 @@ def parse_config(
     if args.config:
         values = options.read_config(Path(args.config), type(default))
         start = dataclasses.replace(start, **values)
-    return options.override(start, args)
+    return options.override(start, args), args.overwrite
 
 
 def evaluate_parser(package: str, things: str) -> Parser:

@@ -47,7 +47,7 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
         raise UserError(
             f"{path}: written by another version of this app"
             f" (unknown: {', '.join(map(str, unknown)) or 'all of it'});"
-            " train again, with another --run-dir"
+            " train again, with another --run-dir or --overwrite"
         )
     return {
         name: tuple(value) if isinstance(value, list) else value

@@ -18,8 +18,12 @@ from .predictor import Predictor
 MONITOR = "val_score"
 
 
-def train(config: Config) -> Path:
+def train(config: Config, overwrite: bool = False) -> Path:
     """Trains until the last epoch, or until validation stops improving.
+
+    Args:
+        config: the options.
+        overwrite: whether a run that is there is removed. Default False.
 
     Returns:
         The run folder, with the best epoch's `model.keras`.
@@ -28,7 +32,7 @@ def train(config: Config) -> Path:
         UserError: if data or run folder cannot be used.
         SystemExit: after Ctrl-C, when everything is saved.
     """
-    run = Run(config, __package__, MONITOR)
+    run = Run(config, __package__, MONITOR, overwrite)
     if run.is_finished:
         print(run.finished_message)
         return run.folder
@@ -60,8 +64,8 @@ def train(config: Config) -> Path:
 
 def main() -> None:
     """Trains as the command line says, and prints the next commands."""
-    config = cli.parse_config(Config(), SMOKE, package=__package__)
-    train(config)
+    config, overwrite = cli.parse_train(Config(), SMOKE, package=__package__)
+    train(config, overwrite)
     run = Run(config, __package__, MONITOR)
     print(run.summary(evaluate.format_scores))
 

@@ -15,6 +15,7 @@ tensorboard/      the log as TensorBoard events
 import dataclasses
 import json
 import platform
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,20 @@ class Run:
         package: the app, so that no other app continues its runs.
         monitor: the history column by which the best epoch is chosen; the
             greater the better.
+        overwrite: whether to begin anew where there is a run of this app;
+            `create` removes it. Default False.
 
     Raises:
         UserError: if the folder belongs to another app or other options.
     """
 
-    def __init__(self, config: Any, package: str, monitor: str) -> None:
+    def __init__(
+        self,
+        config: Any,
+        package: str,
+        monitor: str,
+        overwrite: bool = False,
+    ) -> None:
         self.folder = Path(config.run_dir)
         self.config = config
         self.package = package
@@ -61,8 +70,11 @@ class Run:
         self.epoch = 0
         self.step = 0
         self.history: list[dict] = []
+        self._overwrite = overwrite
         self._check_folder()
-        self._checkpoint = checkpoints.newest(self.folder / "checkpoints")
+        self._checkpoint = None
+        if not overwrite:
+            self._checkpoint = checkpoints.newest(self.folder / "checkpoints")
         if self._checkpoint:
             _, state = self._checkpoint
             self.epoch, self.step = state["epoch"], state["step"]
@@ -86,6 +98,8 @@ class Run:
                 f"--run-dir {self.folder}: a run of {owner}, not of"
                 f" {self.package}; choose another --run-dir"
             )
+        if self._overwrite:
+            return
         before = _as_json(load_config(self.folder, type(self.config)))
         changed = [
             f"{name} {before[name]!r} (now {value!r})"
@@ -96,11 +110,13 @@ class Run:
             raise UserError(
                 f"--run-dir {self.folder}: a run with other options:"
                 f" {', '.join(changed)}; repeat them to continue it, or choose"
-                " another --run-dir"
+                " another --run-dir, or --overwrite"
             )
 
     def create(self, report: dict, **texts: list[str]) -> None:
         """Writes the folder, whole or not at all; checks one that is there.
+
+        With `overwrite`, the run that is there is removed first.
 
         Args:
             report: what the loader read and skipped.
@@ -109,13 +125,15 @@ class Run:
         Raises:
             UserError: if the data are not those with which the run began.
         """
+        if self._overwrite:
+            self._remove_old()
         if (self.folder / CONFIG).exists():
             for name, lines in texts.items():
                 if read_lines(self.folder / f"{name}.txt") != lines:
                     raise UserError(
                         f"--run-dir {self.folder}: the data have changed since"
                         f" this run began ({name}.txt differs); choose another"
-                        " --run-dir"
+                        " --run-dir, or --overwrite"
                     )
             # How long to train may have changed.
             atomic.write_text(
@@ -134,6 +152,17 @@ class Run:
             for name, content in contents.items():
                 (partial / name).write_text(content, encoding="utf-8")
 
+    def _remove_old(self) -> None:
+        if (self.folder / CONFIG).exists():
+            print(f"{self.folder}: removing the run that was there")
+            try:
+                shutil.rmtree(self.folder.resolve())
+            except OSError as error:
+                raise UserError(
+                    f"--overwrite {self.folder}: cannot remove the run that"
+                    f" was there ({error.strerror}); choose another --run-dir"
+                ) from error
+
     @property
     def best_epoch(self) -> int:
         """The number of the best epoch so far, from 1; 0 before the first."""
@@ -143,18 +172,31 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """True if no epoch is left, or none of the last ones was better."""
-        return (
-            self.epoch >= self.config.epochs
-            or self.epoch - self.best_epoch >= self.config.patience
-        )
+        return bool(self._limits())
+
+    def _limits(self) -> list[str]:
+        """Returns the flags that keep the run from going on."""
+        reached = {
+            "--epochs": self.epoch >= self.config.epochs,
+            "--patience": self.epoch - self.best_epoch >= self.config.patience,
+        }
+        return [flag for flag, holds in reached.items() if holds]
 
     @property
     def finished_message(self) -> str:
         """A line for a run that has nothing left to do."""
+        limits = self._limits()
+        reasons = {
+            "--epochs": f"all of --epochs {self.config.epochs}",
+            "--patience": f"none better within --patience"
+            f" {self.config.patience}",
+        }
         return (
             f"{self.folder}: this run is finished after epoch {self.epoch},"
-            f" best {self.best_epoch}; more --epochs or another --run-dir goes"
-            " on"
+            f" best {self.best_epoch} ("
+            f"{', and '.join(reasons[flag] for flag in limits)}); a greater"
+            f" {' with a greater '.join(limits)} goes on, another --run-dir or"
+            " --overwrite begins anew"
         )
 
     def restore(self, model: keras.Model) -> None:
@@ -181,7 +223,10 @@ class Run:
 
     def exit_saved(self) -> None:
         """Ends the process after Ctrl-C, when everything is saved."""
-        print(f"{self.folder}: saved; the same command goes on from here")
+        without = " without --overwrite" if self._overwrite else ""
+        print(
+            f"{self.folder}: saved; the same command{without} goes on from here"
+        )
         raise SystemExit(interrupts.EXIT_STATUS)
 
     def save_step(self, model: keras.Model, step: int) -> None:

@@ -30,13 +30,22 @@ class Config:
 
 
 def parse(*argv):
-    return cli.parse_config(
+    return parse_train(*argv)[0]
+
+
+def parse_train(*argv):
+    return cli.parse_train(
         Config(), Config(batch_size=2), list(argv), package="apps.some"
     )
 
 
 def test_no_flags_give_the_defaults():
     assert parse() == Config()
+
+
+def test_overwrite_is_no_option_of_a_run():
+    assert parse_train() == (Config(), False)
+    assert parse_train("--overwrite") == (Config(), True)
 
 
 def test_every_field_is_a_flag():
