@@ -19,11 +19,7 @@ MONITOR = "val_cider"
 
 
 def train(config: Config, overwrite: bool = False) -> Path:
-    """Trains until the last epoch, or until validation stops improving.
-
-    Args:
-        config: the options.
-        overwrite: whether a run that is there is removed. Default False.
+    """Trains until validation stops improving; `overwrite` begins anew.
 
     Returns:
         The run folder, with the best epoch's `model.keras`.
