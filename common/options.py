@@ -44,15 +44,25 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
     fields = {field.name for field in dataclasses.fields(config_class)}
     if not isinstance(values, dict) or not values.keys() <= fields:
         unknown = sorted(set(values) - fields) if values else []
+        names = unknown[:12] + ["..."] * (len(unknown) > 12)
         raise UserError(
             f"{path}: written by another version of this app"
-            f" (unknown: {', '.join(map(str, unknown)) or 'all of it'});"
+            f" (unknown: {', '.join(map(str, names)) or 'all of it'});"
             " train again, with another --run-dir or --overwrite"
         )
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()
     }
+
+
+def fits(path: Path, config_class: type) -> bool:
+    """Returns True if a JSON file holds fields of a config and no others."""
+    try:
+        read_config(path, config_class)
+    except UserError:
+        return False
+    return True
 
 
 def add_fields(

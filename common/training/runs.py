@@ -300,11 +300,43 @@ def validation_scores(row: dict[str, float]) -> dict[str, float]:
     }
 
 
-def find_model(run: str | Path) -> Path:
-    """Returns the file with the best epoch's model of a run folder.
+def check_app(folder: Path, app: str, config_class: type | None = None) -> None:
+    """Checks that a run or an export was made by an app.
+
+    Args:
+        folder: the run folder, or the version of an export.
+        app: the package that is to use it.
+        config_class: by whose fields an export of before 0.3.0 is judged:
+            those do not say which app made them.
 
     Raises:
-        UserError: if it is no run folder, or no epoch of it is finished.
+        UserError: naming both apps.
+    """
+    if (folder / VERSIONS).is_file():
+        owner = read_json(folder / VERSIONS).get("app")
+        if owner != app:
+            raise UserError(
+                f"{folder}: made by {owner}, not by {app}; give a run or an"
+                f" export of {app}, or use the commands of {owner}"
+            )
+    elif config_class and not options.fits(folder / CONFIG, config_class):
+        raise UserError(
+            f"{folder}: made by another app than {app}, or by another version"
+            f" of it: its {CONFIG} has other options; give a run or an export"
+            f" of {app}"
+        )
+
+
+def find_model(run: str | Path, app: str = "") -> Path:
+    """Returns the file with the best epoch's model of a run folder.
+
+    Args:
+        run: the folder.
+        app: the package that is to use it; "" for any.
+
+    Raises:
+        UserError: if it is no run folder, of another app, or no epoch of it
+            is finished.
     """
     folder = Path(run)
     if not (folder / CONFIG).is_file():
@@ -313,6 +345,8 @@ def find_model(run: str | Path) -> Path:
             " SavedModel (of export); "
             + ("it is neither" if folder.exists() else "there is nothing")
         )
+    if app:
+        check_app(folder, app)
     if not (folder / MODEL).is_file():
         raise UserError(
             f"{run}: no epoch is finished yet; let train complete one"
@@ -320,20 +354,24 @@ def find_model(run: str | Path) -> Path:
     return folder / MODEL
 
 
-def load_model(run: str | Path) -> Any:
+def load_model(run: str | Path, app: str = "") -> Any:
     """Loads the best epoch's model of a run folder.
 
     The module that defines its classes must be imported.
 
+    Args:
+        run: the folder.
+        app: the package that is to use it; "" for any.
+
     Raises:
-        UserError: if it is no run folder, has no finished epoch, or its model
-            is damaged.
+        UserError: if it is no run folder, of another app, has no finished
+            epoch, or its model is damaged.
     """
-    path = find_model(run)
+    path = find_model(run, app)
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises many types for a broken file.
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:200]
         raise UserError(
             f"{path}: cannot load it ({reason}); train again"
         ) from error
