@@ -3,14 +3,16 @@
 import argparse
 import dataclasses
 import difflib
+import io
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from common import options
-from common.data import text_files
+from common.data import tables, text_files
 from common.errors import UserError
 
 RUN_HELP = "a run folder or an exported SavedModel"
@@ -118,8 +120,9 @@ def evaluate_parser(package: str, things: str) -> Parser:
     parser.add_argument(
         "--split",
         metavar="NAME",
-        default="test",
-        help="train, valid, test, or all of them [test]",
+        default="",
+        help="train, valid, test, or all of them [test; all of data without"
+        " splits that training did not read]",
     )
     parser.add_argument(
         "--limit",
@@ -147,6 +150,11 @@ def predict_parser(package: str, thing: str, description: str) -> Parser:
         metavar="FILE",
         default="",
         help=f"a file of one {thing} a line; - for standard input",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help=f"print an object for each {thing}, with all scores",
     )
     parser.add_argument(
         "--encoding",
@@ -228,8 +236,36 @@ def add_sampling(parser: Parser) -> None:
     add("--seed", type=integer, metavar="N", default=0, help="of drawing [0]")
 
 
+def choose_inputs(
+    parser: Parser, args: argparse.Namespace, things: str
+) -> None:
+    """Reads standard input where it is piped and there are no inputs.
+
+    Args:
+        parser: for the error, if there is nothing to read.
+        args: of `predict_parser`; `file` becomes "-".
+        things: the inputs in the plural, such as "texts".
+    """
+    if args.inputs or args.file:
+        return
+    is_piped = sys.stdin is not None and not sys.stdin.isatty()
+    # Waits for the first byte, or for the end.
+    if is_piped and cast(io.BufferedReader, sys.stdin.buffer).peek(1):
+        args.file = "-"
+        return
+    parser.error(f"give {things}, or --file FILE (- for standard input)")
+
+
+def print_json(answer: dict[str, Any]) -> None:
+    """Prints one JSON object, on a line of its own."""
+    print(json.dumps(answer, ensure_ascii=False), flush=True)
+
+
 def read_inputs(
-    arguments: list[str], file: str, encoding: str
+    arguments: list[str],
+    file: str,
+    encoding: str,
+    read_table: Callable[[Path], Iterator[str]] | None = None,
 ) -> Iterator[str]:
     """Yields the inputs of the command line, then the lines of the file.
 
@@ -240,12 +276,16 @@ def read_inputs(
         arguments: inputs of the command line.
         file: a path, "-" for standard input, or "" for none.
         encoding: of the file.
+        read_table: reads the inputs of a table (`.csv`, `.tsv`, `.jsonl`) in
+            place of its lines.
 
     Raises:
         UserError: if the file cannot be read.
     """
     yield from arguments
-    if file:
+    if read_table and text_files.suffix(Path(file)) in tables.SUFFIXES:
+        yield from read_table(Path(file))
+    elif file:
         path = None if file == "-" else Path(file)
         yield from text_files.read_lines_leniently(path, encoding)
 

@@ -100,9 +100,9 @@ def check_same_contract(base: Path, before: Path, new: Path) -> None:
     if differences:
         raise UserError(
             f"{base}: version {before.name} is another model:"
-            f" {_shorten('; '.join(differences))}; a server would switch to this"
-            " one under its clients: export to another folder with --to, or"
-            " rename the run folder, whose name the export takes"
+            f" {_shorten('; '.join(differences))}; a server would switch to it"
+            " under its clients: export to another folder with --to, or rename"
+            " the run folder, whose name the export takes"
         )
 
 

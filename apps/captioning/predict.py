@@ -104,6 +104,22 @@ def format_captions(
         yield f"{score:.4f}\t{text}" if n_best else text
 
 
+def to_json(name: str, captions: list[Caption] | None, n_best: int) -> dict:
+    """Returns an image, its caption, and all of them with their scores.
+
+    Args:
+        name: of the image.
+        captions: best first; None if it cannot be read: its caption is null.
+        n_best: how many; 0 for all.
+    """
+    rows = [
+        {"caption": x.text, "score": x.score}
+        for x in (captions or [])[: n_best or None]
+    ]
+    best = rows[0] if rows else {"caption": None, "score": None}
+    return {"image": name, **best, "n_best": rows}
+
+
 def plot_gallery(pictures: list[tuple[np.ndarray, str]], path: Path) -> None:
     """Draws images with their captions below.
 
@@ -206,8 +222,7 @@ def main() -> None:
     """Prints a line for each image: its caption."""
     parser = predict_parser()
     args = parser.parse_intermixed_args()
-    if not args.inputs and not args.file:
-        parser.error("give images, or --file FILE (- for standard input)")
+    cli.choose_inputs(parser, args, "images")
     if (args.attention_plot or args.gallery) and not args.inputs:
         parser.error("a plot needs images as arguments")
     sampling = Sampling(args.seed, args.temperature, args.top_k, args.top_p)
@@ -218,11 +233,17 @@ def main() -> None:
         raise UserError("--gallery needs pictures: features cannot be shown")
     if args.attention_plot:
         _plot_first(predictor, read_fn, args)
-    names = cli.read_inputs(args.inputs, args.file, args.encoding)
+    names, echoed = itertools.tee(
+        cli.read_inputs(args.inputs, args.file, args.encoding)
+    )
     best: list[str | None] = []
     for captions in caption_images(predict_fn, names, read_fn):
-        for line in format_captions(captions, args.n_best):
-            print(line)
+        name = next(echoed)
+        if args.json:
+            cli.print_json(to_json(name, captions, args.n_best))
+        else:
+            for line in format_captions(captions, args.n_best):
+                print(line)
         best.append(captions[0].text if captions else None)
     pictures = [
         (images.load_image(Path(path)), text)

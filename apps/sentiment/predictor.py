@@ -24,10 +24,11 @@ PredictFn = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Prediction(NamedTuple):
-    """The label of a text, and its probability."""
+    """The label of a text, its probability, and those of all labels."""
 
     label: str
     score: float
+    probabilities: dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +106,9 @@ class Predictor:
             rows = self.predict_probabilities(window)
             for text, row in zip(window, rows, strict=True):
                 best = int(row.argmax())
-                yield text, Prediction(self.labels[best], float(row[best]))
+                scores = dict(zip(self.labels, row.tolist(), strict=True))
+                label = self.labels[best]
+                yield text, Prediction(label, scores[label], scores)
 
 
 def load(path: str) -> Predictor:

@@ -192,7 +192,10 @@ class TestEvaluate:
             "evaluate", app.run, "--split", "valid", "--limit", "7"
         )
         assert last_line(done)["examples"] == 7
-        assert done.stdout.startswith("valid: 7 examples\n")
+        assert done.stdout.startswith(
+            "valid: 7 examples of builtin, by which training chose its best"
+            " epoch\n"
+        )
 
     def test_a_wrong_split_and_a_wrong_limit(self, app):
         error = app.error("evaluate", app.run, "--split", "dev")
@@ -208,6 +211,20 @@ class TestPredict:
         assert run.stdout.strip()
         assert exported.stdout == run.stdout
         assert (run.stderr, exported.stderr) == ("", "")
+
+    def test_json_is_an_object_for_each_input(self, app):
+        run = app.command("predict", app.run, *app.inputs, "--json")
+        exported = app.command("predict", app.export, *app.inputs, "--json")
+        for done in (run, exported):
+            rows = [json.loads(line) for line in done.stdout.splitlines()]
+            assert [next(iter(row.values())) for row in rows] == app.inputs
+        assert rows[0].keys() == json.loads(run.stdout.splitlines()[0]).keys()
+
+    def test_piped_inputs_are_read_where_none_are_given(self, app):
+        stdin = "\n".join(app.inputs).encode()
+        piped = app.command("predict", app.run, stdin=stdin)
+        named = app.command("predict", app.run, *app.inputs)
+        assert piped.stdout == named.stdout
 
     def test_no_inputs_are_an_error(self, app):
         assert "or --file FILE" in app.error("predict", app.run)

@@ -1,11 +1,14 @@
 import dataclasses
 import json
+import sys
 from typing import Literal
 
 import pytest
 
 from common import cli, options
+from common.data import tables
 from common.errors import UserError
+from tests.support import commands
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,3 +163,41 @@ def test_a_programming_error_keeps_its_traceback():
 
     with pytest.raises(ValueError, match="a bug"):
         cli.main(command)
+
+
+def test_standard_input_is_read_where_it_is_piped(monkeypatch, capsys):
+    def choose(stdin, *argv):
+        monkeypatch.setattr("sys.stdin", stdin)
+        parser = cli.predict_parser("apps.some", "text", "Labels.")
+        args = parser.parse_args(["run", *argv])
+        cli.choose_inputs(parser, args, "texts")
+        return args.file
+
+    piped = commands.as_stdin(b"a text\n")
+    assert choose(piped) == "-"
+    assert sys.stdin.read() == "a text\n"
+    assert choose(commands.as_stdin(b"x"), "a text") == ""
+    assert choose(commands.as_stdin(b"x"), "--file", "f") == "f"
+    terminal = commands.as_stdin(b"x")
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    for stdin in (commands.as_stdin(b""), None, terminal):
+        with pytest.raises(SystemExit):
+            choose(stdin)
+        assert "give texts, or --file FILE (- for" in capsys.readouterr().err
+
+
+def test_a_table_is_read_by_its_column(tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("id,review\n1,one\n2,two\n")
+    lines = cli.read_inputs([], str(path), "utf-8")
+    assert list(lines) == ["id,review", "1,one", "2,two"]
+
+    def read(path):
+        return tables.read_column(path, "--text-column", "review")
+
+    assert list(cli.read_inputs(["a"], str(path), "utf-8", read)) == [
+        *["a", "one", "two"]
+    ]
+    text = tmp_path / "new.txt"
+    text.write_text("1,one\n")
+    assert list(cli.read_inputs([], str(text), "utf-8", read)) == ["1,one"]
