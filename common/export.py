@@ -213,7 +213,7 @@ def portable(model: keras.Model) -> Iterator[None]:
     before = [
         (layer, name, getattr(layer, name))
         for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.LSTM)
+        if isinstance(layer, keras.layers.LSTM | keras.layers.GRU)
         for name in portable_values
         if hasattr(layer, name)
     ]
