@@ -25,8 +25,8 @@ import tensorflow as tf
 
 from common import atomic, options
 from common.errors import UserError
-from common.training import checkpoints, interrupts, logs
-from common.training.epochs import Epoch
+from common.training import checkpoints, interrupts, logs, schedule
+from common.training.epochs import Epoch, format_seconds
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"
@@ -71,6 +71,7 @@ class Run:
         self.step = 0
         self.history: list[dict] = []
         self._overwrite = overwrite
+        self.first_epoch = 0  # Of this process.
         self._check_folder()
         self._checkpoint = None
         if not overwrite:
@@ -79,6 +80,7 @@ class Run:
             _, state = self._checkpoint
             self.epoch, self.step = state["epoch"], state["step"]
             self.history = state["history"]
+            self.first_epoch = self.epoch
 
     def _check_folder(self) -> None:
         if self.folder.is_file() or (
@@ -100,7 +102,9 @@ class Run:
             )
         if self._overwrite:
             return
-        before = _as_json(load_config(self.folder, type(self.config)))
+        stored = load_config(self.folder, type(self.config))
+        self.config = schedule.fill_from(self.config, vars(stored))
+        before = _as_json(stored)
         changed = [
             f"{name} {before[name]!r} (now {value!r})"
             for name, value in _as_json(self.config).items()
@@ -113,12 +117,13 @@ class Run:
                 " another --run-dir, or --overwrite"
             )
 
-    def create(self, report: dict, **texts: list[str]) -> None:
+    def create(self, config: Any, report: dict, **texts: list[str]) -> None:
         """Writes the folder, whole or not at all; checks one that is there.
 
         With `overwrite`, the run that is there is removed first.
 
         Args:
+            config: the options of this run, with all sizes chosen.
             report: what the loader read and skipped.
             **texts: files of one entry a line, such as `labels`.
 
@@ -127,6 +132,7 @@ class Run:
         """
         if self._overwrite:
             self._remove_old()
+        self.config = config
         if (self.folder / CONFIG).exists():
             for name, lines in texts.items():
                 if read_lines(self.folder / f"{name}.txt") != lines:
@@ -166,8 +172,12 @@ class Run:
     @property
     def best_epoch(self) -> int:
         """The number of the best epoch so far, from 1; 0 before the first."""
-        scores = [row[self.monitor] for row in self.history]
-        return scores.index(max(scores)) + 1 if scores else 0
+        ranks = [self._rank(row) for row in self.history]
+        return ranks.index(max(ranks)) + 1 if ranks else 0
+
+    def _rank(self, row: dict[str, float]) -> tuple[float, float]:
+        # Few examples have few scores, and the loss tells equal ones apart.
+        return row[self.monitor], -row.get("val_loss", 0)
 
     @property
     def is_finished(self) -> bool:
@@ -282,8 +292,12 @@ class Run:
         """
         best = validation_scores(self.history[self.best_epoch - 1])
         example = read_json(self.folder / DATA).get("example", "")
+        seconds = sum(row["seconds"] for row in self.history)
+        events = self.folder / "tensorboard"
         return (
-            f"best epoch {self.best_epoch}: {format_scores(best)}\n\nNext:\n"
+            f"best epoch {self.best_epoch}: {format_scores(best)}\n"
+            f"{self.epoch} epochs in {format_seconds(seconds)}; tensorboard"
+            f" --logdir {events} shows them\n\nNext:\n"
             f"  python -m {self.package}.evaluate {self.folder}\n"
             f"  python -m {self.package}.predict {self.folder} {example}\n"
             f"  python -m {self.package}.export {self.folder}"
