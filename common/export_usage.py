@@ -1,4 +1,4 @@
-"""How to ask an exported model: a request of its own, and how to send it.
+"""Requests to an exported model: one of its own, and how to send it.
 
 A request is JSON as TensorFlow Serving's REST interface takes it, by columns:
 `{"inputs": {NAME: ROWS}}`.

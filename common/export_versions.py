@@ -1,10 +1,10 @@
-"""A version of an export takes the place of the one before: is it alike?
+"""Versions of an export: the next one must be like the one before.
 
 TensorFlow Serving switches to a new version by itself, under its clients.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from common.errors import UserError
 from common.training import runs
@@ -17,7 +17,7 @@ MAX_LENGTH = 250
 
 
 class Contract(NamedTuple):
-    """What the clients of an export rely on.
+    """Names and types on which the clients of an export rely.
 
     Attributes:
         app: which made it; None if it does not say.
@@ -93,10 +93,11 @@ def check_same_contract(base: Path, before: Path, new: Path) -> None:
     for name, old, now in zip(Contract._fields, *contracts, strict=True):
         if old is None or now is None or old == now:
             continue
-        if name == "signatures":
+        if isinstance(old, dict) and isinstance(now, dict):
             old, now = _flatten(old), _flatten(now)
             old, now = _without(old, now), _without(now, old)
-        differences.append(f"{name} {_join(old)} (now {_join(now)})")
+        names = [_join(x) for x in (old, now)]
+        differences.append(f"{name} {names[0]} (now {names[1]})")
     if differences:
         raise UserError(
             f"{base}: version {before.name} is another model:"
@@ -120,7 +121,7 @@ def _without(lines: list[str], others: list[str]) -> list[str]:
     return [line for line in lines if line not in others]
 
 
-def _join(value: str | list[str]) -> str:
+def _join(value: Any) -> str:
     names = [value] if isinstance(value, str) else value
     short = [
         name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 3]}..."

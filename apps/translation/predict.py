@@ -4,7 +4,7 @@ import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from common import cli
 from common.data import tables, text_files
@@ -17,6 +17,13 @@ from .datasets import tab_separated
 from .predictor import Predictor, Translation, load
 
 
+class Answer(NamedTuple):
+    """A translation of `--json`, and its score."""
+
+    translation: str
+    score: float
+
+
 def format_lines(translations: list[Translation], n_best: int) -> Iterator[str]:
     """Yields a line for each translation; with n-best, its score before it."""
     for translation in translations[: max(n_best, 1)]:
@@ -26,10 +33,8 @@ def format_lines(translations: list[Translation], n_best: int) -> Iterator[str]:
 
 def to_json(text: str, translations: list[Translation], n_best: int) -> dict:
     """Returns a text, its translation, and all of them with their scores."""
-    rows = [
-        {"translation": x.text, "score": x.score}
-        for x in translations[: n_best or None]
-    ]
+    best = translations[: n_best or None]
+    rows = [Answer(x.text, x.score)._asdict() for x in best]
     return {"text": text, **rows[0], "n_best": rows}
 
 

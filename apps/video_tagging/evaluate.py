@@ -339,7 +339,7 @@ def main() -> None:
         "frames": sum(len(video.labels) for video in tagged),
         "examples": len(tagged),
     }
-    print(scored.describe_rows(split, scores["examples"], *specs))
+    print(scored.describe_rows(split, len(tagged), *specs))
     print(make_report(tagged, scores, splits.skipped, labels, config))
     if args.timeline:
         draw_videos(tagged, predictor, Path(args.timeline))

@@ -1,4 +1,4 @@
-"""Which rows a model is scored on: held-out ones of its own data, or all."""
+"""The rows a model is scored on: held-out ones of its own data, or all."""
 
 from collections.abc import Mapping
 from pathlib import Path

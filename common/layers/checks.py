@@ -137,7 +137,8 @@ got shapes (2, 4), (1, 4)
             return
         got = f"shapes {_join(actual)}" if actual else "an empty list"
     else:
-        got = f"one tensor of shape {_join([tf.TensorShape(states.shape)])}"
+        size = tf.TensorShape(getattr(states, "shape", None))
+        got = f"one tensor of shape {_join([size])}"
     states_of = "state of shape" if len(sizes) == 1 else "states of shapes"
     raise ValueError(
         f"{name} expects a list of {len(sizes)} {states_of} {_join(expected)},"
