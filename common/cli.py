@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from common import options
 from common.data import tables, text_files
@@ -248,9 +248,12 @@ def choose_inputs(
     """
     if args.inputs or args.file:
         return
-    is_piped = sys.stdin is not None and not sys.stdin.isatty()
-    # Waits for the first byte, or for the end.
-    if is_piped and cast(io.BufferedReader, sys.stdin.buffer).peek(1):
+    stream = getattr(sys.stdin, "buffer", None)  # Some have none.
+    if (
+        isinstance(stream, io.BufferedReader)
+        and not stream.isatty()
+        and stream.peek(1)  # Waits for a byte, or for the end.
+    ):
         args.file = "-"
         return
     parser.error(f"give {things}, or --file FILE (- for standard input)")

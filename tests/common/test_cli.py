@@ -179,7 +179,7 @@ def test_standard_input_is_read_where_it_is_piped(monkeypatch, capsys):
     assert choose(commands.as_stdin(b"x"), "a text") == ""
     assert choose(commands.as_stdin(b"x"), "--file", "f") == "f"
     terminal = commands.as_stdin(b"x")
-    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(terminal.buffer.raw, "isatty", lambda: True)
     for stdin in (commands.as_stdin(b""), None, terminal):
         with pytest.raises(SystemExit):
             choose(stdin)
