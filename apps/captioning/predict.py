@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,9 @@ from common.data.feature_files import Features
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.media import images
+from common.media.folders import expand_folders
 
+from . import datasets
 from .config import predict_parser
 from .pipeline import AttentionMaps
 from .predictor import BATCH_SIZE, BYTES, Caption, Predictor, load
@@ -39,6 +42,8 @@ def read_picture(path: str) -> bytes:
         UserError: if it is missing, or no picture that can be decoded.
     """
     error = images.decode_error(path)
+    if os.path.isdir(path):
+        error = "no picture in this folder"
     if error:
         raise UserError(f"{path}: {error}")
     return Path(path).read_bytes()
@@ -94,14 +99,21 @@ def caption_images(
 
 
 def format_captions(
-    captions: list[Caption] | None, n_best: int
+    captions: list[Caption] | None, n_best: int, name: str = ""
 ) -> Iterator[str]:
-    """Yields a line for each caption; with n-best, its score before it."""
+    """Yields a line for each caption.
+
+    Args:
+        captions: of an image; None if it cannot be read.
+        n_best: how many; 0 for the best, without its score.
+        name: of the image, to stand first; "" for none.
+    """
+    before = f"{name}\t" if name else ""
     if captions is None:
-        yield ""
+        yield before
         return
     for text, score in captions[: max(n_best, 1)]:
-        yield f"{score:.4f}\t{text}" if n_best else text
+        yield f"{before}{score:.4f}\t{text}" if n_best else f"{before}{text}"
 
 
 def to_json(name: str, captions: list[Caption] | None, n_best: int) -> dict:
@@ -219,7 +231,7 @@ def _plot_first(predictor: Predictor, read_fn: ReadFn, args: Any) -> None:
 
 
 def main() -> None:
-    """Prints a line for each image: its caption."""
+    """Prints a line for each image: its caption, of several with the name."""
     parser = predict_parser()
     args = parser.parse_intermixed_args()
     cli.choose_inputs(parser, args, "images")
@@ -231,18 +243,25 @@ def main() -> None:
     predict_fn, read_fn = choose_input(predictor, args.features)
     if args.gallery and read_fn is not read_picture:
         raise UserError("--gallery needs pictures: features cannot be shown")
+    # A caption alone where there is one image, as scripts expect it.
+    is_one = len(args.inputs) == 1 and not args.file
+    if read_fn is read_picture:
+        inputs = expand_folders(args.inputs, datasets.list_images)
+        is_one = is_one and inputs == args.inputs
+        args.inputs = inputs
     if args.attention_plot:
         _plot_first(predictor, read_fn, args)
-    names, echoed = itertools.tee(
+    names, asked = itertools.tee(
         cli.read_inputs(args.inputs, args.file, args.encoding)
     )
     best: list[str | None] = []
-    for captions in caption_images(predict_fn, names, read_fn):
-        name = next(echoed)
+    for captions in caption_images(predict_fn, asked, read_fn):
+        name = next(names)
         if args.json:
             cli.print_json(to_json(name, captions, args.n_best))
         else:
-            for line in format_captions(captions, args.n_best):
+            shown = "" if is_one else name
+            for line in format_captions(captions, args.n_best, shown):
                 print(line)
         best.append(captions[0].text if captions else None)
     pictures = [

@@ -17,7 +17,7 @@ from common.media.videos import Clip
 from . import datasets, model
 from .batches import Encoded
 from .config import Config
-from .datasets import Example, LabelOptions, annotations, samples
+from .datasets import Example, LabelOptions, annotations, samples, units
 from .encoder import is_trained
 from .loader import make_loader
 
@@ -121,12 +121,15 @@ def load(config: Config) -> Data:
     )
     clips = [load_video(example) for example in train]
     labels = splits.labels or collect_tags(train, clips, config)
-    encoded = {"train": encode(train, clips, labels, config)}
+    encoded = {"train": encode(train, clips, labels, config, splits.skipped)}
     _check_tagged("training", encoded["train"], labels, config)
+    _check_several_tags(encoded["train"], labels, config)
     if config.scale == "video":
         _standardize(encoded["train"])
     if valid:
-        encoded["valid"] = encode(valid, map(load_video, valid), labels, config)
+        encoded["valid"] = encode(
+            valid, map(load_video, valid), labels, config, splits.skipped
+        )
         _check_tagged("validation", encoded["valid"], labels, config)
     examples = valid or train
     report: dict = {"data": config.data, "skipped": splits.skipped.report()}
@@ -184,6 +187,20 @@ def _check_tagged(
         )
 
 
+def _check_several_tags(
+    train: Encoded, labels: list[str], config: Config
+) -> None:
+    """Refuses one tag for all frames, which is learned without looking."""
+    present = np.unique(np.concatenate(train.labels))
+    present = present[present != UNLABELLED]
+    if not config.multi_label and len(present) == 1:
+        raise UserError(
+            f"--data {config.data}: all labelled frames of the training videos"
+            f" have one tag, {labels[present[0]]!r}: expected two or more;"
+            " label other frames, too, or choose other training videos"
+        )
+
+
 def feature_dim(train: Encoded, config: Config) -> int | None:
     """Returns the size of features of which no encoder is known, or None."""
     frames = train.frames[0]
@@ -226,6 +243,7 @@ def encode(
     clips: Iterable[Clip],
     labels: list[str],
     config: Config,
+    skipped: Skipped,
 ) -> Encoded:
     """Encodes labels of videos as numbers.
 
@@ -234,17 +252,26 @@ def encode(
         clips: the whole videos.
         labels: the tags that are known.
         config: as of `encode_labels`.
+        skipped: notes segments after the last frame.
 
     Raises:
-        UserError: for labels that do not fit a video, or an unknown tag.
+        UserError: for labels that do not fit a video, or an unknown tag; or
+            times in another unit.
     """
     encoded = Encoded([], [], [], [])
+    extents = []
     for example, clip in zip(examples, clips, strict=True):
+        assert example.annotation is not None
+        extent = units.measure(
+            example.name, example.annotation, clip.times, clip.total
+        )
+        extents += [extent] if extent else []
         numbers, is_labelled = encode_labels(example, clip, labels, config)
         encoded.names.append(example.name)
         encoded.frames.append(clip.values)
         encoded.labels.append(numbers)
         encoded.weights.append(is_labelled.astype(np.float32))
+    units.check_units(extents, label_options(config), skipped)
     return encoded
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from common import atomic, cli, options
 from common.errors import UserError
 from common.media import streams, videos
+from common.media.folders import expand_folders
 from common.media.videos import Clip
 
 from . import data, datasets
@@ -260,6 +261,7 @@ def main() -> None:
     if args.live:
         tag_stream(predictor, args.live, config)
         return
+    args.inputs = expand_folders(args.inputs, datasets.list_videos)
     inputs = list(cli.read_inputs(args.inputs, args.file, args.encoding))
     tagged = []
     num_broken = 0

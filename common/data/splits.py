@@ -6,7 +6,8 @@ the file, and equal inputs never fall on both sides.
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -15,7 +16,21 @@ from common.errors import UserError
 SPLITS = ("train", "valid", "test")
 # Names of splits that other people use.
 ALIASES = {"validation": "valid", "dev": "valid", "val": "valid"}
+UNDERSTOOD = "train, valid (or validation, dev, val) and test"
 NUM_BUCKETS = 10
+NUM_LISTED = 12  # Names in an error.
+
+# Words that speak of a split, with what they are put together with.
+_WORD = re.compile(
+    "(train(ing|val)?|val(id(ation)?)?|dev(el(opment)?)?|test(ing)?"
+    "|eval(uation)?|held|heldout|holdout|unseen)"
+    "(set|data|list|split|file|image|id|name|video)?s?"
+)
+# Of files that may be lists or tables: others are logs, programs, weights.
+_ENDINGS = (
+    *["", ".csv", ".tsv", ".jsonl", ".json", ".txt", ".bundle", ".list"],
+    *[".lst", ".ids", ".xlsx", ".xls", ".parquet", ".zip"],
+)
 
 Example = TypeVar("Example")
 # Starts to read a source from its beginning.
@@ -110,6 +125,72 @@ def existing(data: str, expected: str) -> Path:
             f"--data {data}: no such file or folder; expected {expected}"
         )
     return path
+
+
+def names_split(name: str) -> bool:
+    """Checks that the name of a file or folder speaks of a split.
+
+    Example:
+        >>> names_split("dev2.txt"), names_split("Flickr_8k.testing.txt")
+        (True, True)
+        >>> names_split("captions.txt"), names_split("trains.of.thought.csv")
+        (False, True)
+    """
+    words = re.findall("[a-z]+", name.lower())
+    return any(_WORD.fullmatch(word) for word in words)
+
+
+def check_names(
+    folder: Path,
+    used: Collection[Path],
+    expected: str,
+    endings: Collection[str] = (),
+) -> None:
+    """Refuses what a name calls a split, but what nobody would read.
+
+    Else videos or texts that are kept for a test would be learned from, or
+    would be left out without a word.
+
+    Args:
+        folder: of the data.
+        used: the files and folders in it that are read.
+        expected: the names that are understood, for the error message.
+        endings: of further files that may be data.
+
+    Raises:
+        UserError: naming the files and folders.
+    """
+    names = {path.name.removesuffix(".gz") for path in used}
+    unknown = sorted(
+        path.name
+        for path in folder.iterdir()
+        if not path.name.startswith(".")
+        and path.name.removesuffix(".gz") not in names
+        and names_split(path.name)
+        and (path.is_dir() or _may_be_data(path, endings))
+    )
+    if unknown:
+        raise UserError(
+            f"{folder}: {list_names(unknown)} would not be read: expected one"
+            f" file or folder for each split, named {expected}; rename it, or"
+            " move it away"
+        )
+
+
+def _may_be_data(path: Path, endings: Collection[str]) -> bool:
+    ending = Path(path.name.removesuffix(".gz")).suffix.lower()
+    return ending in {*_ENDINGS, *(x.lower() for x in endings)}
+
+
+def list_names(names: Collection[str]) -> str:
+    """Lists names for an error, the first of many.
+
+    Example:
+        >>> list_names(["b", "a"]), list_names([str(n) for n in range(20)])
+        ('b, a', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...')
+    """
+    more = ["..."] if len(names) > NUM_LISTED else []
+    return ", ".join([*itertools.islice(names, NUM_LISTED), *more])
 
 
 def hash_bucket(text: str) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.errors import UserError
+from common.media import images
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 
@@ -47,7 +48,7 @@ def natural_key(name: str) -> list[str | int]:
 def read_frames(paths: list[Path], size: int) -> np.ndarray:
     """Reads pictures of any sizes, each stretched to a square.
 
-    Ignored are transparency and the EXIF orientation.
+    As `images.decode_image` does, also of EXIF data and transparency.
 
     Args:
         paths: of the pictures.
@@ -68,16 +69,23 @@ def read_frames(paths: list[Path], size: int) -> np.ndarray:
 def _read_frame(path: Path, size: int) -> np.ndarray:
     try:
         with tf.device("CPU:0"):
-            picture = tf.io.decode_image(
-                path.read_bytes(), channels=3, expand_animations=False
-            )
-            resized = tf.image.resize(picture, (size, size), antialias=True)
-            rounded = tf.clip_by_value(tf.round(resized), 0, 255)
+            return _decode_frame(images.read_bytes(path), size).numpy()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
     except tf.errors.OpError as error:
+        reason = images.decode_error(path) or "cannot be decoded"
         raise UserError(
-            f"{path}: not a whole JPEG or PNG picture: make the frames of this"
-            " video again, or remove it"
+            f"{path}: {reason}: make the frames of this video again, or remove"
+            " it"
         ) from error
-    return tf.cast(rounded, tf.uint8).numpy()
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([], tf.string),
+        tf.TensorSpec([], tf.int32),
+    ]
+)
+def _decode_frame(content: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    pixels = images.decode_image(content, size)
+    return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)

@@ -3,10 +3,9 @@
 The same operations run in training, in the features command and in the
 exported model, so that what is served cannot differ from what was trained.
 
-JPEG, PNG, GIF (its first frame) and BMP are read. What is transparent in a PNG
-becomes white. A picture is squeezed to a square: a caption speaks of all of
-it, so nothing is cropped. Ignored are the EXIF orientation (turn such pictures
-before) and the palette of a BMP.
+JPEG, PNG, GIF (its first frame) and BMP are read, turned as their EXIF data
+say. What is transparent becomes white. A picture is squeezed to a square: a
+caption speaks of all of it, so nothing is cropped.
 
 A picture that breaks off is never patched up: TensorFlow's way to do so
 (`try_recover_truncated`) does not come back from some contents.
@@ -20,13 +19,14 @@ import numpy as np
 import tensorflow as tf
 
 from common.data.skipped import Skipped
+from common.media import bitmaps, file_kinds, gifs, orientation
 
 MAX_PIXELS = 100_000_000  # 0.3 GB while decoding; 2.4 if transparent.
 GREY = 128.0  # What stands in for a picture that cannot be read.
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _GIFS = (b"GIF87a", b"GIF89a")
-_BMP = b"BM"
+_BMP = bitmaps.SIGNATURE
 _JPEG = b"\xff\xd8\xff"
 _SIGNATURES = (_JPEG, _PNG, *_GIFS, _BMP)
 
@@ -63,7 +63,10 @@ def decode_image(content: tf.Tensor, size: int) -> tf.Tensor:
         <float32>[size, size, 3], RGB, 0 to 255. What is no picture, or has
         more than MAX_PIXELS, is an error of TensorFlow.
     """
-    return tf.image.resize(_decode(content), (size, size), antialias=True)
+    squeezed = tf.image.resize(_decode(content), (size, size), antialias=True)
+    # Turned when it is small already.
+    turned = _turn_upright(squeezed, content)
+    return tf.reshape(turned, [size, size, 3])
 
 
 def decode_batch(contents: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -105,8 +108,9 @@ def load_image(path: Path) -> np.ndarray:
     Returns:
         <float32>[height, width, 3], RGB, 0 to 255.
     """
-    decoded = _decode(tf.io.read_file(str(path)))
-    return tf.cast(decoded, tf.float32).numpy()
+    content = tf.io.read_file(str(path))
+    decoded = tf.cast(_decode(content), tf.float32)
+    return _turn_upright(decoded, content).numpy()
 
 
 def read_bytes(picture: Picture) -> bytes:
@@ -119,7 +123,9 @@ def read_bytes(picture: Picture) -> bytes:
         return picture
     path = Path(picture)
     if path.exists() and not path.is_file():
-        raise OSError(0, "not a file")  # Reading a pipe would wait for ever.
+        # Reading a pipe would wait for ever.
+        kind = "a folder" if path.is_dir() else "a device or a pipe"
+        raise OSError(0, f"{kind}, not a file")
     return path.read_bytes()
 
 
@@ -131,7 +137,9 @@ def decode_error(picture: Picture) -> str | None:
 
     Example:
         >>> decode_error(b"a text")
-        'not a picture'
+        'text, not a picture'
+        >>> decode_error(b"RIFF....WEBPVP8 ")
+        'WebP: convert it to JPEG or PNG'
     """
     try:
         content = read_bytes(picture)
@@ -141,15 +149,25 @@ def decode_error(picture: Picture) -> str | None:
         return str(error)
     if not content:
         return "empty file"
-    if not has_image_signature(tf.constant(content)):
-        return "not a picture"
+    kind = file_kinds.name_kind(content)
+    if kind not in file_kinds.READABLE:
+        return _explain_kind(kind)
     try:
         if _num_pixels(tf.constant(content)) > MAX_PIXELS:
             return f"more than {MAX_PIXELS:,} pixels"
+        if kind == "BMP" and not bitmaps.is_supported(tf.constant(content)):
+            return "compressed BMP: convert it to JPEG or PNG"
         _decode(tf.constant(content))
     except tf.errors.OpError:
         return "truncated or damaged"
     return None
+
+
+def _explain_kind(kind: str) -> str:
+    """Explains why a kind of file is no picture that can be decoded."""
+    if kind in file_kinds.CONVERTIBLE:
+        return f"{kind}: convert it to JPEG or PNG"
+    return f"{kind}, not a picture" if kind else "not a picture"
 
 
 def find_unreadable(pictures: Mapping[str, Picture]) -> dict[str, str]:
@@ -219,21 +237,54 @@ def _read_field(contents: tf.Tensor, position: int, length: int) -> tf.Tensor:
 
 
 def _decode(content: tf.Tensor) -> tf.Tensor:
-    """Decodes a picture <string>[] to <uint8>[height, width, 3]."""
+    """Decodes a picture <string>[] to <uint8>[height, width, 3], as stored."""
+    return _decode_limited(content, tf.constant(MAX_PIXELS, tf.int64))
+
+
+# Traced once, wherever it is used.
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([], tf.string),
+        tf.TensorSpec([], tf.int64),
+    ]
+)
+def _decode_limited(content: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
     # The decoder is laxer than `has_image_signature`, and its limit is
     # greater. Nothing in place of a content is an error of its own.
     is_refused = ~has_image_signature(content) | (
-        _num_pixels(content) > MAX_PIXELS
+        _num_pixels(content) > max_pixels
     )
     content = tf.where(is_refused, b"", content)
-    decoded = tf.cond(
-        _starts_with(content, _PNG) & _has_alpha(content),
-        lambda: _decode_over_white(content),
-        lambda: tf.io.decode_image(
-            content, channels=3, expand_animations=False
-        ),
+    decoded = tf.case(
+        [
+            (
+                _starts_with(content, _PNG) & _has_alpha(content),
+                lambda: _decode_over_white(content),
+            ),
+            (_starts_with(content, _BMP), lambda: bitmaps.decode_bmp(content)),
+            (
+                _starts_with(content, _GIFS[1]),
+                lambda: _decode_rest(gifs.whiten_transparent(content)),
+            ),
+        ],
+        lambda: _decode_rest(content),
     )
     return tf.ensure_shape(decoded, [None, None, 3])
+
+
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([None, None, 3], tf.float32),
+        tf.TensorSpec([], tf.string),
+    ]
+)
+def _turn_upright(pixels: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+    number = orientation.read_orientation(content)
+    return orientation.turn_upright(pixels, number)
+
+
+def _decode_rest(content: tf.Tensor) -> tf.Tensor:
+    return tf.io.decode_image(content, channels=3, expand_animations=False)
 
 
 def _has_alpha(content: tf.Tensor) -> tf.Tensor:
@@ -261,10 +312,7 @@ def _num_pixels(content: tf.Tensor) -> tf.Tensor:
                 _starts_with(content, _PNG),
                 lambda: _area(content, (16, 20), "int32", False),
             ),
-            (
-                _starts_with(content, _BMP),
-                lambda: _area(content, (18, 22), "int32", True),
-            ),
+            (_starts_with(content, _BMP), lambda: bitmaps.num_pixels(content)),
         ],
         lambda: _area(content, (6, 8), "uint16", True),
     )
@@ -282,8 +330,7 @@ def _area(
         _read_number(content, position, dtype, is_little)
         for position in positions
     )
-    # A BMP with its first row on top has a negative height.
-    return tf.abs(height * width)
+    return height * width
 
 
 def _read_number(

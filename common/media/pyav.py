@@ -8,12 +8,12 @@ know PyAV.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.errors import UserError
-from common.media import timestamps
+from common.media import file_kinds, timestamps
 
 if TYPE_CHECKING:
     import av
@@ -24,6 +24,12 @@ MIN_LENGTH_SHARE = 0.98
 NO_FRAMES = (
     "no frames in this video; if it had some, it is cut off: copy it again"
 )
+# An animation may be a GIF or WebP, a list of files a text.
+_NO_VIDEOS = {
+    *["JPEG", "PNG", "BMP", "Git LFS pointer", "HTML page", "zip archive"],
+    *["gzip archive", "NumPy array", "WAV sound", "MP3 sound"],
+    *["file of macOS about another one", *file_kinds.CONVERTIBLE],
+} - {"WebP", "AVIF"}
 DEFAULT_PERIOD = 1 / 25  # Seconds from frame to frame where no rate is known.
 
 
@@ -98,7 +104,7 @@ def make_resizer(size: int) -> Callable[["av.VideoFrame"], np.ndarray]:
 
     Returns:
         A function from a frame to <uint8>[size, size, 3], RGB, stretched to a
-        square, upright where the file says how the camera was held.
+        square, turned and mirrored as the file says how the camera was held.
     """
     reformatter = import_av().video.reformatter.VideoReformatter()
     # Without the last two, swscale is quick with colours and off by shades.
@@ -109,9 +115,39 @@ def make_resizer(size: int) -> Callable[["av.VideoFrame"], np.ndarray]:
         small = reformatter.reformat(
             frame, size, size, "rgb24", interpolation=exact
         )
-        return np.rot90(small.to_ndarray(), round(frame.rotation / 90))
+        return _turn_upright(small.to_ndarray(), _read_matrix(frame))
 
     return resize
+
+
+def _read_matrix(frame: "av.VideoFrame") -> np.ndarray:
+    """Reads how the pixels of a frame are to be shown.
+
+    Returns:
+        <float64>[2, 2]: (x, y) of a pixel times it is where it is shown.
+    """
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return np.eye(2)
+    # [3, 3], of which the last column and row place and scale.
+    return np.frombuffer(bytes(side_data), np.int32)[:9].reshape(3, 3)[:2, :2]
+
+
+def _turn_upright(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Turns, and mirrors, a square by quarters, as near as a matrix says.
+
+    Example:
+        >>> pixels = np.array([[1, 2], [3, 4]])
+        >>> _turn_upright(pixels, np.array([[-1, 0], [0, 1]])).tolist()
+        [[2, 1], [4, 3]]
+    """
+    (x_to_x, x_to_y), (y_to_x, y_to_y) = np.asarray(matrix, np.float64)
+    if abs(x_to_y) + abs(y_to_x) > abs(x_to_x) + abs(y_to_y):
+        pixels = pixels.swapaxes(0, 1)
+        x_to_x, y_to_y = y_to_x, x_to_y
+    if x_to_x < 0:
+        pixels = pixels[:, ::-1]
+    return pixels[::-1] if y_to_y < 0 else pixels
 
 
 def find_video_stream(
@@ -194,6 +230,7 @@ class _Progress:
 
 def _open(path: Path) -> "av.container.InputContainer":
     library = import_av()
+    _check_kind(path)
     try:
         return library.open(
             # Else a colon in a name would make it an address.
@@ -204,6 +241,23 @@ def _open(path: Path) -> "av.container.InputContainer":
         )
     except library.FFmpegError as error:
         raise UserError(f"{path}: {_open_error(path, error)}") from error
+
+
+def _check_kind(path: Path) -> None:
+    """Refuses what is no video, but which ffmpeg may take for one.
+
+    Raises:
+        UserError: naming what it is.
+    """
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as stream:
+            kind = file_kinds.name_kind(stream.read(file_kinds.HEAD_BYTES))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+    if kind in _NO_VIDEOS:
+        raise UserError(f"{path}: {kind}, not a video")
 
 
 def _open_error(path: Path, error: "av.FFmpegError") -> str:

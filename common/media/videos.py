@@ -55,6 +55,18 @@ def is_video(path: str | Path) -> bool:
     return Path(path).suffix.lower() in ENDINGS
 
 
+def list_videos(folder: Path) -> list[Path]:
+    """Lists the videos and folders of frame pictures directly in a folder.
+
+    Hidden ones and everything else are left out.
+    """
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and has_frames(path)
+    ]
+
+
 def find_videos(folder: Path) -> dict[str, Path]:
     """Finds the videos and folders of frame pictures directly in a folder.
 
@@ -66,9 +78,7 @@ def find_videos(folder: Path) -> dict[str, Path]:
         UserError: if two have one name.
     """
     paths: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not _has_frames(path):
-            continue
+    for path in list_videos(folder):
         name = path.name if path.is_dir() else path.stem
         if name in paths:
             raise UserError(
@@ -79,7 +89,8 @@ def find_videos(folder: Path) -> dict[str, Path]:
     return dict(sorted(paths.items()))
 
 
-def _has_frames(path: Path) -> bool:
+def has_frames(path: Path) -> bool:
+    """Returns True for a video by its ending, and a folder with frames."""
     if path.is_dir():
         return any(frame_folders.is_frame(inside) for inside in path.iterdir())
     return is_video(path)

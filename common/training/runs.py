@@ -36,6 +36,9 @@ MODEL = "model.keras"
 # Only these may differ when a run is continued: they say how long, not what.
 MAY_CHANGE = ("run_dir", "epochs", "patience")
 
+# Seconds, of which drawing the curves is a small part.
+LONG_EPOCH = 20
+
 # From the scores of validation to a line about them.
 Format = Callable[[dict[str, float]], str]
 
@@ -282,7 +285,9 @@ class Run:
         atomic.write_text(self.folder / METRICS, to_json(summary))
         logs.write_table(self.folder / "log.csv", self.history)
         logs.write_events(self.folder / "tensorboard", self.history[-1])
-        logs.draw_curves(self.folder / "curves.png", self.history)
+        # A picture takes a second: short epochs have one at their end.
+        if self.is_finished or self.history[-1]["seconds"] > LONG_EPOCH:
+            logs.draw_curves(self.folder / "curves.png", self.history)
 
     def summary(self, format_scores: Format) -> str:
         """Returns the best scores, and the three commands that come next.

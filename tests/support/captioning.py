@@ -45,7 +45,7 @@ FROZEN = dataclasses.replace(
 )
 # Pictures of `write_place` that cannot be read, and why not.
 BROKEN = {
-    "train-00000.png": "not a picture",
+    "train-00000.png": "text, not a picture",
     "train-00001.png": "empty file",
     "train-00002.png": "truncated or damaged",
     "valid-00003.png": "truncated or damaged",

@@ -13,21 +13,27 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Collection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from common.data import skipped, splits
+from common.data.names import match_names
 from common.data.skipped import Skipped
 from common.data.splits import SPLITS
 from common.errors import UserError
+from common.media.frame_folders import natural_key
 
 from . import builtin, coco, flickr8k, tfds
 from .example import Annotations, Example
 
-__all__ = ["Example", "find_images", "is_image", "open_splits"]
+__all__ = ["Example", "find_images", "is_image", "list_images", "open_splits"]
 
 # Folders with the images; the misspelt one is the original's.
 IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset")
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+IMAGE_ENDINGS = (
+    *[".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp"],
+    # These cannot be decoded: they are counted, and named for what they are.
+    *[".webp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".svg"],
+)
 
 
 def open_splits(
@@ -63,13 +69,21 @@ def open_splits(
     """
     if spec == "builtin":
         return _generate(num_examples, seed)
+    folder = None
     if spec.startswith("tfds:"):
         annotations, paths = tfds.read(spec, tfds_dir)
     else:
         folder = _find_folder(spec)
         annotations = _read_annotations(folder, encoding, left_out)
         paths = find_images(folder, annotations.captions.__contains__)
+        if not annotations.splits:
+            _check_folders(folder, paths)
     wanted = None if names is None else frozenset(names)
+    written = annotations.captions
+    annotations = _match_names(annotations, paths if names is None else names)
+    if folder and annotations.captions.keys() != written.keys():
+        # The other names, too, must be there once.
+        find_images(folder, annotations.captions.__contains__)
     examples = _join(annotations, paths, wanted, left_out)
     if not any(examples.values()):
         reasons = "; ".join(skipped.format_report(left_out.report()))
@@ -148,6 +162,55 @@ def find_images(
                 )
             paths[name] = path
     return paths
+
+
+def _check_folders(folder: Path, paths: dict[str, str]) -> None:
+    """Refuses folders of images for splits, where the captions have none."""
+    parents = {Path(path).parent for path in paths.values()}
+    names = sorted(x.name for x in parents if splits.names_split(x.name))
+    if len(names) > 1:
+        raise UserError(
+            f"--data {folder}: images in {splits.list_names(names)}, but the"
+            " captions tell no splits, so that all would be mixed: give lists"
+            f" ({flickr8k.EXPECTED}) or {coco.EXPECTED}; or put the images"
+            " into one folder"
+        )
+
+
+def _fold(name: str) -> str:
+    """Returns what names of one image have in common: no folder, no ending."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return (path.stem if is_image(path.name) else path.name).casefold()
+
+
+def _match_names(
+    annotations: Annotations, available: Collection[str]
+) -> Annotations:
+    """Gives captions and lists the names of the images, where these meet."""
+    in_captions = match_names(annotations.captions, available, _fold)
+    listed = [x for split in annotations.splits.values() for x in split]
+    in_lists = match_names(listed, available, _fold)
+    return Annotations(
+        {in_captions.get(x, x): y for x, y in annotations.captions.items()},
+        {
+            split: [in_lists.get(name, name) for name in split_names]
+            for split, split_names in annotations.splits.items()
+        },
+    )
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Lists the pictures below a folder, 2.jpg before 10.jpg; no hidden ones.
+
+    They are known by their names.
+    """
+    paths = [
+        Path(place, name)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if is_image(name) and not name.startswith(".")
+    ]
+    return sorted(paths, key=lambda path: natural_key(str(path)))
 
 
 def is_image(name: str) -> bool:

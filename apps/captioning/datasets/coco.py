@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from common.data import text_files
 from common.data.skipped import Skipped
-from common.data.splits import ALIASES
+from common.data.splits import ALIASES, check_names, names_split
 from common.errors import UserError
 
 from .example import Annotations
@@ -18,6 +18,15 @@ FOLDERS = ("", "annotations")
 NAME = re.compile(r"captions.*\.json")
 # The next word of the name tells the split, but "trainval".
 SPLIT = re.compile(r"captions_(train(?!val)|val|dev|test)")
+ALL = "trainval"
+# Other files of the original, with splits in their names.
+OTHERS = (
+    "instances_",
+    "person_keypoints_",
+    "image_info_",
+    "stuff_",
+    "panoptic_",
+)
 EXPECTED = "captions_train*.json, captions_val*.json or captions_test*.json"
 
 
@@ -60,6 +69,7 @@ def read(paths: list[Path], encoding: str, left_out: Skipped) -> Annotations:
         UserError: for files that are no captions of COCO, of no split or of
             the same, and for an image that is there twice.
     """
+    _check_others(paths)
     captions: dict[str, list[str]] = {}
     splits: dict[str, list[str]] = {}
     files: dict[str, Path] = {}
@@ -74,6 +84,20 @@ def read(paths: list[Path], encoding: str, left_out: Skipped) -> Annotations:
     return Annotations(captions, splits)
 
 
+def _check_others(paths: list[Path]) -> None:
+    """Refuses lists of splits that nobody would read."""
+    folders = {path.parent for path in paths}
+    folders |= {x.parent for x in folders if x.name == FOLDERS[1]}
+    for folder in folders:
+        # Folders hold images; those of the original are of train and val.
+        others = [
+            path
+            for path in folder.iterdir()
+            if path.is_dir() or path.name.startswith(OTHERS)
+        ]
+        check_names(folder, [*paths, *others], EXPECTED)
+
+
 def _group_by_split(paths: list[Path]) -> dict[str, Path]:
     by_split: dict[str, Path] = {}
     for path in paths:
@@ -82,6 +106,11 @@ def _group_by_split(paths: list[Path]) -> dict[str, Path]:
             raise UserError(
                 f"{path}: one of {len(paths)} files, but its name tells no"
                 f" split: expected {EXPECTED}"
+            )
+        if not split and names_split(path.name) and ALL not in path.name:
+            raise UserError(
+                f"{path}: a split that is not understood: expected {EXPECTED},"
+                " or captions.json for all; rename it"
             )
         if split in by_split:
             raise UserError(
@@ -130,13 +159,24 @@ def _get_field(table: Table, number: int, key: str, kinds: Any) -> Any:
     return value
 
 
-def _read_names(images: Table, files: dict[str, Path]) -> dict[int | str, str]:
+def _get_id(table: Table, number: int, key: str) -> str:
+    """Returns an id as a text: 7, 7.0 (as some programs write) and "7" are one.
+
+    Raises:
+        UserError: if there is none.
+    """
+    value = _get_field(table, number, key, (int, float, str))
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value).strip()
+
+
+def _read_names(images: Table, files: dict[str, Path]) -> dict[str, str]:
     """Maps ids to names of images; `files` says where each name was."""
-    names: dict[int | str, str] = {}
+    names: dict[str, str] = {}
     for number in range(len(images.rows)):
-        key = _get_field(images, number, "id", (int, str))
+        key = _get_id(images, number, "id")
         file = _get_field(images, number, "file_name", str)
-        name = PurePosixPath(file).name
+        name = PurePosixPath(file.replace("\\", "/")).name
         if key in names or name in files:
             other = files.get(name, images.path).name
             raise UserError(
@@ -149,10 +189,10 @@ def _read_names(images: Table, files: dict[str, Path]) -> dict[int | str, str]:
 
 
 def _read_captions(
-    annotations: Table, names: dict[int | str, str], left_out: Skipped
+    annotations: Table, names: dict[str, str], left_out: Skipped
 ) -> Iterator[tuple[str, str]]:
     for number in range(len(annotations.rows)):
-        key = _get_field(annotations, number, "image_id", (int, str))
+        key = _get_id(annotations, number, "image_id")
         caption = _get_field(annotations, number, "caption", str).strip()
         where = f"{annotations.path.name}: annotations[{number}]"
         if key not in names:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common.data import text_files
 from common.data.skipped import Skipped
+from common.data.splits import check_names
 from common.errors import UserError
 
 from .example import Annotations
@@ -22,6 +23,7 @@ LISTS = {
     "valid": ("dev", "val", "valid", "validation"),
     "test": ("test",),
 }
+EXPECTED = "*.trainImages.txt, *.devImages.txt (or val) and *.testImages.txt"
 HEADER = ("image", "caption")
 
 # Number of the line, name of the image, caption.
@@ -72,7 +74,8 @@ def read(path: Path, encoding: str, left_out: Skipped) -> Annotations:
 
     Raises:
         UserError: for a line of another form, a file without captions, an
-            image in two lists, or a split with several lists.
+            image in two lists, a split with several lists, or lists of
+            splits under other names.
     """
     return Annotations(
         _read_captions(path, encoding, left_out),
@@ -157,11 +160,16 @@ def _read_lists(
 ) -> dict[str, list[str]]:
     splits: dict[str, list[str]] = {}
     listed: dict[str, Path] = {}
+    lists: list[Path] = []
     for split, words in LISTS.items():
         endings = tuple(f"{word}Images.txt" for word in words)
         path = _get_only(_find_by_ending(folder, endings), f"{split} images")
         if path:
+            lists.append(path)
             splits[split] = list(_read_list(path, encoding, listed, left_out))
+    # Folders hold images.
+    others = [path for path in folder.iterdir() if path.is_dir()]
+    check_names(folder, [*lists, *others], EXPECTED)
     return splits
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from common.data import tables, text_files
-from common.data.splits import ALIASES, SPLITS
+from common.data.splits import ALIASES, SPLITS, UNDERSTOOD, check_names
 from common.errors import UserError
 
 from .example import Example
@@ -36,19 +36,24 @@ def readers(
         classes but no splits.
 
     Raises:
-        UserError: if the folder has no such layout.
+        UserError: if the folder has no such layout, or tables and folders
+            whose names speak of a split, but are not understood.
     """
     result: dict[str, Reader] = {}
+    used: list[Path] = []
     for name in (*SPLITS, *ALIASES):
         split = ALIASES.get(name, name)
+        if split in result:
+            continue  # Another name of it is an error below.
         if table := tables.find(folder, name):
-            result.setdefault(
-                split, partial(read_table, table, columns, encoding)
-            )
+            used.append(table)
+            result[split] = partial(read_table, table, columns, encoding)
         elif _class_folders(folder / name):
-            result.setdefault(
-                split, partial(read_classes, folder / name, encoding)
-            )
+            used.append(folder / name)
+            result[split] = partial(read_classes, folder / name, encoding)
+    # A class may well be called train, or test.
+    classes = [folder / name for name in (*SPLITS, *ALIASES)]
+    check_names(folder, used or classes, UNDERSTOOD)
     if not result and not _class_folders(folder):
         inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
         raise UserError(

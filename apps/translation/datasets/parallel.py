@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from common.data import tables, text_files, zipped
-from common.data.splits import ALIASES, SPLITS
+from common.data.splits import ALIASES, SPLITS, UNDERSTOOD, check_names
 from common.errors import UserError
 
 from . import directions
@@ -61,14 +61,21 @@ def readers(
         Functions that read a split, by its name.
 
     Raises:
-        UserError: if one of two files is missing, or both are one file.
+        UserError: if one of two files is missing, or both are one file; or
+            there are files of splits under other names.
     """
     languages = choose(folder, direction)
     result: dict[str, Callable[[], Iterator[Pair]]] = {}
+    used: list[Path] = []
     for name in (*SPLITS, *ALIASES):
         split = ALIASES.get(name, name)
         if split not in result and (paths := _find(folder, name, languages)):
+            used += paths
             result[split] = partial(read, paths[0], paths[1], encoding)
+    # Beside them may be other languages, and other files of that name.
+    stems = {path.name.partition(".")[0] for path in used}
+    used += [x for x in folder.iterdir() if x.name.partition(".")[0] in stems]
+    check_names(folder, used, UNDERSTOOD, [f".{x}" for x in languages])
     return result
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from common.data import text_files, zipped
-from common.data.splits import ALIASES, SPLITS
+from common.data.splits import ALIASES, SPLITS, UNDERSTOOD, check_names
 from common.errors import UserError
 
 from . import directions
@@ -64,7 +64,8 @@ def readers(
     """Returns functions that read the splits of a folder, by their names.
 
     Raises:
-        UserError: if it has no such files.
+        UserError: if it has no such files, or others whose names speak of a
+            split, but are not understood.
     """
     tables = find_tables(folder)
     if not tables:
@@ -75,6 +76,7 @@ def readers(
             f" {inside or 'nothing'}: rename these, or pass the path of one"
             " .tsv, .txt or .zip"
         )
+    check_names(folder, list(tables.values()), UNDERSTOOD)
     choose(folder, direction)  # Two different names, or none.
     return {
         split: partial(read, path, direction.reverse, encoding)

@@ -9,6 +9,7 @@ mstcn, annotations_csv: the layouts of folders; folders: what both share.
 tfds: clips of tensorflow-datasets.
 builtin: the generated clips.
 annotations: from lines or segments to the tags of frames.
+units: segments beside the lengths of their videos.
 naming: names of videos that are given as paths.
 splitting: held-out videos where the data do not name them.
 samples: a few videos as files, to try the model on.
@@ -23,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from common.data import skipped as skips
+from common.data.names import match_names
 from common.data.skipped import Skipped
-from common.data.splits import SPLITS, existing
+from common.data.splits import SPLITS, existing, list_names
 from common.errors import UserError
 
 from . import (
@@ -37,6 +39,7 @@ from . import (
 )
 from .annotations import LabelOptions
 from .example import Annotation, Example, Splits, VideoSet
+from .folders import list_videos
 from .naming import name_videos, video_name
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "Splits",
     "VideoSet",
     "has_labels",
+    "list_videos",
     "name_videos",
     "open_splits",
     "read_annotations",
@@ -222,6 +226,7 @@ def _resize(frames: np.ndarray, size: int) -> np.ndarray:
 def _make_examples(
     video_set: VideoSet, spec: str, valid_videos: str, skipped: Skipped
 ) -> dict[str, list[Example]]:
+    video_set = _match_names(video_set, spec)
     splits = splitting.fill_missing_splits(
         _drop_missing(video_set, spec, skipped),
         lambda name: splitting.content_hash(video_set.videos[name]),
@@ -240,6 +245,36 @@ def _make_examples(
         ]
         for split, names in splits.items()
     }
+
+
+def _match_names(video_set: VideoSet, spec: str) -> VideoSet:
+    """Gives labels and lists the names of the videos, where these meet.
+
+    Raises:
+        UserError: if no label is of a video.
+    """
+    listed = (name for names in video_set.splits.values() for name in names)
+    in_lists = match_names(listed, video_set.videos.keys())
+    matches = match_names(video_set.annotations, video_set.videos.keys())
+    if video_set.annotations and not any(
+        name in matches for name in video_set.annotations
+    ):
+        raise UserError(
+            f"--data {spec}: no labels are of a video that is there: the labels"
+            f" are of {list_names(video_set.annotations)}, the videos are"
+            f" {list_names(video_set.videos)}: give both the same names, as"
+            " text (7 is not 0007)"
+        )
+    return video_set._replace(
+        annotations={
+            matches.get(name, name): annotation
+            for name, annotation in video_set.annotations.items()
+        },
+        splits={
+            split: [in_lists.get(name, name) for name in names]
+            for split, names in video_set.splits.items()
+        },
+    )
 
 
 def _drop_missing(

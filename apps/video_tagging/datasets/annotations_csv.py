@@ -144,6 +144,7 @@ def _parse_frame(text: str, where: str) -> float:
     if not text.isdecimal():
         raise UserError(
             f"{where}: expected the number of a frame, 0 or more, got {text!r}"
+            + (": name the columns start,end for seconds" * ("." in text))
         )
     return float(text)
 

@@ -6,14 +6,25 @@ splits/train.bundle     lines of NAME or NAME.txt; valid.bundle, test.bundle
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from common.data import feature_arrays, text_files
 from common.data.skipped import Skipped
-from common.data.splits import ALIASES, SPLITS
+from common.data.splits import (
+    ALIASES,
+    SPLITS,
+    check_names,
+    list_names,
+    names_split,
+)
 from common.errors import UserError
 from common.media import videos
+
+_ENDINGS = (".txt", feature_arrays.ENDING, *videos.ENDINGS)
+# Names under which folders of lists are found elsewhere.
+_FOLDERS = re.compile(r".*(splits?|bundles?|folds?|testlists?)\d*")
+BUNDLES = "train.bundle, valid.bundle and test.bundle"
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
@@ -24,20 +35,53 @@ def find_videos(folder: Path) -> dict[str, Path]:
     """
     inside = folder / "features"
     features = sorted(inside.iterdir()) if inside.is_dir() else []
-    paths = {
-        path.stem: path
+    paths = [
+        path
         for path in features
         if feature_arrays.is_features(path) and not path.name.startswith(".")
-    }
+    ]
     for place in ("videos", "frames"):
         if not paths and (folder / place).is_dir():
-            paths = videos.find_videos(folder / place)
+            paths = list(videos.find_videos(folder / place).values())
     if not paths:
         raise UserError(
             f"--data {folder}: no videos: expected features/NAME.npy,"
             " videos/NAME.mp4, or pictures in videos/NAME/ or frames/NAME/"
         )
-    return paths
+    return _name_paths(paths)
+
+
+def _name_paths(paths: list[Path]) -> dict[str, Path]:
+    """Returns paths by the names of their videos.
+
+    Raises:
+        UserError: if two have one name.
+    """
+    by_name: dict[str, Path] = {}
+    for path in paths:
+        name = strip_ending(path.name)
+        if name in by_name:
+            raise UserError(
+                f"{path.parent}: {by_name[name].name} and {path.name} have one"
+                f" name, {name}: rename one, or move it away"
+            )
+        by_name[name] = path
+    return by_name
+
+
+def list_videos(folder: Path) -> list[Path]:
+    """Lists the videos, or else the features, directly in a folder.
+
+    None of a folder of frame pictures, which is a video itself.
+    """
+    if videos.has_frames(folder):
+        return []
+    inside = sorted(folder.iterdir())
+    return videos.list_videos(folder) or [
+        path
+        for path in inside
+        if feature_arrays.is_features(path) and not path.name.startswith(".")
+    ]
 
 
 def find_bare_videos(folder: Path) -> dict[str, Path]:
@@ -62,12 +106,13 @@ def strip_ending(text: str) -> str:
     Example:
         >>> strip_ending("S1_Tea.txt"), strip_ending("videos/S1_Tea.mp4")
         ('S1_Tea', 'S1_Tea')
-        >>> strip_ending("take.2")
-        'take.2'
+        >>> strip_ending("take.2"), strip_ending("S1_Tea.mp4.npy")
+        ('take.2', 'S1_Tea')
     """
-    path = Path(text.strip())
-    has_ending = path.suffix.lower() in (".txt", feature_arrays.ENDING)
-    return path.stem if has_ending or videos.is_video(path) else path.name
+    name = Path(text.strip().replace("\\", "/")).name
+    while Path(name).suffix.lower() in _ENDINGS:
+        name = Path(name).stem
+    return name
 
 
 def read_mapping(folder: Path, encoding: str) -> list[str] | None:
@@ -122,12 +167,15 @@ def read_bundles(
         skipped: notes names that stand twice in a bundle.
 
     Raises:
-        UserError: if a bundle is empty, a video is in two of them, or the
-            bundles of several splits could be meant.
+        UserError: if a bundle is empty, a video is in two of them, the
+            bundles of several splits could be meant, or there are lists of
+            splits under other names.
     """
     splits: dict[str, list[str]] = {}
     origins: dict[str, Path] = {}  # The bundle of each video.
-    for split, path in _find_bundles(folder / "splits").items():
+    bundles = _find_bundles(folder / "splits")
+    _check_lists(folder, bundles, skipped)
+    for split, path in bundles.items():
         splits[split] = list(_read_bundle(path, encoding, origins, skipped))
         if not splits[split]:
             raise UserError(
@@ -150,6 +198,50 @@ def _find_bundles(folder: Path) -> dict[str, Path]:
         if paths:
             return {split: paths[split] for split in SPLITS if split in paths}
     return {}
+
+
+def _check_lists(
+    folder: Path, bundles: dict[str, Path], skipped: Skipped
+) -> None:
+    """Refuses lists of splits, and folders of them, that nobody would read."""
+    expected = f"{BUNDLES} (or dev, val), in the folder splits"
+    check_names(folder, (), expected)
+    other = [
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and _FOLDERS.fullmatch(path.name.lower())
+        if path.name != "splits"
+    ]
+    if other:
+        raise UserError(
+            f"{folder}: {list_names(sorted(other))}: the folder of lists is"
+            f" named splits, with {BUNDLES} in it; rename it, or move it away"
+        )
+    if not (folder / "splits").is_dir():
+        return
+    understood = {path.name.removesuffix(".gz") for path in bundles.values()}
+    names = {**{split: split for split in SPLITS}, **ALIASES}
+    unknown = sorted(
+        path.name
+        for path in (folder / "splits").iterdir()
+        if not path.name.startswith((".", "README"))
+        and path.name.removesuffix(".gz") not in understood
+        and not _is_numbered(path.name, names)
+    )
+    if any(names_split(name) for name in unknown) or (unknown and not bundles):
+        raise UserError(
+            f"{folder / 'splits'}: {list_names(unknown)} would not be read:"
+            f" expected {BUNDLES} (or dev, val), or train.split1.bundle and so"
+            " on; rename them, or move them away"
+        )
+    for name in unknown:
+        skipped.add("in splits/, no list of a split", name)
+
+
+def _is_numbered(name: str, names: Collection[str]) -> bool:
+    """Checks for train.split1.bundle, beside train.bundle or alone."""
+    match = re.fullmatch(r"(\w+)\.split\d+\.bundle(\.gz)?", name)
+    return bool(match and match[1] in names)
 
 
 def _split_number(folder: Path) -> str:

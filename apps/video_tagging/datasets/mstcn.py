@@ -57,7 +57,7 @@ def read_annotations(
 def find_lines(folder: Path) -> dict[str, Path]:
     """Finds the files with a line for each frame, by video."""
     return {
-        path.name.removesuffix(".gz").removesuffix(".txt"): path
+        folders.strip_ending(path.name.removesuffix(".gz")): path
         for path in sorted(folder.iterdir(), reverse=True)  # Unpacked last.
         if text_files.suffix(path) == ".txt" and not path.name.startswith(".")
     }

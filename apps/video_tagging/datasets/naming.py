@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from .folders import strip_ending
+
 
 def video_name(path: Path) -> str:
     """Returns the name of a video: that of its file without the ending.
@@ -15,7 +17,7 @@ def video_name(path: Path) -> str:
         >>> video_name(Path("videos/S1_Tea.mp4"))
         'S1_Tea'
     """
-    return path.name if path.is_dir() else path.stem
+    return strip_ending(path.name if path.is_dir() else path.stem)
 
 
 def name_videos(paths: Sequence[Path]) -> list[str]:

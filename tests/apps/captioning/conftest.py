@@ -1,5 +1,7 @@
 """Runs that the tests of captioning share."""
 
+import re
+
 import keras
 import pytest
 
@@ -35,7 +37,10 @@ def loaded(pictures_run):
 
 @pytest.fixture
 def ask(monkeypatch, tmp_path):
-    """Predicts as the command line does: (lines, lines of errors)."""
+    """Predicts as the command line does: (lines, lines of errors).
+
+    Lines are without the names of images; `ask.names` keeps those.
+    """
     monkeypatch.setattr(predict, "load", captioning.open_predictor)
 
     def ask(run, *args, status=0, stdin=b""):
@@ -46,7 +51,14 @@ def ask(monkeypatch, tmp_path):
             status=status,
             stdin=stdin,
         )
-        return done.stdout.split("\n")[:-1], done.stderr.splitlines()
+        lines = done.stdout.split("\n")[:-1]
+        ask.names, bare = [], []
+        for line in lines:
+            first, tab, rest = line.partition("\t")
+            is_name = tab and not re.fullmatch(r"-?[0-9]+\.[0-9]{4}", first)
+            ask.names.append(first if is_name else "")
+            bare.append(rest if is_name else line)
+        return bare, done.stderr.splitlines()
 
     return ask
 

@@ -610,6 +610,73 @@ def test_duplicated_image_names(tmp_path):
     )
 
 
+def test_names_of_captions_and_images_meet(tmp_path):
+    captions = {
+        "dog": ["a dog"],  # Without an ending.
+        "images/Cat.jpg": ["a cat"],  # With a folder, and a capital.
+        "7.webp": ["seven"],  # Since converted.
+        "3": ["a text, not a number"],
+    }
+    flickr(tmp_path, captions, ["dog.jpg", "cat.JPG", "7.png", "0003.jpg"])
+    write(tmp_path / "Flickr_8k.trainImages.txt", ["DOG", "images\\Cat.jpg"])
+    write(tmp_path / "Flickr_8k.testImages.txt", ["7.png"])
+    splits = captions_of(read(tmp_path))
+    assert splits["train"] | splits["valid"] == {
+        "dog.jpg": ("a dog",),
+        "cat.JPG": ("a cat",),
+    }
+    assert splits["test"] == {"7.png": ("seven",)}
+    assert sorted(left_out(tmp_path)) == [
+        "skipped: 1 (image without a caption): 0003.jpg",
+        "skipped: 1 (in no list): 3",
+    ]
+    write_images(tmp_path / "images" / "b", ["dog.jpg"])
+    with pytest.raises(UserError, match="duplicated image names"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["test.txt", "dev2Images.txt", "Flickr_8k.testing.txt", "val.csv"]
+)
+def test_lists_whose_names_are_not_understood(tmp_path, name):
+    write(flickr(tmp_path) / name, NAMES[:3])
+    with pytest.raises(UserError, match=f": {name} would not be read: expec"):
+        read(tmp_path)
+
+
+def test_coco_splits_whose_names_are_not_understood(tmp_path):
+    write_images(tmp_path / "images")
+    write_json(tmp_path / "annotations" / "captions_eval.json", coco())
+    with pytest.raises(UserError, match="a split that is not understood: exp"):
+        read(tmp_path)
+    write_json(tmp_path / "annotations" / "captions_eval.json", {}).unlink()
+    write_json(tmp_path / "annotations" / "captions_val2017.json", coco())
+    write_json(tmp_path / "annotations" / "instances_train2017.json", {})
+    assert everything(tmp_path) == CAPTIONS
+    write(tmp_path / "testing.txt", NAMES[:3])
+    with pytest.raises(UserError, match=": testing.txt would not be read"):
+        read(tmp_path)
+
+
+def test_folders_of_splits_without_lists(tmp_path):
+    flickr(tmp_path, names=[])
+    write_images(tmp_path / "images" / "train", NAMES[:50])
+    assert everything(tmp_path).keys() == set(NAMES[:50])
+    write_images(tmp_path / "images" / "test", NAMES[50:])
+    with pytest.raises(UserError, match="images in test, train, but the capt"):
+        read(tmp_path)
+
+
+def test_ids_of_coco_are_numbers_or_texts(tmp_path):
+    content = coco(NAMES[:3])
+    content["images"][0]["id"] = 0.0
+    content["annotations"][2]["image_id"] = 1.0
+    content["annotations"][4]["image_id"] = "2"
+    write_json(tmp_path / "captions_train.json", content)
+    write_images(tmp_path / "images", NAMES[:3])
+    assert everything(tmp_path) == {name: CAPTIONS[name] for name in NAMES[:3]}
+
+
 def test_linked_folders_of_images_are_read(tmp_path):
     write_images(tmp_path / "elsewhere")
     write_json(tmp_path / "data" / "captions_train.json", coco())

@@ -91,7 +91,7 @@ def test_the_command_skips_and_lists_what_is_broken(tmp_path):
     )
     assert "f.npz: features of encoder TinyNet" in error
     printed = run("--pooled", "--to", "g.npz")
-    assert "skipped: 1 (not a picture): text.jpg" in printed
+    assert "skipped: 1 (text, not a picture): text.jpg" in printed
     assert "skipped: 1 (truncated or damaged): cut.jpg" in printed
     last = "g.npz: 3 pictures, 1 regions of 6 features; 2 left out"
     assert printed[-1] == last

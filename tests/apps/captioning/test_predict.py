@@ -97,6 +97,27 @@ def test_captions_come_in_the_order_of_the_pictures(say, scenes, best):
     assert say(*reversed(scenes)) == (best[::-1], [])
 
 
+def test_names_stand_before_captions_of_more_than_one_picture(
+    ask, pictures_run, scenes, best, tmp_path
+):
+    ask(pictures_run, scenes[0])
+    assert ask.names == [""]
+    ask(pictures_run, *scenes[:2])
+    assert ask.names == scenes[:2]
+    ask(pictures_run, "--file", "-", stdin=scenes[0].encode())
+    assert ask.names == scenes[:1]
+    for name, scene in (("10.png", 0), ("2.PNG", 1), ("b/1.png", 2)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(scenes[scene], tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    answer = ask(pictures_run, tmp_path, scenes[3])
+    assert answer == ([best[1], best[0], best[2], best[3]], [])
+    names = [str(tmp_path / name) for name in ("2.PNG", "10.png", "b/1.png")]
+    assert ask.names == [*names, scenes[3]]
+    ask(pictures_run, tmp_path / "b")
+    assert ask.names == names[2:]
+
+
 def test_captions_are_the_same_alone_and_in_a_batch(loaded, n_best):
     contents = scene_contents()
     for number in range(0, NUM_SCENES, 10):
@@ -130,9 +151,9 @@ def broken(tmp_path):
     (tmp_path / "folder.png").mkdir()
     reasons = {
         "cut.jpg": "truncated or damaged",
-        "text.jpg": "not a picture",
+        "text.jpg": "text, not a picture",
         "empty.png": "empty file",
-        "folder.png": "not a file",
+        "folder.png": "no picture in this folder",
         "gone.png": "No such file or directory",
         "x" * 300: "File name too long",
     }
@@ -170,7 +191,7 @@ def test_a_file_has_one_picture_a_line(say, scenes, best, tmp_path):
     assert lines == [*best[:2], "", *best[2:4]]
     assert len(errors) == 1
     assert errors[0].startswith("error: ")
-    assert errors[0].endswith(": not a file")
+    assert errors[0].endswith(": a folder, not a file")
 
 
 def test_standard_input_is_a_list_too(say, scenes, best):

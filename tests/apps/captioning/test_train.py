@@ -205,7 +205,7 @@ def test_a_frozen_encoder_stays_and_finetuning_goes_on_with_all_weights(
     begun = train_and_watch(dataclasses.replace(FROZEN, run_dir="frozen"))
     head = capsys.readouterr().out.partition("loss: ")[0]
     for line in (
-        "skipped: 1 (not a picture): train-00000.png",
+        "skipped: 1 (text, not a picture): train-00000.png",
         "skipped: 1 (empty file): train-00001.png",
         "skipped: 2 (truncated or damaged): train-00002.png, valid-00003.png",
         "9 training images with 45 captions, 11 validation images with 55",

@@ -2,6 +2,7 @@
 
 import collections
 import gzip
+import re
 
 import pytest
 
@@ -75,6 +76,33 @@ def test_a_folder_with_its_own_valid_and_test_keeps_them(tmp_path, name):
     assert len(texts(splits["train"])) == 99
     assert pairs(splits["valid"]) == [("fine", "0")]
     assert pairs(splits["test"]) == [("dull", "1")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["dev2.csv", "testing.tsv", "validation.csv", "TEST.csv", "eval.txt"],
+)
+def test_a_split_that_is_not_understood(tmp_path, name):
+    write(tmp_path / "train.csv")
+    write(tmp_path / "valid.csv")
+    (tmp_path / "test_results.log").write_text("")
+    (tmp_path / name).write_text("text,label\n")
+    message = (
+        f"{tmp_path}: {name} would not be read: expected one file or folder for"
+        " each split, named train, valid (or validation, dev, val) and test;"
+        " rename it, or move it away"
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        open_splits(tmp_path)
+
+
+def test_a_folder_of_a_split_is_no_class(tmp_path):
+    for label in ("neg", "pos", "train"):  # The last travels on rails.
+        write_texts(tmp_path / label, [f"{label} {n}" for n in range(9)])
+    assert load(tmp_path).labels == ["neg", "pos", "train"]
+    write_texts(tmp_path / "test2", ["who knows"])
+    with pytest.raises(UserError, match="test2 would not be read"):
+        open_splits(tmp_path)
 
 
 def test_a_folder_with_train_and_test_cuts_valid_from_train(tmp_path):

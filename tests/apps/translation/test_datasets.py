@@ -152,6 +152,19 @@ def test_a_third_language_and_other_files_do_not_disturb(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "name", ["dev2.en", "testing.pt-BR", "dev.en", "test.2016.en", "tests.tsv"]
+)
+def test_a_split_that_is_not_understood(tmp_path, name):
+    write_parallel(tmp_path)
+    write(tmp_path / "train.pt-BR", ["frase"] * 99)
+    for language in ("en", "pt-BR"):
+        write(tmp_path / f"valid.{language}", ["a"])
+    write(tmp_path / name, ["a\tb"])
+    with pytest.raises(UserError, match=f": {name} would not be read: exp"):
+        opened(tmp_path, source="en", target="pt-BR")
+
+
 def test_places_name_the_source_file_and_the_line(tmp_path):
     write_parallel(tmp_path, gz=".gz")
     write_parallel(tmp_path, "valid", COUPLES[:3])

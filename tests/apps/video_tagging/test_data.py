@@ -221,6 +221,31 @@ def test_each_video_is_scaled_by_itself(folder):
     refused("builtin", message, scale="video", num_examples=10)
 
 
+def test_one_tag_alone(folder):
+    for path in (folder / "groundTruth").glob("v*.txt"):
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join("b" if x else "" for x in lines) + "\n")
+    refused(
+        folder,
+        f"--data {folder}: all labelled frames of the training videos have one"
+        " tag, 'b': expected two or more; label other frames, too",
+    )
+    assert load(folder, multi_label=True).labels == TAGS
+
+
+def test_times_in_another_unit(folder):
+    shutil.rmtree(folder / "groundTruth")
+    rows = "".join(f"{x},0,2000,a\n{x},2000,3000,b\n" for x in ("v1", "v2"))
+    (folder / "annotations.csv").write_text("video,start,end,tag\n" + rows)
+    message = refused(
+        folder,
+        f"{folder}/annotations.csv: the segments of v1 end at 3000 seconds, its"
+        " frames at 3, and so in 2 of 2 videos:",
+        frame_rate=1.0,
+    )
+    assert "milliseconds" in message
+
+
 def test_no_validation(folder):
     (folder / "splits" / "valid.bundle").unlink()
     found = load(folder, valid_videos="none")

@@ -223,6 +223,7 @@ def test_what_is_left_out_of_bundles(tmp_path):
         "test": ["x"],
     }
     assert left_out(tmp_path) == [
+        "skipped: 1 (in splits/, no list of a split): other.bundle",
         "skipped: 1 (twice in a bundle): train.bundle:3",
         "skipped: 1 (labels without a video): d",
         "skipped: 1 (in a split, but without a video): e",
@@ -388,8 +389,80 @@ def test_labels_without_any_video(tmp_path):
     save_features(tmp_path, "b")
     refused(
         tmp_path,
-        f"--data {tmp_path}: no video with labels is there; skipped: 1 (labels"
-        " without a video): a",
+        f"--data {tmp_path}: no labels are of a video that is there: the labels"
+        " are of a, the videos are b: give both the same names, as text (7 is"
+        " not 0007)",
+    )
+
+
+def test_names_of_labels_and_videos_meet(tmp_path):
+    names = ("a.mp4", "b", "7.npy", "Upper")
+    (tmp_path / "features").mkdir()
+    for number, name in enumerate(names):
+        values = np.full((2, 3), number, np.float32)
+        np.save(tmp_path / "features" / f"{name}.npy", values)
+    rows = ["a.mp4,0,1,x", "clips\\b.avi,0,1,x", "7,0,1,x", "upper.MP4,0,1,x"]
+    write(tmp_path / "annotations.csv", CSV, *rows)
+    train = read(tmp_path, frame_rate=1.0, valid_videos="none").examples
+    read_names = [x.name for split in train.values() for x in split]
+    assert sorted(read_names) == ["7", "Upper", "a", "b"]
+    assert left_out(tmp_path, frame_rate=1.0) == []
+
+
+def test_a_folder_of_videos_is_listed(tmp_path):
+    for name in ("b.mp4", "a.MKV", "notes.txt", "frames/1.png", ".c.mp4"):
+        write(tmp_path / name, "x")
+    inside = [path.name for path in datasets.list_videos(tmp_path)]
+    assert inside == ["a.MKV", "b.mp4", "frames"]
+    assert datasets.list_videos(tmp_path / "frames") == []
+    save_features(tmp_path / "data", "ab")
+    inside = datasets.list_videos(tmp_path / "data" / "features")
+    assert [path.name for path in inside] == ["a.npy", "b.npy"]
+
+
+def test_numbers_as_names_are_texts(tmp_path):
+    own(tmp_path, "7,0,1,x", names=["0007.mp4", "8.mp4"])
+    refused(
+        tmp_path,
+        f"--data {tmp_path}: no labels are of a video that is there: the labels"
+        " are of 7, the videos are 0007, 8: give both the same names, as text"
+        " (7 is not 0007)",
+    )
+
+
+def test_two_features_of_one_video(tmp_path):
+    mstcn(tmp_path, ["a", "a.mp4"])
+    refused(
+        tmp_path,
+        f"{tmp_path / 'features'}: a.mp4.npy and a.npy have one name, a: rename"
+        " one, or move it away",
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["splits/split1.train.bundle", "splits/train.txt", "splits/all.txt"],
+        *["test.bundle", "testlist01.txt", "dev2.csv", "annotations_test.csv"],
+        *["Splits/train.bundle", "testing/a.txt", "split1/train.bundle"],
+    ],
+)
+def test_lists_whose_names_are_not_understood(tmp_path, name):
+    path = write(mstcn(tmp_path) / name, "a")
+    with pytest.raises(UserError) as caught:
+        read(tmp_path)
+    top = name.partition("/")[0]
+    assert (path.name if top == "splits" else top) in str(caught.value)
+    assert "train.bundle, valid.bundle and test.bundle" in str(caught.value)
+
+
+def test_lists_of_other_splits_beside_those_that_are_read(tmp_path):
+    write(mstcn(tmp_path, train="ab") / "splits" / "dev2.bundle", "c.txt")
+    refused(
+        tmp_path,
+        f"{tmp_path / 'splits'}: dev2.bundle would not be read: expected"
+        " train.bundle, valid.bundle and test.bundle (or dev, val), or"
+        " train.split1.bundle and so on; rename them, or move them away",
     )
 
 
@@ -480,7 +553,8 @@ def test_a_broken_row_of_frames(tmp_path, text):
     refused(
         tmp_path,
         f"{tmp_path / 'annotations.csv'}:2: expected the number of a frame, 0"
-        f" or more, got {text!r}",
+        f" or more, got {text!r}"
+        + (": name the columns start,end for seconds" * ("." in text)),
     )
 
 

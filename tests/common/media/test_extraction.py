@@ -158,7 +158,7 @@ def test_pictures_that_cannot_be_read_are_skipped(tmp_path, colours):
     features = extract_images(files, to, colours, skipped)
     assert features.names == ["000.jpg", "002.jpg"]  # No old features.
     assert skipped.places == {
-        "not a picture": ["001.jpg"],
+        "text, not a picture": ["001.jpg"],
         "truncated or damaged": ["cut.jpg"],
     }
 
@@ -166,7 +166,9 @@ def test_pictures_that_cannot_be_read_are_skipped(tmp_path, colours):
 def test_no_picture_that_can_be_read(tmp_path, colours):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"words")
-    message = f"none of 1 pictures can be read, such as {path}: not a picture"
+    message = (
+        f"none of 1 pictures can be read, such as {path}: text, not a picture"
+    )
     with pytest.raises(UserError, match=message):
         extract_images({"a.jpg": path}, tmp_path / "f.npz", colours)
     assert not (tmp_path / "f.npz").exists()

@@ -1,3 +1,5 @@
+import io
+import itertools
 import struct
 
 import numpy as np
@@ -5,9 +7,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 from common.data.skipped import Skipped
-from common.media import images
+from common.media import images, orientation
 from tests.support.images import (
     ANIMATED_GIF,
     BLUE,
@@ -101,6 +104,132 @@ def test_transparent_greyscale():
     np.testing.assert_array_equal(found, [[[100] * 3, [255] * 3]])
 
 
+# Formats that TensorFlow reads otherwise, beside Pillow
+
+
+def pack(picture, kind, **options):
+    with io.BytesIO() as file:
+        picture.save(file, kind, **options)
+        return file.getvalue()
+
+
+def show(content):
+    """Pixels as Pillow shows them before white."""
+    picture = Image.open(io.BytesIO(content))
+    picture = ImageOps.exif_transpose(picture).convert("RGBA")
+    white = Image.new("RGBA", picture.size, "white")
+    white.alpha_composite(picture)
+    return np.asarray(white.convert("RGB")).astype(int)
+
+
+def load(content, tmp_path):
+    (tmp_path / "a").write_bytes(content)
+    return images.load_image(tmp_path / "a")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_pictures_are_turned_as_their_exif_data_say(kind, tmp_path):
+    picture = Image.fromarray(NOISE[::, ::-1])
+    for number, order in itertools.product(range(1, 9), "<>"):
+        exif = Image.Exif()
+        exif.endian = order
+        exif[0x010E] = "a text that comes before it"
+        exif[0x0112] = number
+        content = pack(picture, kind, exif=exif, icc_profile=bytes(3000))
+        upright = load(content, tmp_path)
+        np.testing.assert_allclose(upright, show(content), atol=5)
+        np.testing.assert_allclose(
+            exact(content, 12), resized(upright, 12), atol=0.001
+        )
+
+
+def test_broken_exif_data_turn_nothing():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = pack(Image.fromarray(NOISE), "JPEG", exif=exif)
+    start = content.index(b"Exif")
+    for place in (*range(start, start + 20), start + 24):
+        for value in (0, 255):
+            changed = bytearray(content)
+            changed[place] = value
+            number = orientation.read_orientation(tf.constant(bytes(changed)))
+            assert number.numpy() in (1, 6)
+    for length in range(start + 40):
+        cut = tf.constant(content[:length])
+        assert orientation.read_orientation(cut).numpy() in (1, 6)
+
+
+def bmp_of(depth, pixels, palette=(), masks=(), compression=0, height=2):
+    """A BMP of rows of bytes, from the bottom."""
+    fields = (40, 3, height, 1, depth, compression, 0, 0, 0, 0, 0)
+    table = b"".join(bytes([b, g, r, 0]) for r, g, b in palette)
+    table += struct.pack(f"<{len(masks)}I", *masks)
+    info = struct.pack("<IiiHHIIiiII", *fields) + table
+    head = struct.pack("<2sIII", b"BM", 0, 0, 14 + len(info))
+    return head + info + bytes(pixels)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_bmp_of_every_depth_of_pillow(mode, tmp_path):
+    picture = Image.fromarray(NOISE).convert("RGB")
+    picture = picture.quantize(200) if mode == "P" else picture.convert(mode)
+    content = pack(picture, "BMP")
+    np.testing.assert_array_equal(load(content, tmp_path), show(content))
+
+
+def test_bmp_by_hand(tmp_path):
+    red, blue, lime = (255, 0, 0), (0, 0, 255), (0, 255, 0)
+    expected = [[red, blue, lime], [lime, lime, red]]
+    rows = {  # The lower row first.
+        2: [0b10_10_00_00, 0, 0, 0, 0b00_01_10_00, 0, 0, 0],
+        4: [0x22, 0x00, 0, 0, 0x01, 0x20, 0, 0],
+    }
+    for depth, pixels in rows.items():
+        content = bmp_of(depth, pixels, [red, blue, lime])
+        np.testing.assert_array_equal(load(content, tmp_path), expected)
+    words = {  # As a 5, 5, 5 by default, or as masks say.
+        (): [0x03E0, 0x03E0, 0x7C00, 0, 0x7C00, 0x001F, 0x03E0, 0],
+        (0xF800, 0x07E0, 0x001F): [
+            *[0x07E0, 0x07E0, 0xF800, 0],
+            *[0xF800, 0x001F, 0x07E0, 0],
+        ],
+    }
+    for masks, numbers in words.items():
+        pixels = struct.pack("<8H", *numbers)
+        content = bmp_of(16, pixels, (), masks, 3 if masks else 0)
+        np.testing.assert_array_equal(load(content, tmp_path), expected)
+        turned = bmp_of(16, pixels, (), masks, 3 if masks else 0, -2)
+        np.testing.assert_array_equal(load(turned, tmp_path), expected[::-1])
+    packed = bmp_of(8, [3, 0, 0, 1], [red], compression=1)
+    assert images.decode_error(packed) == (
+        "compressed BMP: convert it to JPEG or PNG"
+    )
+
+
+def test_what_is_transparent_in_a_gif_is_white(tmp_path):
+    content = pack(Image.fromarray(NOISE).quantize(8), "GIF", transparency=3)
+    np.testing.assert_array_equal(load(content, tmp_path), show(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"RIFF\0\0\0\0WEBPVP8 ", "WebP: convert it to JPEG or PNG"),
+        (b"II*\0\x08\0\0\0", "TIFF: convert it to JPEG or PNG"),
+        (b"\0\0\0\x18ftypheic", "HEIC: convert it to JPEG or PNG"),
+        (b"\0\0\0\x18ftypavif", "AVIF: convert it to JPEG or PNG"),
+        (b"<?xml?>\n<svg></svg>", "SVG: convert it to JPEG or PNG"),
+        (b"%PDF-1.7", "PDF: convert it to JPEG or PNG"),
+        (b"\n<!DOCTYPE html>", "HTML page, not a picture"),
+        (b"\0\0\0\x18ftypisom", "MP4 video, not a picture"),
+        (b"version https://git-lfs", "Git LFS pointer, not a picture"),
+        (bytes(9), "not a picture"),
+    ],
+)
+def test_other_files_are_named_for_what_they_are(content, reason):
+    assert images.decode_error(content) == reason
+
+
 # Sizes
 
 
@@ -184,7 +313,12 @@ def test_graph_dataset_and_saved_model_give_the_same_pixels(tmp_path):
     )
     tf.saved_model.save(module, str(tmp_path / "saved"))
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
-    contents = tf.constant([JPEG, PNG, b"", CLEAR_PALETTE_PNG])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.fromarray(NOISE)
+    turned = pack(picture, "JPEG", exif=exif)
+    bitmap = pack(picture.quantize(9), "BMP")
+    contents = tf.constant([JPEG, turned, b"", CLEAR_PALETTE_PNG, bitmap])
     expected = images.decode_batch(contents, 16)[0]
     np.testing.assert_array_equal(loaded.read(contents), expected)
     dataset = tf.data.Dataset.from_tensors(contents)
@@ -209,11 +343,11 @@ def test_formats_are_recognised_by_their_first_bytes():
 def test_problems_have_words(tmp_path):
     text = tmp_path / "text.jpg"
     text.write_bytes(b"these are words")
-    assert images.decode_error(text) == "not a picture"
+    assert images.decode_error(text) == "text, not a picture"
     assert (
         images.decode_error(tmp_path / "no.jpg") == "No such file or directory"
     )
-    assert images.decode_error(tmp_path) == "not a file"
+    assert images.decode_error(tmp_path) == "a folder, not a file"
     assert images.decode_error(b"") == "empty file"
     good = tmp_path / "good.jpg"
     good.write_bytes(JPEG)
@@ -243,7 +377,7 @@ def test_many_are_checked_at_once(tmp_path):
     expected = {
         "cut": "truncated or damaged",
         "gone": "No such file or directory",
-        "text": "not a picture",
+        "text": "text, not a picture",
     }
     assert images.find_unreadable(pictures) == expected
     assert images.find_unreadable({}) == {}

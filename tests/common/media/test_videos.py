@@ -1,3 +1,4 @@
+import struct
 import sys
 import tracemalloc
 from fractions import Fraction
@@ -348,6 +349,40 @@ def test_a_camera_held_otherwise(tmp_path, degrees):
     assert sum(quarters) == 1
 
 
+@pytest.mark.parametrize(
+    ("matrix", "expected"),  # (x, y) times the matrix is where it is shown.
+    [
+        ([[1, 0], [0, 1]], [[0, 1], [2, 3]]),
+        ([[-1, 0], [0, 1]], [[1, 0], [3, 2]]),
+        ([[1, 0], [0, -1]], [[2, 3], [0, 1]]),
+        ([[0, 1], [1, 0]], [[0, 2], [1, 3]]),
+        ([[0, -1], [-1, 0]], [[3, 1], [2, 0]]),
+        ([[0, 1], [-1, 0]], [[2, 0], [3, 1]]),
+    ],
+)
+def test_a_mirrored_picture(tmp_path, matrix, expected):
+    shades = np.repeat(np.array([[0, 80], [160, 240]], np.uint8), 16, 0)
+    frame = np.repeat(shades, 16, 1)[..., None].repeat(3, 2)
+    path = encode(tmp_path / "a.mp4", np.stack([frame] * 2))
+    (a, b), (c, d) = (np.array(matrix) * 2**16).tolist()
+    packed = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 2**30)
+    content = path.read_bytes()
+    start = content.index(b"tkhd") + 44
+    path.write_bytes(content[:start] + packed + content[start + 36 :])
+    values = videos.read_clip(path, 16, 0).values[0, 4::8, 4::8, 0]
+    np.testing.assert_array_equal(np.round(values / 80), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"\xff\xd8\xff\xe0", "JPEG"), (b"<html>", "HTML page")],
+)
+def test_other_files_are_named_for_what_they_are(tmp_path, content, kind):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    assert read_error(path) == f"{path}: {kind}, not a video"
+
+
 # Length
 
 
@@ -529,7 +564,9 @@ def test_pictures_of_other_sizes_and_kinds(tmp_path):
     (folder / "y.png").write_bytes(tf.io.encode_png(clear).numpy())
     np.testing.assert_allclose(
         videos.read_clip(folder, 16, 0).values,
-        np.broadcast_to(np.reshape([90, 7, 200], [3, 1, 1, 1]), [3, 16, 16, 3]),
+        np.broadcast_to(  # What is transparent stands before white.
+            np.reshape([90, 248, 200], [3, 1, 1, 1]), [3, 16, 16, 3]
+        ),
         atol=1,
     )
 
@@ -549,8 +586,8 @@ def test_a_broken_picture(tmp_path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     assert read_error(folder) == (
-        f"{path}: not a whole JPEG or PNG picture: make the frames of this"
-        " video again, or remove it"
+        f"{path}: {'truncated or damaged' if share else 'empty file'}: make the"
+        " frames of this video again, or remove it"
     )
 
 
