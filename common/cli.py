@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import io
 import itertools
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from common import options
-from common.data import text_files
+from common.data import tables, text_files
 from common.errors import UserError
 
 RUN_HELP = "a run folder or an exported SavedModel"
@@ -67,6 +68,11 @@ def train_parser(package: str, default: Any) -> Parser:
         "--smoke", action="store_true", help="a run of seconds, no network"
     )
     parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="begin anew: remove the run in --run-dir once the data are read",
+    )
+    parser.add_argument(
         "--config",
         metavar="FILE",
         help="options from the config.json of a run; other flags win",
@@ -76,10 +82,10 @@ def train_parser(package: str, default: Any) -> Parser:
     return parser
 
 
-def parse_config(
+def parse_train(
     default: Any, smoke: Any, argv: list[str] | None = None, *, package: str
-) -> Any:
-    """Reads a config dataclass from the command line.
+) -> tuple[Any, bool]:
+    """Reads a config dataclass from the command line of `train`.
 
     Args:
         default: the config instance whose values hold where no flag is given.
@@ -88,7 +94,9 @@ def parse_config(
         package: the app's package, for the usage line.
 
     Returns:
-        A config of the same class. Its `__post_init__` may raise `UserError`.
+        A config of the same class, whose `__post_init__` may raise
+        `UserError`; and whether to overwrite a run, which is no option of the
+        run: `--config` would repeat it.
 
     Raises:
         UserError: if the file of `--config` cannot be used.
@@ -98,7 +106,7 @@ def parse_config(
     if args.config:
         values = options.read_config(Path(args.config), type(default))
         start = dataclasses.replace(start, **values)
-    return options.override(start, args)
+    return options.override(start, args), args.overwrite
 
 
 def evaluate_parser(package: str, things: str) -> Parser:
@@ -116,8 +124,9 @@ def evaluate_parser(package: str, things: str) -> Parser:
     parser.add_argument(
         "--split",
         metavar="NAME",
-        default="test",
-        help="train, valid, test, or all of them [test]",
+        default="",
+        help="train, valid, test, or all of them [test; all of data without"
+        " splits that training did not read]",
     )
     parser.add_argument(
         "--limit",
@@ -145,6 +154,11 @@ def predict_parser(package: str, thing: str, description: str) -> Parser:
         metavar="FILE",
         default="",
         help=f"a file of one {thing} a line; - for standard input",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help=f"print an object for each {thing}, with all scores",
     )
     parser.add_argument(
         "--encoding",
@@ -226,8 +240,39 @@ def add_sampling(parser: Parser) -> None:
     add("--seed", type=integer, metavar="N", default=0, help="of drawing [0]")
 
 
+def choose_inputs(
+    parser: Parser, args: argparse.Namespace, things: str
+) -> None:
+    """Reads standard input where it is piped and there are no inputs.
+
+    Args:
+        parser: for the error, if there is nothing to read.
+        args: of `predict_parser`; `file` becomes "-".
+        things: the inputs in the plural, such as "texts".
+    """
+    if args.inputs or args.file:
+        return
+    stream = getattr(sys.stdin, "buffer", None)  # Some have none.
+    if (
+        isinstance(stream, io.BufferedReader)
+        and not stream.isatty()
+        and stream.peek(1)  # Waits for a byte, or for the end.
+    ):
+        args.file = "-"
+        return
+    parser.error(f"give {things}, or --file FILE (- for standard input)")
+
+
+def print_json(answer: dict[str, Any] | None) -> None:
+    """Prints one JSON object, or null, on a line of its own."""
+    print(json.dumps(answer, ensure_ascii=False), flush=True)
+
+
 def read_inputs(
-    arguments: list[str], file: str, encoding: str
+    arguments: list[str],
+    file: str,
+    encoding: str,
+    read_table: Callable[[Path], Iterator[str]] | None = None,
 ) -> Iterator[str | None]:
     """Yields the inputs of the command line, then the lines of the file.
 
@@ -238,12 +283,16 @@ def read_inputs(
         arguments: inputs of the command line.
         file: a path, "-" for standard input, or "" for none.
         encoding: of the file.
+        read_table: reads the inputs of a table (`.csv`, `.tsv`, `.jsonl`) in
+            place of its lines.
 
     Raises:
         UserError: if the file cannot be read.
     """
     yield from arguments
-    if file:
+    if read_table and text_files.suffix(Path(file)) in tables.SUFFIXES:
+        yield from read_table(Path(file))
+    elif file:
         path = None if file == "-" else Path(file)
         yield from text_files.read_lines_leniently(path, encoding)
 

@@ -12,17 +12,19 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from common import atomic
+from common import atomic, export_usage, export_versions
 from common.errors import UserError, format_names
 from common.training import runs
 
 CARD = "MODEL_CARD.md"
+# Of a run, beside every model: options, data, the app and its versions.
+FILES = (runs.CONFIG, runs.DATA, runs.VERSIONS)
 DEFAULT = "serving_default"
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 TOLERANCE = 1e-5
@@ -39,11 +41,63 @@ class Case(NamedTuple):
         outputs: likewise. Floats may differ by 1e-5, or by that share of
             themselves if they are above 1; all else must be equal.
         signature: which one to ask.
+        row: its row and the number of rows of the batch that the answer is
+            from, if it is asked alone.
     """
 
     inputs: Arrays
     outputs: Arrays
     signature: str = DEFAULT
+    row: tuple[int, int] | None = None
+
+
+def split_rows(case: Case) -> list[Case]:
+    """Splits a batch into rows, to be asked alone and without padding.
+
+    Each must have the answer that it has in company. Inputs of three axes and
+    more are cut to `lengths`, where there is such an input, and so are outputs
+    of as many steps.
+
+    Args:
+        case: a batch of `serving_default`; others are not split.
+
+    Example:
+        >>> batch = {"text": np.array([b"a", b"b b"], object)}
+        >>> scores = {"score": np.array([0.1, 0.9])}
+        >>> [row.inputs["text"].tolist() for row in split_rows(
+        ...     Case(batch, scores))]
+        [[b'a'], [b'b b']]
+    """
+    num_rows = len(next(iter(case.inputs.values())))
+    if case.signature != DEFAULT or num_rows < 2:
+        return []
+    lengths = case.inputs.get("lengths")
+    if lengths is None:
+        return [_take_row(case, k, num_rows) for k in range(num_rows)]
+    time = max(x.shape[1] for x in case.inputs.values() if x.ndim >= 3)
+    return [
+        _take_row(case, k, num_rows, time, int(length))
+        for k, length in enumerate(lengths)
+    ]
+
+
+def _take_row(
+    case: Case, row: int, num_rows: int, time: int = 0, length: int = 0
+) -> Case:
+    def cut(arrays: Arrays, min_axes: int) -> Arrays:
+        rows = {name: value[row : row + 1] for name, value in arrays.items()}
+        return {
+            name: value[:, :length]
+            if time and value.ndim >= min_axes and value.shape[1] == time
+            else value
+            for name, value in rows.items()
+        }
+
+    return case._replace(
+        inputs=cut(case.inputs, 3),
+        outputs=cut(case.outputs, 2),
+        row=(row, num_rows),
+    )
 
 
 def write(
@@ -52,6 +106,7 @@ def write(
     cases: Sequence[Case],
     card: str,
     files: Sequence[Path],
+    request: Arrays,
 ) -> Path:
     """Writes the next version of an export, and checks it before it appears.
 
@@ -62,14 +117,16 @@ def write(
             warm-up requests too.
         card: the model card, Markdown.
         files: to copy beside the model.
+        request: an input of `serving_default`, to show how it is asked.
 
     Returns:
         The new version's folder.
 
     Raises:
-        UserError: if it cannot be written or does not answer as it should;
-            nothing is left behind.
+        UserError: if it cannot be written, does not answer as it should, or
+            is another model than the version before; nothing is left behind.
     """
+    before = find_saved_model(base)
     with new_version(base) as folder:
         archive.write_out(folder, verbose=False)
         write_warmup(
@@ -78,19 +135,33 @@ def write(
         for path in files:
             shutil.copy(path, folder / path.name)
         (folder / CARD).write_text(card, encoding="utf-8")
-        check(folder, cases)
+        export_usage.write_request(folder, request)
+        if before:
+            export_versions.check_same_contract(base, before, folder)
+        check(folder, [*cases, *(x for y in cases for x in split_rows(y))])
     return base / str(latest_version(base))
 
 
-def check_is_run(path: str) -> Path:
+def print_done(folder: Path) -> None:
+    """Prints that an export is done, and how to use it."""
+    print(f"{folder}: exported, answers as the model does in a clean process")
+    print(export_usage.format_usage(folder))
+
+
+def check_is_run(path: str, app: str) -> Path:
     """Returns the path of a run folder that can be exported.
 
+    Args:
+        path: the folder.
+        app: the package that exports it.
+
     Raises:
-        UserError: if it is an export already, or has no finished epoch.
+        UserError: if it is an export already, of another app, or has no
+            finished epoch.
     """
     if find_saved_model(Path(path)):
         raise UserError(f"{path}: already exported; give the run folder")
-    runs.find_model(path)
+    runs.find_model(path, app)
     return Path(path)
 
 
@@ -142,7 +213,7 @@ def portable(model: keras.Model) -> Iterator[None]:
     before = [
         (layer, name, getattr(layer, name))
         for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.LSTM)
+        if isinstance(layer, keras.layers.LSTM | keras.layers.GRU)
         for name in portable_values
         if hasattr(layer, name)
     ]
@@ -226,7 +297,10 @@ def check(folder: Path, cases: Sequence[Case]) -> None:
         answers = _load_cases(outputs, len(cases))
     for number, (case, answer) in enumerate(zip(cases, answers, strict=True)):
         where = f"{folder}: {case.signature}, case {number}"
-        _compare(where, case.outputs, answer)
+        if case.row:
+            where = f"{folder}: {case.signature}, row {case.row[0]}"
+        advice = _ALONE_ADVICE.format(case.row[1]) if case.row else ""
+        _compare(where, case.outputs, answer, advice)
 
 
 # Runs with `python -I`: no current folder, no user site, no project on the
@@ -302,7 +376,16 @@ def _load_cases(path: Path, num_cases: int) -> list[Arrays]:
     return cases
 
 
-def _compare(where: str, expected: Arrays, answer: Arrays) -> None:
+_ALONE_ADVICE = (
+    " when it is asked alone and not among {} rows: something reads the padding"
+    " or the other rows; look for a layer that gets no mask= (convolution,"
+    " pooling, mean, backward LSTM) or normalizes over the batch"
+)
+
+
+def _compare(
+    where: str, expected: Arrays, answer: Arrays, advice: str = ""
+) -> None:
     if set(expected) != set(answer):
         raise UserError(
             f"{where}: outputs {sorted(answer)}, expected {sorted(expected)}"
@@ -315,4 +398,25 @@ def _compare(where: str, expected: Arrays, answer: Arrays) -> None:
             else np.array_equal(value, answer[name])
         )
         if not same:
-            raise UserError(f"{where}: {name} differs from the model's")
+            values = f" ({_first_difference(value, answer[name])})"
+            raise UserError(
+                f"{where}: {name} differs from the model's{values}{advice}"
+            )
+
+
+def _first_difference(expected: np.ndarray, answer: np.ndarray) -> str:
+    """Returns the first values that differ most, as "expected 1, got 2"."""
+    if expected.shape != answer.shape:
+        return f"shape {expected.shape}, got {answer.shape}"
+    distance = expected != answer
+    if expected.dtype.kind == "f":
+        distance = np.abs(expected - answer)
+    place = np.unravel_index(np.argmax(distance), expected.shape)
+    old, new = (_shorten(x[place]) for x in (expected, answer))
+    return f"expected {old}, got {new}"
+
+
+def _shorten(value: Any) -> str:
+    if isinstance(value, bytes):
+        return repr(value.decode("utf-8", "replace")[:40])
+    return f"{float(value):.6g}"

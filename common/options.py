@@ -47,12 +47,21 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
         raise UserError(
             f"{path}: written by another version of this app"
             f" (unknown: {format_names(unknown or ['all of it'])});"
-            " train again, with another --run-dir"
+            " train again, with another --run-dir or --overwrite"
         )
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()
     }
+
+
+def fits(path: Path, config_class: type) -> bool:
+    """Returns True if a JSON file holds fields of a config and no others."""
+    try:
+        read_config(path, config_class)
+    except UserError:
+        return False
+    return True
 
 
 def add_fields(

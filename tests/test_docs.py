@@ -121,6 +121,17 @@ def test_flags_of_commands_exist(app):
         assert not unknown, f"{app}.{verb}: {unknown}"
 
 
+def test_no_command_of_a_readme_meets_the_run_of_another():
+    for page in [ROOT / "README.md", *(app / "README.md" for app in APPS)]:
+        options = {}
+        for name, verb, rest in COMMAND.findall(page.read_text("utf-8")):
+            if verb == "train":
+                folder = re.search(r"--run-dir (\S+)", rest)
+                folder = folder[1] if folder else f"runs/{name}"
+                rest = " ".join(rest.split("--help")[0].split())
+                assert options.setdefault(folder, rest) == rest, page
+
+
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)
 def test_flags_that_the_readme_of_an_app_names_exist(app):
     named = set(FLAG.findall((app / "README.md").read_text("utf-8")))

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from common import LSTM
 from common.layers.attention import Attention, Memory
+from common.layers.states import step_states, take_states
 
 from .config import Config
 
@@ -150,7 +151,7 @@ class Decoder(keras.layers.Layer):
             hidden, cell = self.first_hidden(mean), self.first_cell(mean)
             return State(hidden, cell, zeros, weights)
         image = self.image_input(mean)
-        _, (hidden, cell) = self.lstm.cell(image, [zeros, zeros])
+        _, (hidden, cell) = step_states(self.lstm.cell, image, [zeros, zeros])
         return State(hidden, cell, zeros, weights)
 
     def call(
@@ -164,7 +165,7 @@ class Decoder(keras.layers.Layer):
         if self.kind == "attention":
             states = self._run_stepwise(x, memory, state)
         else:
-            first = [state.hidden, state.cell]
+            first = take_states(self.lstm.cell, [state.hidden, state.cell])
             hidden, *_ = self.lstm(x, initial_state=first, training=training)
             weights = tf.tile(state.weights[:, None], [1, tf.shape(ids)[1], 1])
             states = State(hidden, hidden, hidden, weights)
@@ -209,7 +210,8 @@ class Decoder(keras.layers.Layer):
             context, weights = self._attend(query, memory)
             context = self.gate(state.hidden) * context
             x = tf.concat([x, context], axis=-1)
-        _, (hidden, cell) = self.lstm.cell(x, [state.hidden, state.cell])
+        before = [state.hidden, state.cell]
+        _, (hidden, cell) = step_states(self.lstm.cell, x, before)
         return State(hidden, cell, context, weights)
 
     def _attend(

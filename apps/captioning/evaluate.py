@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import cli, options
-from common.data import skipped
+from common.data import scored, skipped
 from common.data.skipped import Skipped
 from common.data.splits import select
 from common.errors import UserError
@@ -213,19 +213,20 @@ def main() -> None:
     args = evaluate_parser().parse_args()
     predictor = load(args.run, args.beam)
     config = options.override(predictor.config, args)
+    specs = config.data, predictor.config.data
     left_out = Skipped()
     stored = None
     if config.features:
         stored = predictor.open_features(config.features)
     splits = data.open_splits(config, left_out, stored)
-    split = select(splits, args.split)
-    examples = list(itertools.islice(split, args.limit or None))
+    split = scored.choose_split(args.split, *specs, splits)
+    examples = list(itertools.islice(select(splits, split), args.limit or None))
     examples = data.drop_unusable(examples, stored, left_out)
     loader = FeatureLoader(examples, stored) if stored else None
     predictions = predict_split(predictor, examples, loader)
     training_captions = normalize_captions(splits.get("train", []))
     scores = score(predictions, training_captions, config.data == "builtin")
-    print(f"{args.split}: {scores['examples']} examples")
+    print(scored.describe_rows(split, scores["examples"], *specs))
     print(make_report(predictions, scores, left_out))
     print(json.dumps(scores))
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export
+from common import cli, export, export_usage
 from common.training import runs
 
 from . import pipeline
@@ -34,13 +34,14 @@ def export_run(run: Path, to: Path) -> Path:
     Raises:
         UserError: if the run cannot be exported; nothing is left behind.
     """
-    captioner = runs.load_model(run)
+    captioner = runs.load_model(run, __package__)
     return export.write(
         to / run.resolve().name,
         make_archive(captioner),
         make_cases(captioner),
         make_card(run, captioner),
-        [run / name for name in (runs.CONFIG, runs.DATA, "vocabulary.txt")],
+        [run / name for name in (*export.FILES, "vocabulary.txt")],
+        make_request(run, captioner),
     )
 
 
@@ -128,6 +129,15 @@ def make_pictures(size: int) -> list[bytes]:
     ]
 
 
+def make_request(run: Path, captioner: pipeline.Captioner) -> export.Arrays:
+    """Returns an input of `serving_default`: the example of the run."""
+    argument = choose_signatures(captioner)[export.DEFAULT]
+    paths = [Path(name) for name in export_usage.example_inputs(run)]
+    if argument == BYTES and paths and paths[0].is_file():
+        return {BYTES: np.array([paths[0].read_bytes()], object)}
+    return {argument: make_inputs(captioner, argument, 1)}
+
+
 def make_card(run: Path, captioner: pipeline.Captioner) -> str:
     """Returns the model card, in Markdown."""
     config = captioner.config
@@ -159,8 +169,8 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
-    folder = export_run(export.check_is_run(args.run), Path(args.to))
-    print(f"{folder}: exported, answers as the model does in a clean process")
+    run = export.check_is_run(args.run, __package__)
+    export.print_done(export_run(run, Path(args.to)))
 
 
 if __name__ == "__main__":

@@ -263,7 +263,7 @@ def load_base_model(config: Config) -> Captioner | None:
             f"--finetune {folder}: expected a run folder with a {runs.MODEL};"
             " train with a frozen encoder first"
         )
-    base = runs.load_model(folder)
+    base = runs.load_model(folder, __package__)
     if not base.has_encoder:
         raise UserError(
             f"--finetune {folder}: a model of given features, without an"

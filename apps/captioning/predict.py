@@ -116,6 +116,24 @@ def format_captions(
         yield f"{before}{score:.4f}\t{text}" if n_best else f"{before}{text}"
 
 
+def to_json(
+    name: str | None, captions: list[Caption] | None, n_best: int
+) -> dict:
+    """Returns an image, its caption, and all of them with their scores.
+
+    Args:
+        name: of the image; None if the line with it cannot be read.
+        captions: best first; None if it cannot be read: its caption is null.
+        n_best: how many; 0 for all.
+    """
+    rows = [
+        {"caption": x.text, "score": x.score}
+        for x in (captions or [])[: n_best or None]
+    ]
+    best = rows[0] if rows else {"caption": None, "score": None}
+    return {"image": name, **best, "n_best": rows}
+
+
 def plot_gallery(pictures: list[tuple[np.ndarray, str]], path: Path) -> None:
     """Draws images with their captions below.
 
@@ -218,8 +236,7 @@ def main() -> None:
     """Prints a line for each image: its caption, of several with the name."""
     parser = predict_parser()
     args = parser.parse_intermixed_args()
-    if not args.inputs and not args.file:
-        parser.error("give images, or --file FILE (- for standard input)")
+    cli.choose_inputs(parser, args, "images")
     if (args.attention_plot or args.gallery) and not args.inputs:
         parser.error("a plot needs images as arguments")
     sampling = Sampling(args.seed, args.temperature, args.top_k, args.top_p)
@@ -242,9 +259,12 @@ def main() -> None:
     best: list[str | None] = []
     for captions in caption_images(predict_fn, asked, read_fn):
         name = next(names)
-        for line in format_captions(
-            captions, args.n_best, "" if is_one or not name else name
-        ):
+        if args.json:
+            cli.print_json(to_json(name, captions, args.n_best))
+            best.append(captions[0].text if captions else None)
+            continue
+        shown = "" if is_one or not name else name
+        for line in format_captions(captions, args.n_best, shown):
             print(line)
         best.append(captions[0].text if captions else None)
     pictures = [

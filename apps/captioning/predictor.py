@@ -103,12 +103,17 @@ class Predictor:
         Raises:
             UserError: if it is none, or has no finished epoch.
         """
-        model = runs.load_model(run)
+        model = runs.load_model(run, __package__)
         return cls.from_model(model, beam, sampling, _read_encoder(Path(run)))
 
     @classmethod
     def from_export(cls, folder: Path) -> "Predictor":
-        """Loads an exported SavedModel."""
+        """Loads an exported SavedModel.
+
+        Raises:
+            UserError: if it is of another app.
+        """
+        runs.check_app(folder, __package__, Config)
         loaded = tf.saved_model.load(str(folder))
         predict_fns: dict[str, PredictFn] = {}
         feature_shape: tuple[int, ...] = ()

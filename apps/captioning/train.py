@@ -16,8 +16,8 @@ from .datasets import samples
 MONITOR = "val_cider"
 
 
-def train(config: Config) -> Run:
-    """Trains until the last epoch, or until validation stops improving.
+def train(config: Config, overwrite: bool = False) -> Run:
+    """Trains until validation stops improving; `overwrite` begins anew.
 
     Returns:
         The run; its folder holds the best epoch's `model.keras`.
@@ -26,7 +26,7 @@ def train(config: Config) -> Run:
         UserError: if data or run folder cannot be used.
         SystemExit: after Ctrl-C, when everything is saved.
     """
-    run = Run(config, __package__, MONITOR)
+    run = Run(config, __package__, MONITOR, overwrite)
     if run.is_finished:
         print(run.finished_message)
         return run
@@ -70,8 +70,8 @@ def train(config: Config) -> Run:
 
 def main() -> None:
     """Trains as the command line says, and prints the next commands."""
-    config = cli.parse_config(Config(), SMOKE, package=__package__)
-    run = train(config)
+    config, overwrite = cli.parse_train(Config(), SMOKE, package=__package__)
+    run = train(config, overwrite)
     print(run.summary(evaluate.format_scores))
 
 

@@ -112,7 +112,9 @@ def evaluate_parser() -> cli.Parser:
 
 def predict_parser() -> cli.Parser:
     """Returns the command line of `predict`."""
-    return cli.predict_parser(__package__, "text", "Labels texts.")
+    parser = cli.predict_parser(__package__, "text", "Labels texts.")
+    options.add_overrides(parser, Config, "text_column")
+    return parser
 
 
 def export_parser() -> cli.Parser:

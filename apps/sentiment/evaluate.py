@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, options
-from common.data import skipped
+from common.data import scored, skipped
 from common.data.skipped import Skipped
 from common.data.splits import select
 from common.errors import UserError
@@ -199,11 +199,13 @@ def main() -> None:
     args = evaluate_parser().parse_args()
     predictor = load(args.run)
     config = options.override(predictor.config, args)
-    examples = select(data.open_splits(config), args.split)
-    predictions = predict_split(predictor, examples, args.limit)
+    specs = config.data, predictor.config.data
+    splits = data.open_splits(config)
+    split = scored.choose_split(args.split, *specs, splits)
+    predictions = predict_split(predictor, select(splits, split), args.limit)
     scores = score(predictions.labels, predictions.probabilities)
     scores |= {"examples": len(predictions.labels)}
-    print(f"{args.split}: {scores['examples']} examples")
+    print(scored.describe_rows(split, scores["examples"], *specs))
     print(make_report(predictions, scores, predictor.labels))
     print(json.dumps(scores))
 

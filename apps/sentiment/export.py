@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export
+from common import cli, export, export_usage
 from common.training import runs
 
 from . import pipeline
@@ -46,13 +46,14 @@ def export_run(run: Path, to: Path) -> Path:
     Raises:
         UserError: if the run cannot be exported; nothing is left behind.
     """
-    classifier = runs.load_model(run)
+    classifier = runs.load_model(run, __package__)
     return export.write(
         to / run.resolve().name,
         make_archive(classifier),
         make_cases(classifier),
         make_card(run, classifier),
-        [run / name for name in (runs.CONFIG, runs.DATA, "labels.txt")],
+        [run / name for name in (*export.FILES, "labels.txt")],
+        make_request(run),
     )
 
 
@@ -99,6 +100,12 @@ def make_cases(classifier: pipeline.Classifier) -> list[export.Case]:
     return cases
 
 
+def make_request(run: Path) -> export.Arrays:
+    """Returns an input of `serving_default`: the example of the run."""
+    texts = export_usage.example_inputs(run)[:1] or CASES[1]
+    return {"text": np.array([text.encode() for text in texts], object)}
+
+
 def make_card(run: Path, classifier: pipeline.Classifier) -> str:
     """Returns the model card, in Markdown."""
     config, labels = classifier.config, classifier.labels
@@ -121,8 +128,8 @@ def make_card(run: Path, classifier: pipeline.Classifier) -> str:
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
-    folder = export_run(export.check_is_run(args.run), Path(args.to))
-    print(f"{folder}: exported, answers as the model does in a clean process")
+    run = export.check_is_run(args.run, __package__)
+    export.print_done(export_run(run, Path(args.to)))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,45 @@
 """Labels texts: `python -m PACKAGE.predict RUN "a text" "another"`."""
 
-from common import cli
+import functools
+
+from common import cli, options
+from common.data import tables
 
 from .config import predict_parser
-from .predictor import load
+from .predictor import Prediction, load
+
+
+def format_line(text: str, prediction: Prediction) -> str:
+    """Returns label, score and text, with tabs between them."""
+    words = " ".join(text.split())
+    return f"{prediction.label}\t{prediction.score:.4f}\t{words}"
+
+
+def to_json(text: str, prediction: Prediction) -> dict:
+    """Returns a text, its label and score, and the score of each label."""
+    return {"text": text, **prediction._asdict()}
 
 
 def main() -> None:
     """Prints a line for each text: label, score, text."""
     parser = predict_parser()
     args = parser.parse_intermixed_args()
-    if not args.inputs and not args.file:
-        parser.error("give texts, or --file FILE (- for standard input)")
+    cli.choose_inputs(parser, args, "texts")
     predictor = load(args.run)
-    texts = cli.read_inputs(args.inputs, args.file, args.encoding)
+    config = options.override(predictor.config, args)
+    read_table = functools.partial(
+        tables.read_column,
+        flag="--text-column",
+        name=config.text_column,
+        encoding=args.encoding,
+    )
+    texts = cli.read_inputs(args.inputs, args.file, args.encoding, read_table)
     for answer in cli.answer_inputs(predictor.predict, texts):
-        if answer is None:  # A line that cannot be read, told already.
-            print()
-            continue
-        text, (label, score) = answer
-        print(f"{label}\t{score:.4f}\t{' '.join(text.split())}")
+        if args.json:
+            cli.print_json(answer and to_json(*answer))
+        else:
+            # A line that cannot be read, and was told, is an empty one.
+            print(format_line(*answer) if answer else "")
 
 
 if __name__ == "__main__":

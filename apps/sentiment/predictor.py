@@ -24,10 +24,11 @@ PredictFn = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Prediction(NamedTuple):
-    """The label of a text, and its probability."""
+    """The label of a text, its probability, and those of all labels."""
 
     label: str
     score: float
+    probabilities: dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +61,16 @@ class Predictor:
         Raises:
             UserError: if it is none, or has no finished epoch.
         """
-        return cls.from_model(runs.load_model(run))
+        return cls.from_model(runs.load_model(run, __package__))
 
     @classmethod
     def from_export(cls, folder: Path) -> "Predictor":
-        """Loads an exported SavedModel."""
+        """Loads an exported SavedModel.
+
+        Raises:
+            UserError: if it is of another app.
+        """
+        runs.check_app(folder, __package__, Config)
         loaded = tf.saved_model.load(str(folder))
 
         def predict_fn(text: tf.Tensor) -> tf.Tensor:
@@ -100,7 +106,9 @@ class Predictor:
             rows = self.predict_probabilities(window)
             for text, row in zip(window, rows, strict=True):
                 best = int(row.argmax())
-                yield text, Prediction(self.labels[best], float(row[best]))
+                scores = dict(zip(self.labels, row.tolist(), strict=True))
+                label = self.labels[best]
+                yield text, Prediction(label, scores[label], scores)
 
 
 def load(path: str) -> Predictor:

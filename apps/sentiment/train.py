@@ -14,8 +14,8 @@ from .config import SMOKE, Config
 MONITOR = "val_accuracy"
 
 
-def train(config: Config) -> Run:
-    """Trains until the last epoch, or until validation stops improving.
+def train(config: Config, overwrite: bool = False) -> Run:
+    """Trains until validation stops improving; `overwrite` begins anew.
 
     Returns:
         The run; its folder holds the best epoch's `model.keras`.
@@ -24,7 +24,7 @@ def train(config: Config) -> Run:
         UserError: if data or run folder cannot be used.
         SystemExit: after Ctrl-C, when everything is saved.
     """
-    run = Run(config, __package__, MONITOR)
+    run = Run(config, __package__, MONITOR, overwrite)
     if run.is_finished:
         print(run.finished_message)
         return run
@@ -62,8 +62,8 @@ def train(config: Config) -> Run:
 
 def main() -> None:
     """Trains as the command line says, and prints the next commands."""
-    config = cli.parse_config(Config(), SMOKE, package=__package__)
-    run = train(config)
+    config, overwrite = cli.parse_train(Config(), SMOKE, package=__package__)
+    run = train(config, overwrite)
     print(run.summary(evaluate.format_scores))
 
 

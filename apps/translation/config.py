@@ -158,6 +158,12 @@ def predict_parser() -> cli.Parser:
         help="so many translations of each text, with their scores",
     )
     parser.add_argument(
+        "--text-column",
+        metavar="COLUMN",
+        default="text",
+        help="the column to translate of a --file .csv or .jsonl [text]",
+    )
+    parser.add_argument(
         "--attention-plot",
         metavar="FILE",
         default="",

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from common import LSTM
 from common.layers.attention import Attention, Memory
+from common.layers.states import step_states, take_states
 
 from .config import Config
 
@@ -172,7 +173,7 @@ class Decoder(keras.layers.Layer):
             return self._run_stepwise(x, memory, state, training)
         for number, lstm in enumerate(self.lstms):
             inputs = self.dropout(x, training=training) if number else x
-            first = list(state.layers[number])
+            first = take_states(lstm.cell, state.layers[number])
             y, *_ = lstm(inputs, initial_state=first, training=training)
             x = x + y if number else y
         return self._attend(x, memory)
@@ -223,9 +224,9 @@ class Decoder(keras.layers.Layer):
             x = tf.concat([x, state.attentional], axis=-1)
         for number, lstm in enumerate(self.lstms):
             inputs = x * dropout_mask if number else x
-            y, after = lstm.cell(inputs, list(state.layers[number]))
+            y, after = step_states(lstm.cell, inputs, state.layers[number])
             x = x + y if number else y
-            layers.append(tuple(after))
+            layers.append(after)
         attentional, weights = self._attend(x[:, None], memory)
         return State(tuple(layers), attentional[:, 0], weights[:, 0])
 

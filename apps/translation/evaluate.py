@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from common import cli, options
-from common.data import skipped
+from common.data import scored, skipped
 from common.data.skipped import Skipped
 from common.data.splits import select
 from common.errors import UserError
@@ -169,10 +169,12 @@ def main() -> None:
     translation.import_sacrebleu()  # Missing? Said before all translating.
     predictor = load(args.run, args.beam)
     config = options.override(predictor.config, args)
-    pairs = select(data.open_splits(config), args.split)
-    predictions = predict_split(predictor, pairs, args.limit)
+    specs = config.data, predictor.config.data
+    splits = data.open_splits(config)
+    split = scored.choose_split(args.split, *specs, splits)
+    predictions = predict_split(predictor, select(splits, split), args.limit)
     scores = score(predictions)
-    print(f"{args.split}: {scores['examples']} examples")
+    print(scored.describe_rows(split, scores["examples"], *specs))
     print(make_report(predictions, scores))
     named = translation.signatures(predictions.references)
     print(json.dumps(scores | {"signatures": named}))

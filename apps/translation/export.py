@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export
+from common import cli, export, export_usage
 from common.layers.attention import Memory
 from common.training import runs
 
@@ -64,9 +64,9 @@ def export_run(run: Path, to: Path) -> Path:
     Raises:
         UserError: if the run cannot be exported; nothing is left behind.
     """
-    translator = runs.load_model(run)
+    translator = runs.load_model(run, __package__)
     names = (
-        *[runs.CONFIG, runs.DATA],
+        *export.FILES,
         *["source_vocabulary.txt", "target_vocabulary.txt"],
     )
     return export.write(
@@ -75,6 +75,7 @@ def export_run(run: Path, to: Path) -> Path:
         make_cases(translator),
         make_card(run, translator),
         [run / name for name in names],
+        make_request(run),
     )
 
 
@@ -186,6 +187,12 @@ def make_cases(translator: pipeline.Translator) -> list[export.Case]:
     return cases
 
 
+def make_request(run: Path) -> export.Arrays:
+    """Returns an input of `serving_default`: the example of the run."""
+    texts = export_usage.example_inputs(run)[:1] or CASES[1]
+    return {"text": np.array([text.encode() for text in texts], object)}
+
+
 def make_card(run: Path, translator: pipeline.Translator) -> str:
     """Returns the model card, in Markdown."""
     config = translator.config
@@ -209,8 +216,8 @@ def make_card(run: Path, translator: pipeline.Translator) -> str:
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
-    folder = export_run(export.check_is_run(args.run), Path(args.to))
-    print(f"{folder}: exported, answers as the model does in a clean process")
+    run = export.check_is_run(args.run, __package__)
+    export.print_done(export_run(run, Path(args.to)))
 
 
 if __name__ == "__main__":

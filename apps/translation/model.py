@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from common import LSTM
 from common.layers.attention import Memory
+from common.layers.states import join_directions
 
 from . import text
 from .config import Config
@@ -111,8 +112,7 @@ class Encoder(keras.layers.Layer):
             inputs = self.dropout(x, training=training) if number else x
             y, *last = lstm(inputs, mask=mask, training=training)
             x = x + y if number else y
-            # Hidden state and cell, each of both directions side by side.
-            states.append((tf.concat(last[::2], -1), tf.concat(last[1::2], -1)))
+            states.append(join_directions(lstm, last))
         return self.dropout(x, training=training), mask, tuple(states)
 
 

@@ -97,11 +97,16 @@ class Predictor:
         Raises:
             UserError: if it is none, or has no finished epoch.
         """
-        return cls.from_model(runs.load_model(run), beam, sampling)
+        return cls.from_model(runs.load_model(run, __package__), beam, sampling)
 
     @classmethod
     def from_export(cls, folder: Path) -> "Predictor":
-        """Loads an exported SavedModel."""
+        """Loads an exported SavedModel.
+
+        Raises:
+            UserError: if it is of another app.
+        """
+        runs.check_app(folder, __package__, Config)
         loaded = tf.saved_model.load(str(folder))
 
         def predict_fn(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

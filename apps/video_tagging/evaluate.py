@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import cli, options
+from common.data import scored
 from common.data import skipped as skips
 from common.data.skipped import Skipped
 from common.data.splits import select
@@ -323,12 +324,14 @@ def main() -> None:
     args = evaluate_parser().parse_args()
     predictor = load(args.run)
     config = options.override(predictor.config, args)
-    if config.data != predictor.config.data:
+    specs = config.data, predictor.config.data
+    if not scored.is_own(*specs):
         # Which videos of other data were held out does not matter here.
         config = dataclasses.replace(config, valid_videos="")
     splits = data.open_splits(config)
+    split = scored.choose_split(args.split, *specs, splits.examples)
     examples = data.drop_unlabelled(
-        select(splits.examples, args.split), splits.skipped
+        select(splits.examples, split), splits.skipped
     )
     tagged = predict_split(predictor, examples, config, args.limit)
     labels = predictor.labels
@@ -336,7 +339,7 @@ def main() -> None:
         "frames": sum(len(video.labels) for video in tagged),
         "examples": len(tagged),
     }
-    print(f"{args.split}: {scores['examples']} examples")
+    print(scored.describe_rows(split, len(tagged), *specs))
     print(make_report(tagged, scores, splits.skipped, labels, config))
     if args.timeline:
         draw_videos(tagged, predictor, Path(args.timeline))

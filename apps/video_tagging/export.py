@@ -4,6 +4,7 @@ The SavedModel takes frames or features and answers tags; neither Keras nor
 this project is needed to load it.
 """
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export
+from common import cli, export, export_usage
+from common.data import feature_arrays
+from common.errors import UserError
+from common.media import videos
 from common.training import runs
 
 from . import pipeline
@@ -52,13 +56,14 @@ def export_run(run: Path, to: Path) -> Path:
     Raises:
         UserError: if the run cannot be exported; nothing is left behind.
     """
-    tagger = runs.load_model(run)
+    tagger = runs.load_model(run, __package__)
     return export.write(
         to / run.resolve().name,
         make_archive(tagger),
         make_cases(tagger),
         make_card(run, tagger),
-        [run / name for name in (runs.CONFIG, runs.DATA, "labels.txt")],
+        [run / name for name in (*export.FILES, "labels.txt")],
+        make_request(run, tagger),
     )
 
 
@@ -180,6 +185,27 @@ def _make_input(
     return rng.normal(size=shape).astype(np.float32)
 
 
+def make_request(run: Path, tagger: pipeline.Tagger) -> export.Arrays:
+    """Returns an input of `serving_default`: the example of the run.
+
+    Its first frames: a request of JSON takes four bytes a number.
+    """
+    config = tagger.config
+    specs = make_signatures(tagger)[export.DEFAULT].inputs
+    for path in map(Path, export_usage.example_inputs(run)[:1]):
+        if not tagger.has_encoder or feature_arrays.is_features(path):
+            break
+        with contextlib.suppress(UserError):  # It may have moved.
+            clips = videos.stream_clips(
+                path, config.image_size, config.frame_rate
+            )
+            frames = next(clips).values[:TIME]
+            lengths = np.array([len(frames)], np.int32)
+            return {"frames": frames[None], "lengths": lengths}
+    rng = np.random.default_rng(0)
+    return {spec.name: _make_input(spec, 1, rng) for spec in specs}
+
+
 def make_card(run: Path, tagger: pipeline.Tagger) -> str:
     """Returns the model card, in Markdown."""
     config, size = tagger.config, tagger.config.image_size
@@ -234,8 +260,8 @@ def _describe_states(tagger: pipeline.Tagger) -> str:
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
-    folder = export_run(export.check_is_run(args.run), Path(args.to))
-    print(f"{folder}: exported, answers as the model does in a clean process")
+    run = export.check_is_run(args.run, __package__)
+    export.print_done(export_run(run, Path(args.to)))
 
 
 if __name__ == "__main__":

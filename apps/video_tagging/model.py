@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import LSTM, shapes
+from common.layers.states import carry_states, take_states
 
 from . import losses
 from .config import Config
@@ -307,11 +308,12 @@ class Stage(keras.layers.Layer):
             values = self.dropout(values, training=training)
         for number, layer in enumerate(self.layers):
             if self.causal:
-                before = state[number] if state else None
+                before = state[number] if state else []
+                first = take_states(layer.cell, before) or None
                 values, *states = layer(
-                    values, initial_state=before, mask=mask, training=training
+                    values, initial_state=first, mask=mask, training=training
                 )
-                after.append(states)
+                after.append(list(carry_states(states, before)))
             else:
                 values = layer(values, mask=mask, training=training)
             values = self.dropout(values, training=training)

@@ -5,6 +5,7 @@ Prints the segments of each video: its name, start, end, tag and confidence.
 
 import argparse
 import contextlib
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -133,6 +134,22 @@ def format_video(video: VideoSegments | None) -> Iterator[str]:
         yield f"{video.name}\t0\t{end}\t-\t"
 
 
+def to_json(path: str | None, video: VideoSegments | None) -> dict:
+    """Returns a video and its segments, which are null if it is not read.
+
+    Times are seconds, or numbers of frames where `in_seconds` is false.
+    """
+    if video is None:
+        return {"video": path, "segments": None}
+    return {
+        "video": path,
+        "name": video.name,
+        "in_seconds": video.in_seconds,
+        "end": video.end,
+        "segments": [segment._asdict() for segment in video.segments],
+    }
+
+
 def write_files(
     tagged: list[VideoSegments], args: argparse.Namespace, predictor: Predictor
 ) -> None:
@@ -220,10 +237,14 @@ def parse_args() -> argparse.Namespace:
     """Reads the command line, and checks that its flags fit each other."""
     parser = predict_parser()
     args = parser.parse_intermixed_args()
-    if bool(args.live) == bool(args.inputs or args.file):
+    if not args.live:
+        cli.choose_inputs(parser, args, "videos")
+    elif args.inputs or args.file:
         parser.error(
             "give videos, or --file FILE (- for standard input), or --live"
         )
+    if args.live and args.json:
+        parser.error("--live prints tags as they change, without --json")
     if args.live and (args.csv or args.srt or args.timeline):
         parser.error("--live writes no files: it prints tags as they change")
     if args.labels and not args.timeline:
@@ -243,12 +264,20 @@ def main() -> None:
     inputs = cli.read_inputs(args.inputs, args.file, args.encoding)
     tagged = []
     num_broken = 0
-    for video in cli.answer_inputs(
-        lambda paths: tag_videos(predictor, [*paths], config, args.labels),
-        inputs,
+    inputs, paths = itertools.tee(inputs)
+    for path, video in zip(
+        paths,
+        cli.answer_inputs(
+            lambda paths: tag_videos(predictor, [*paths], config, args.labels),
+            inputs,
+        ),
+        strict=True,
     ):
-        for line in format_video(video):
-            print(line, flush=True)
+        if args.json:
+            cli.print_json(to_json(path, video))
+        else:
+            for line in format_video(video):
+                print(line, flush=True)
         if video is None:
             num_broken += 1
         else:

@@ -85,12 +85,17 @@ class Predictor:
             UserError: if it is none, or has no finished epoch.
         """
         # Tells more of a run with other options than Keras does.
-        runs.load_config(runs.find_model(run).parent, Config)
-        return cls.from_model(runs.load_model(run))
+        runs.load_config(runs.find_model(run, __package__).parent, Config)
+        return cls.from_model(runs.load_model(run, __package__))
 
     @classmethod
     def from_export(cls, folder: Path) -> "Predictor":
-        """Loads an exported SavedModel."""
+        """Loads an exported SavedModel.
+
+        Raises:
+            UserError: if it is of another app.
+        """
+        runs.check_app(folder, __package__, Config)
         loaded = tf.saved_model.load(str(folder))
         config = runs.load_config(folder, Config)
         labels = runs.read_lines(folder / "labels.txt")

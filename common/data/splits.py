@@ -60,6 +60,11 @@ class Stream(Generic[Example]):
         self._split = split
         self._held_out = held_out
 
+    @property
+    def is_cut(self) -> bool:
+        """True if its source has no splits."""
+        return "test" in self._held_out
+
     def __iter__(self) -> Iterator[Example]:
         """Yields the split's examples."""
         if not self._held_out:  # No key is needed: it may cost much.

@@ -99,6 +99,21 @@ def read_rows(
         raise UserError(f"{path}: empty, expected rows with {wanted}")
 
 
+def read_column(
+    path: Path, flag: str, name: str, encoding: str = "utf-8"
+) -> Iterator[str]:
+    """Yields one column of a table; see `read_rows`.
+
+    Args:
+        path: the file.
+        flag: that names the column, for errors.
+        name: of the column.
+        encoding: of the file.
+    """
+    for _, (text,) in read_rows(path, {flag: name}, encoding):
+        yield text
+
+
 def _read_table(
     path: Path,
     columns: dict[str, str],

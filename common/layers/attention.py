@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from common.layers import checks
 from common.layers.types import Config
 
 SCORES = ("dot", "general", "additive")
@@ -86,6 +87,8 @@ class Attention(keras.layers.Layer):
             raise ValueError(
                 f"score must be one of {', '.join(SCORES)}, got {score!r}"
             )
+        checks.check_size("features", features)
+        checks.check_size("memory_features", memory_features)
         if score == "dot" and features != memory_features:
             raise ValueError(
                 "score 'dot' needs queries and values of one size, got"
@@ -114,11 +117,18 @@ class Attention(keras.layers.Layer):
 
         Args:
             values: <float>[batch, source, memory_features].
-            mask: <bool>[batch, source], True where the memory is real.
+            mask: <bool>[batch, source], True where the memory is real; of
+                another dtype likewise what is not 0.
 
         Returns:
-            A `Memory` of the values, their keys and the mask.
+            A `Memory` of the values, their keys and the mask. The values are
+            zeros on padding, whatever was there: 0 times NaN is no average.
+
+        Raises:
+            ValueError: if the mask is not of the size of the values.
         """
+        mask = checks.check_mask(mask, values, type(self).__name__)
+        values = checks.clear_padding(values, mask)
         if not self.built:
             self.build()
         keys = values

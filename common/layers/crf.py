@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from common import shapes
 from common.decoding.sampling import LOWEST
+from common.layers import checks
 from common.layers.crf_loops import (
     Chain,
     best_path,
@@ -78,9 +79,7 @@ class LinearChainCRF(keras.layers.Layer):
     def __init__(self, classes: int, **kwargs: Any) -> None:
         # Mixed precision must round neither inputs nor weights.
         super().__init__(autocast=False, **kwargs)
-        if classes < 1:
-            raise ValueError(f"classes must be at least 1, got {classes}")
-        self.classes = classes
+        self.classes = checks.check_size("classes", classes)
         self.supports_masking = True
 
     def build(self, *_: Any, **__: Any) -> None:
@@ -129,7 +128,7 @@ class LinearChainCRF(keras.layers.Layer):
             Tsuboi et al. 2008, "Training conditional random fields using
             incomplete annotations", COLING, section 4.
         """
-        tags, mask = tf.convert_to_tensor(tags), tf.cast(mask, tf.bool)
+        tags, mask = tf.convert_to_tensor(tags), _check_mask(mask, logits)
         chain = self._chain(logits, mask)
         # A number added to all logits of a step does not change P. Without it,
         # both logs are near 0, and their difference keeps its precision.
@@ -153,7 +152,7 @@ class LinearChainCRF(keras.layers.Layer):
             Tags <int32>[batch, time], 0 on padding. Of sequences with the same
             score, the one with the lower last tag, and so on backwards.
         """
-        mask = tf.cast(mask, tf.bool)
+        mask = _check_mask(mask, logits)
         tags = tf.transpose(best_path(self._chain(logits, mask)))
         return tf.where(mask, tags, 0)
 
@@ -168,7 +167,7 @@ class LinearChainCRF(keras.layers.Layer):
             <float32>[batch, time, classes], over the classes a sum of 1; 0
             on padding.
         """
-        mask = tf.cast(mask, tf.bool)
+        mask = _check_mask(mask, logits)
         probabilities = marginals(self._chain(logits, mask))
         probabilities = _time_first(probabilities)
         probabilities = tf.where(mask[:, :, None], probabilities, 0.0)
@@ -177,7 +176,6 @@ class LinearChainCRF(keras.layers.Layer):
     def _chain(self, logits: tf.Tensor, mask: tf.Tensor) -> Chain:
         """Makes a `Chain` of the logits, with 0 on padding."""
         logits = tf.cast(logits, tf.float32)
-        shapes.check_sequence(logits, "LinearChainCRF")
         if logits.shape[2] not in (None, self.classes):
             raise ValueError(
                 f"LinearChainCRF has {self.classes} classes, got logits of"
@@ -202,6 +200,14 @@ class LinearChainCRF(keras.layers.Layer):
 
     def get_config(self) -> Config:
         return super().get_config() | {"classes": self.classes}
+
+
+def _check_mask(mask: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Checks the sizes of logits and mask, and makes the mask boolean."""
+    shapes.check_sequence(logits, "LinearChainCRF")
+    return checks.check_mask(
+        mask, tf.convert_to_tensor(logits), "LinearChainCRF"
+    )
 
 
 def _time_first(x: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from common import shapes
+from common.layers import checks
 from common.layers.types import (
     Activation,
     ActivationFn,
@@ -74,7 +75,8 @@ class ElmanCell(keras.layers.SimpleRNNCell):
         bias: [units], b; absent if `use_bias=False`.
 
     Masking is that of the layer around the cell: at a masked step
-    `keras.layers.RNN` keeps the state as it was.
+    `keras.layers.RNN` keeps the state as it was. What lies there must be
+    finite, or gradients are not.
 
     Args:
         units: size of the hidden layer, which is also the output.
@@ -90,8 +92,9 @@ class ElmanCell(keras.layers.SimpleRNNCell):
         A tuple `(output, states)`: <float>[batch, units] and the list of it.
 
     Raises:
-        ValueError: if the inputs are not [batch, features], or not of the
-            number of features that the cell was built for.
+        ValueError: if `units` or a rate is out of range; if the inputs are
+            not [batch, features], or not of the number of features that the
+            cell was built for; if the state is not of its size.
 
     Example:
         >>> layer = keras.layers.RNN(ElmanCell(64))
@@ -103,6 +106,10 @@ class ElmanCell(keras.layers.SimpleRNNCell):
     Reference:
         Elman 1990, "Finding structure in time", Cognitive Science 14.
     """
+
+    def __init__(self, units: int, *args: Any, **kwargs: Any) -> None:
+        _check_arguments(kwargs, units=units)
+        super().__init__(units, *args, **kwargs)
 
     def build(self, input_shape: Shape) -> None:
         shapes.check_step(input_shape, type(self).__name__)
@@ -141,7 +148,8 @@ class JordanCell(keras.layers.SimpleRNNCell):
         output_bias: [output_units], c; absent if `use_bias=False`.
 
     Masking is that of the layer around the cell: at a masked step
-    `keras.layers.RNN` keeps the state as it was.
+    `keras.layers.RNN` keeps the state as it was. What lies there must be
+    finite, or gradients are not.
 
     Args:
         units: size of the hidden layer.
@@ -163,9 +171,10 @@ class JordanCell(keras.layers.SimpleRNNCell):
         of it.
 
     Raises:
-        ValueError: if `output_units` is not positive, if the inputs are not
-            [batch, features], or not of the number of features that the cell
-            was built for.
+        ValueError: if `units`, `output_units` or a rate is out of range; if
+            the inputs are not [batch, features], or not of the number of
+            features that the cell was built for; if the state is not of its
+            size.
 
     Example:
         >>> layer = keras.layers.RNN(JordanCell(64, output_units=10))
@@ -188,10 +197,7 @@ class JordanCell(keras.layers.SimpleRNNCell):
         output_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
-        if output_units <= 0:
-            raise ValueError(
-                f"output_units must be a positive integer, got {output_units}"
-            )
+        _check_arguments(kwargs, units=units, output_units=output_units)
         super().__init__(units, activation, **kwargs)
         self.output_units = output_units
         self.output_activation = keras.activations.get(output_activation)
@@ -260,6 +266,14 @@ class JordanCell(keras.layers.SimpleRNNCell):
         }
 
 
+def _check_arguments(kwargs: dict[str, Any], **sizes: Any) -> None:
+    """Checks sizes, and the rates among the other arguments."""
+    for name, value in sizes.items():
+        checks.check_size(name, value)
+    rates = ("dropout", "recurrent_dropout")
+    checks.check_rates(**{name: kwargs.get(name, 0.0) for name in rates})
+
+
 def _compute_hidden(
     cell: keras.layers.SimpleRNNCell,
     inputs: Tensor,
@@ -267,7 +281,9 @@ def _compute_hidden(
     training: bool,
 ) -> Tensor:
     """Checks the inputs, applies the cell's dropout, takes one Elman step."""
-    shapes.check_step(inputs, type(cell).__name__, cell.kernel.shape[0])
+    name = type(cell).__name__
+    shapes.check_step(inputs, name, cell.kernel.shape[0])
+    checks.check_states(states, [cell.state_size], inputs.shape[0], name)
     (context,) = states
     # Keras keeps both masks until the layer has seen the whole sequence.
     if training and cell.dropout:

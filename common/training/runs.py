@@ -15,6 +15,7 @@ tensorboard/      the log as TensorBoard events
 import dataclasses
 import json
 import platform
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,20 @@ class Run:
         package: the app, so that no other app continues its runs.
         monitor: the history column by which the best epoch is chosen; the
             greater the better.
+        overwrite: whether to begin anew where there is a run of this app;
+            `create` removes it. Default False.
 
     Raises:
         UserError: if the folder belongs to another app or other options.
     """
 
-    def __init__(self, config: Any, package: str, monitor: str) -> None:
+    def __init__(
+        self,
+        config: Any,
+        package: str,
+        monitor: str,
+        overwrite: bool = False,
+    ) -> None:
         self.folder = Path(config.run_dir)
         self.config = config
         self.package = package
@@ -64,9 +73,12 @@ class Run:
         self.epoch = 0
         self.step = 0
         self.history: list[dict] = []
+        self._overwrite = overwrite
         self.first_epoch = 0  # Of this process.
         self._check_folder()
-        self._checkpoint = checkpoints.newest(self.folder / "checkpoints")
+        self._checkpoint = None
+        if not overwrite:
+            self._checkpoint = checkpoints.newest(self.folder / "checkpoints")
         if self._checkpoint:
             _, state = self._checkpoint
             self.epoch, self.step = state["epoch"], state["step"]
@@ -97,6 +109,8 @@ class Run:
                 f"--run-dir {self.folder}: a run of {owner}, not of"
                 f" {self.package}; choose another --run-dir"
             )
+        if self._overwrite:
+            return
         stored = load_config(self.folder, type(self.config))
         self.config = schedule.fill_from(self.config, vars(stored))
         before = _as_json(stored)
@@ -109,11 +123,13 @@ class Run:
             raise UserError(
                 f"--run-dir {self.folder}: a run with other options:"
                 f" {format_names(changed)}; repeat them to continue it, or"
-                " choose another --run-dir"
+                " choose another --run-dir, or --overwrite"
             )
 
     def create(self, config: Any, report: dict, **texts: list[str]) -> None:
         """Writes the folder, whole or not at all; checks one that is there.
+
+        With `overwrite`, the run that is there is removed first.
 
         Args:
             config: the options of this run, with all sizes chosen.
@@ -123,6 +139,8 @@ class Run:
         Raises:
             UserError: if the data are not those with which the run began.
         """
+        if self._overwrite:
+            self._remove_old()
         self.config = config
         if (self.folder / CONFIG).exists():
             for name, lines in texts.items():
@@ -130,7 +148,7 @@ class Run:
                     raise UserError(
                         f"--run-dir {self.folder}: the data have changed since"
                         f" this run began ({name}.txt differs); choose another"
-                        " --run-dir"
+                        " --run-dir, or --overwrite"
                     )
             # How long to train may have changed.
             atomic.write_text(
@@ -149,6 +167,17 @@ class Run:
             for name, content in contents.items():
                 (partial / name).write_text(content, encoding="utf-8")
 
+    def _remove_old(self) -> None:
+        if (self.folder / CONFIG).exists():
+            print(f"{self.folder}: removing the run that was there")
+            try:
+                shutil.rmtree(self.folder.resolve())
+            except OSError as error:
+                raise UserError(
+                    f"--overwrite {self.folder}: cannot remove the run that"
+                    f" was there ({error.strerror}); choose another --run-dir"
+                ) from error
+
     @property
     def best_epoch(self) -> int:
         """The number of the best epoch so far, from 1; 0 before the first."""
@@ -162,18 +191,31 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """True if no epoch is left, or none of the last ones was better."""
-        return (
-            self.epoch >= self.config.epochs
-            or self.epoch - self.best_epoch >= self.config.patience
-        )
+        return bool(self._limits())
+
+    def _limits(self) -> list[str]:
+        """Returns the flags that keep the run from going on."""
+        reached = {
+            "--epochs": self.epoch >= self.config.epochs,
+            "--patience": self.epoch - self.best_epoch >= self.config.patience,
+        }
+        return [flag for flag, holds in reached.items() if holds]
 
     @property
     def finished_message(self) -> str:
         """A line for a run that has nothing left to do."""
+        limits = self._limits()
+        reasons = {
+            "--epochs": f"all of --epochs {self.config.epochs}",
+            "--patience": f"none better within --patience"
+            f" {self.config.patience}",
+        }
         return (
             f"{self.folder}: this run is finished after epoch {self.epoch},"
-            f" best {self.best_epoch}; more --epochs or another --run-dir goes"
-            " on"
+            f" best {self.best_epoch} ("
+            f"{', and '.join(reasons[flag] for flag in limits)}); a greater"
+            f" {' with a greater '.join(limits)} goes on, another --run-dir or"
+            " --overwrite begins anew"
         )
 
     def restore(self, model: keras.Model) -> None:
@@ -200,7 +242,10 @@ class Run:
 
     def exit_saved(self) -> None:
         """Ends the process after Ctrl-C, when everything is saved."""
-        print(f"{self.folder}: saved; the same command goes on from here")
+        without = " without --overwrite" if self._overwrite else ""
+        print(
+            f"{self.folder}: saved; the same command{without} goes on from here"
+        )
         raise SystemExit(interrupts.EXIT_STATUS)
 
     def save_step(self, model: keras.Model, step: int) -> None:
@@ -280,11 +325,43 @@ def validation_scores(row: dict[str, float]) -> dict[str, float]:
     }
 
 
-def find_model(run: str | Path) -> Path:
-    """Returns the file with the best epoch's model of a run folder.
+def check_app(folder: Path, app: str, config_class: type | None = None) -> None:
+    """Checks that a run or an export was made by an app.
+
+    Args:
+        folder: the run folder, or the version of an export.
+        app: the package that is to use it.
+        config_class: by whose fields an export of before 0.3.0 is judged:
+            those do not say which app made them.
 
     Raises:
-        UserError: if it is no run folder, or no epoch of it is finished.
+        UserError: naming both apps.
+    """
+    if (folder / VERSIONS).is_file():
+        owner = read_json(folder / VERSIONS).get("app")
+        if owner != app:
+            raise UserError(
+                f"{folder}: made by {owner}, not by {app}; give a run or an"
+                f" export of {app}, or use the commands of {owner}"
+            )
+    elif config_class and not options.fits(folder / CONFIG, config_class):
+        raise UserError(
+            f"{folder}: made by another app than {app}, or by another version"
+            f" of it: its {CONFIG} has other options; give a run or an export"
+            f" of {app}"
+        )
+
+
+def find_model(run: str | Path, app: str = "") -> Path:
+    """Returns the file with the best epoch's model of a run folder.
+
+    Args:
+        run: the folder.
+        app: the package that is to use it; "" for any.
+
+    Raises:
+        UserError: if it is no run folder, of another app, or no epoch of it
+            is finished.
     """
     folder = Path(run)
     if not (folder / CONFIG).is_file():
@@ -293,6 +370,8 @@ def find_model(run: str | Path) -> Path:
             " SavedModel (of export); "
             + ("it is neither" if folder.exists() else "there is nothing")
         )
+    if app:
+        check_app(folder, app)
     if not (folder / MODEL).is_file():
         raise UserError(
             f"{run}: no epoch is finished yet; let train complete one"
@@ -300,20 +379,24 @@ def find_model(run: str | Path) -> Path:
     return folder / MODEL
 
 
-def load_model(run: str | Path) -> Any:
+def load_model(run: str | Path, app: str = "") -> Any:
     """Loads the best epoch's model of a run folder.
 
     The module that defines its classes must be imported.
 
+    Args:
+        run: the folder.
+        app: the package that is to use it; "" for any.
+
     Raises:
-        UserError: if it is no run folder, has no finished epoch, or its model
-            is damaged.
+        UserError: if it is no run folder, of another app, has no finished
+            epoch, or its model is damaged.
     """
-    path = find_model(run)
+    path = find_model(run, app)
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises many types for a broken file.
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:200]
         raise UserError(
             f"{path}: cannot load it ({reason}); train again"
         ) from error

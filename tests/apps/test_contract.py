@@ -3,19 +3,22 @@
 In this process, but for one chain of commands as a user types them.
 """
 
+import base64
 import dataclasses
 import importlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
+import textwrap
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from common import options
+from common import export_usage, options
 from common.training import checkpoints, interrupts
 from tests.support import commands
 
@@ -189,7 +192,10 @@ class TestEvaluate:
             "evaluate", app.run, "--split", "valid", "--limit", "7"
         )
         assert last_line(done)["examples"] == 7
-        assert done.stdout.startswith("valid: 7 examples\n")
+        assert done.stdout.startswith(
+            "valid: 7 examples of builtin, by which training chose its best"
+            " epoch\n"
+        )
 
     def test_a_wrong_split_and_a_wrong_limit(self, app):
         error = app.error("evaluate", app.run, "--split", "dev")
@@ -205,6 +211,12 @@ class TestPredict:
         assert run.stdout.strip()
         assert exported.stdout == run.stdout
         assert (run.stderr, exported.stderr) == ("", "")
+
+    def test_piped_inputs_are_answered_as_json(self, app):
+        stdin = "\n".join(app.inputs).encode()
+        done = app.command("predict", app.run, "--json", stdin=stdin)
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [next(iter(row.values())) for row in rows] == app.inputs
 
     def test_no_inputs_are_an_error(self, app):
         assert "or --file FILE" in app.error("predict", app.run)
@@ -252,9 +264,54 @@ class TestExport:
         assert "validation" in card
         assert "Made with python" in card
 
+    def test_the_request_beside_it_is_answered(self, app):
+        text = (app.export / "request.json").read_text()
+        loaded = tf.saved_model.load(str(app.export))
+        signature = loaded.signatures["serving_default"]
+        specs = signature.structured_input_signature[1]
+        inputs = {
+            name: tf.constant(decode_rows(rows), specs[name].dtype)
+            for name, rows in json.loads(text)["inputs"].items()
+        }
+        assert inputs.keys() == specs.keys()
+        for value in signature(**inputs).values():
+            assert value.shape[0] == 1
+
+    def test_it_says_how_to_load_and_to_serve_it(self, app):
+        lines = export_usage.format_usage(app.export).splitlines()
+        folder, name = app.export.parent, app.export.parent.name
+        assert "  import tensorflow as tf" in lines
+        code = "\n".join(lines[2:5])
+        scope = {}
+        before = os.getcwd()
+        os.chdir(app.folder)
+        try:
+            exec(textwrap.dedent(code), scope)
+        finally:
+            os.chdir(before)
+        (docker,) = [line for line in lines if "docker run" in line]
+        assert f"-v {folder.resolve()}:/models/{name} " in docker
+        (curl,) = [shlex.split(x) for x in lines if x.startswith("  curl")]
+        assert curl[-1].endswith(f":8501/v1/models/{name}:predict")
+        body = curl[2]
+        if body.startswith("@"):
+            body = pathlib.Path(body[1:]).read_text()
+        assert body.strip() == (app.export / "request.json").read_text().strip()
+
+    def test_it_says_which_app_made_it(self, app):
+        versions = json.loads((app.export / "versions.json").read_text())
+        assert versions["app"] == app.package
+
     def test_an_export_is_not_exported_again(self, app):
         error = app.error("export", app.export)
         assert "already exported; give the run folder" in error
+
+
+def decode_rows(rows):
+    """Rows of a request, with bytes in place of base64."""
+    if rows and isinstance(rows[0], dict):
+        return [base64.b64decode(row["b64"]) for row in rows]
+    return rows
 
 
 def damage(path):
@@ -295,6 +352,32 @@ class TestRefusals:
             )
             assert message in error
             assert not (tmp_path / "exports").exists()
+
+    def test_a_run_or_an_export_of_another_app_names_both(self, app, tmp_path):
+        for source, name in ((app.run, "run"), (app.export, "export")):
+            folder = tmp_path / name
+            folder.mkdir()
+            for file in source.iterdir():
+                if file.is_file():
+                    shutil.copy(file, folder / file.name)
+            (folder / "versions.json").write_text('{"app": "apps.some"}')
+            for verb in ("evaluate", "predict", "export"):
+                if (name, verb) == ("export", "export"):
+                    continue
+                inputs = app.inputs if verb == "predict" else []
+                error = commands.error_line(
+                    f"{app.package}.{verb}", name, *inputs, folder=tmp_path
+                )
+                assert f"{name}: made by apps.some, not by {app.package};" in (
+                    error
+                )
+        # An export of before 0.3.0.
+        (tmp_path / "export" / "versions.json").unlink()
+        (tmp_path / "export" / "config.json").write_text('{"gone": 1}')
+        error = commands.error_line(
+            f"{app.package}.evaluate", "export", folder=tmp_path
+        )
+        assert f"made by another app than {app.package}" in error
 
     def test_a_run_of_another_version_says_what_to_do(self, app, tmp_path):
         shutil.copytree(app.run, tmp_path / "run")

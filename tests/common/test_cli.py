@@ -8,7 +8,9 @@ from typing import Literal
 import pytest
 
 from common import cli, errors, options
+from common.data import tables
 from common.errors import UserError
+from tests.support import commands
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,13 +35,22 @@ class Config:
 
 
 def parse(*argv):
-    return cli.parse_config(
+    return parse_train(*argv)[0]
+
+
+def parse_train(*argv):
+    return cli.parse_train(
         Config(), Config(batch_size=2), list(argv), package="apps.some"
     )
 
 
 def test_no_flags_give_the_defaults():
     assert parse() == Config()
+
+
+def test_overwrite_is_no_option_of_a_run():
+    assert parse_train() == (Config(), False)
+    assert parse_train("--overwrite") == (Config(), True)
 
 
 def test_every_field_is_a_flag():
@@ -225,3 +236,41 @@ def test_a_broken_line_has_no_answer_and_the_others_keep_theirs(
     assert answers == ["FIRST", "GOOD FILM", None, "FINE"]
     told = f"{path}:2: byte 0xff is not utf-8; nothing is answered to this line"
     assert capsys.readouterr().err == told + "\n"
+
+
+def test_standard_input_is_read_where_it_is_piped(monkeypatch, capsys):
+    def choose(stdin, *argv):
+        monkeypatch.setattr("sys.stdin", stdin)
+        parser = cli.predict_parser("apps.some", "text", "Labels.")
+        args = parser.parse_args(["run", *argv])
+        cli.choose_inputs(parser, args, "texts")
+        return args.file
+
+    piped = commands.as_stdin(b"a text\n")
+    assert choose(piped) == "-"
+    assert sys.stdin.read() == "a text\n"
+    assert choose(commands.as_stdin(b"x"), "a text") == ""
+    assert choose(commands.as_stdin(b"x"), "--file", "f") == "f"
+    terminal = commands.as_stdin(b"x")
+    monkeypatch.setattr(terminal.buffer.raw, "isatty", lambda: True)
+    for stdin in (commands.as_stdin(b""), None, terminal):
+        with pytest.raises(SystemExit):
+            choose(stdin)
+        assert "give texts, or --file FILE (- for" in capsys.readouterr().err
+
+
+def test_a_table_is_read_by_its_column(tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("id,review\n1,one\n2,two\n")
+    lines = cli.read_inputs([], str(path), "utf-8")
+    assert list(lines) == ["id,review", "1,one", "2,two"]
+
+    def read(path):
+        return tables.read_column(path, "--text-column", "review")
+
+    assert list(cli.read_inputs(["a"], str(path), "utf-8", read)) == [
+        *["a", "one", "two"]
+    ]
+    text = tmp_path / "new.txt"
+    text.write_text("1,one\n")
+    assert list(cli.read_inputs([], str(text), "utf-8", read)) == ["1,one"]

@@ -45,6 +45,53 @@ def test_equal_answers_pass(saved):
         export.check(saved, [cases[0], wrong])
 
 
+def test_rows_are_asked_alone_and_cut_to_their_length():
+    batch = export.Case(
+        {"frames": np.arange(24).reshape(2, 3, 4), "lengths": np.array([3, 1])},
+        {
+            "tags": np.array([[b"a", b"b", b"c"], [b"d", b"", b""]], object),
+            "pooled": np.array([[1.0, 2.0], [3.0, 4.0]]),
+        },
+    )
+    first, second = export.split_rows(batch)
+    assert second.row == (1, 2)
+    assert second.inputs["frames"].tolist() == [[[12, 13, 14, 15]]]
+    assert second.inputs["lengths"].tolist() == [1]
+    assert second.outputs["tags"].tolist() == [[b"d"]]
+    assert second.outputs["pooled"].tolist() == [[3.0, 4.0]]
+    assert first.inputs["frames"].shape == (1, 3, 4)
+    assert export.split_rows(first) == []
+    assert export.split_rows(batch._replace(signature="step")) == []
+
+
+def test_an_answer_that_depends_on_the_company_is_told(tmp_path):
+    class Leaky(tf.Module):
+        """Counts the bytes of the longest row, as a padded mean would."""
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "name")])
+        def serve(self, name):
+            length = tf.cast(tf.strings.length(name), tf.float32)
+            most = tf.reduce_max(tf.concat([length, [1.0]], 0))
+            return {"share": length / most}
+
+    leaky = Leaky()
+    signatures = {"serving_default": leaky.serve}
+    tf.saved_model.save(leaky, str(tmp_path / "model"), signatures)
+    names = np.array([b"Bo", b"Anna"], object)
+    shares = np.array([0.5, 1.0], np.float32)
+    batch = export.Case({"name": names}, {"share": shares})
+    export.check(tmp_path / "model", [batch])
+    with pytest.raises(UserError) as caught:
+        export.check(tmp_path / "model", [batch, *export.split_rows(batch)])
+    assert str(caught.value).endswith(
+        "model: serving_default, row 0: share differs from the model's"
+        " (expected 0.5, got 1) when it is asked alone and not among 2 rows:"
+        " something reads the padding or the other rows; look for a layer that"
+        " gets no mask= (convolution, pooling, mean, backward LSTM) or"
+        " normalizes over the batch"
+    )
+
+
 def test_each_case_is_put_to_its_own_signature(saved):
     right = case([b"Ann"], [b"hello Ann"], [3], signature="again")
     wrong = case([b"Ann"], [b"hello Eve"], [3], signature="again")

@@ -31,6 +31,11 @@ class Done(NamedTuple):
     status: int
 
 
+def as_stdin(content):
+    """Standard input that is piped."""
+    return io.TextIOWrapper(io.BufferedReader(io.BytesIO(content)))
+
+
 def run_command(module, *args, folder, stdin=b"", status=0):
     """Runs `python -m MODULE ARGS` in a folder, and expects an exit status."""
     out, err = (
@@ -42,7 +47,7 @@ def run_command(module, *args, folder, stdin=b"", status=0):
     code = 0
     with (
         mock.patch.object(sys, "argv", argv),
-        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
+        mock.patch.object(sys, "stdin", as_stdin(stdin)),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

@@ -1,12 +1,13 @@
 """One step of an LSTM: its equations in one function, and its cell."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from common import shapes
+from common.layers import checks
 from common.layers.types import ActivationFn, Shape, States, Tensor
 
 
@@ -145,8 +146,9 @@ class LSTMCell(keras.layers.LSTMCell):
         hidden state, and the list of the new hidden state and cell.
 
     Raises:
-        ValueError: if the inputs are not [batch, features], or not of the
-            number of features that the cell was built for.
+        ValueError: if `units` or a rate is out of range; if the inputs are
+            not [batch, features], or not of the number of features that the
+            cell was built for; if the states are not of their size.
 
     Example:
         >>> cell = LSTMCell(4)
@@ -164,6 +166,23 @@ class LSTMCell(keras.layers.LSTMCell):
         architectures", ICML (its bias of 1).
     """
 
+    def __init__(
+        self,
+        units: int,
+        *args: Any,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        checks.check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
+        super().__init__(
+            checks.check_size("units", units),
+            *args,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            **kwargs,
+        )
+
     def build(self, input_shape: Shape) -> None:
         shapes.check_step(input_shape, type(self).__name__)
         super().build(input_shape)
@@ -171,7 +190,9 @@ class LSTMCell(keras.layers.LSTMCell):
     def call(
         self, inputs: Tensor, states: States, training: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
-        shapes.check_step(inputs, type(self).__name__, self.kernel.shape[0])
+        name = type(self).__name__
+        shapes.check_step(inputs, name, self.kernel.shape[0])
+        checks.check_states(states, self.state_size, inputs.shape[0], name)
         inputs = keras.ops.cast(inputs, self.compute_dtype)  # From integers.
         state = self.step(inputs, LSTMState(*states), training)
         return state.hidden, [state.hidden, state.cell]

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from common import shapes
+from common.layers import checks
 from common.layers.lstm.cell import LSTMCell
 from common.layers.lstm.fused import run_fused
 from common.layers.lstm.fused_loops import GateStep
@@ -60,8 +61,9 @@ class LSTM(keras.layers.LSTM):
 
     Masking: at a step where `mask` is False the state stays as it was and
     the output repeats the last one (zeros with `zero_output_for_mask=True`).
-    So right padding changes neither states nor gradients, and a row without
-    any real step returns its initial state, and zeros as its output.
+    So right padding changes neither states nor gradients, whatever it holds
+    (NaN too), and a row without any real step returns its initial state, and
+    zeros as its output.
 
     On a GPU, Keras takes the cuDNN kernel if `activation` is tanh,
     `recurrent_activation` is sigmoid, `recurrent_dropout` is 0, `use_bias`
@@ -119,7 +121,8 @@ class LSTM(keras.layers.LSTM):
         sequences: <float>[batch, time, features].
         initial_state: two of <float>[batch, units], hidden and cell; with
             options, here and below, the states of `VariantLSTMCell`.
-        mask: <bool>[batch, time], True where a step is real.
+        mask: <bool>[batch, time], True where a step is real; of another dtype
+            likewise what is not 0.
         training: whether dropout is on. Default False.
 
     Returns:
@@ -128,7 +131,8 @@ class LSTM(keras.layers.LSTM):
         hidden state and the last cell, both <float>[batch, units].
 
     Raises:
-        ValueError: if the sequences are not [batch, time, features].
+        ValueError: if an argument is out of range; if the sequences are not
+            [batch, time, features], or mask and states not of their size.
 
     Example:
         >>> layer = LSTM(64, return_sequences=True)
@@ -248,6 +252,12 @@ class LSTM(keras.layers.LSTM):
     ) -> Tensor | tuple[Tensor, ...]:
         shapes.check_sequence(sequences, type(self).__name__)
         sequences = keras.ops.cast(sequences, self.compute_dtype)
+        name, batch = type(self).__name__, sequences.shape[0]
+        checks.check_states(initial_state, self.state_size, batch, name)
+        mask = tf.nest.flatten(mask)[0]  # Keras may have wrapped it.
+        if mask is not None:
+            mask = checks.check_mask(mask, sequences, name)
+            sequences = checks.clear_padding(sequences, mask)
         return super().call(sequences, initial_state, mask, training)
 
     def inner_loop(
@@ -273,7 +283,6 @@ class LSTM(keras.layers.LSTM):
         )
         name = "fused" if reason is None else "generic"
         logger.info("%s: %s kernel: %s", self.name, name, reason or "it fits")
-        mask = tf.nest.flatten(mask)[0] if mask is not None else None
         arguments = (sequences, initial_state, mask, training)
         if reason is None:
             return run_fused(self, _gate_step(self.cell), *arguments)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from common import shapes
+from common.layers import checks
 
 # The arguments of VariantLSTMCell that LSTMCell has not, and their defaults.
 OPTIONS: dict[str, Any] = {
@@ -66,10 +67,7 @@ def check_options(
             "one of them"
         )
     for name in ("zoneout_hidden", "zoneout_cell"):
-        if not 0 <= options[name] <= 1:
-            raise ValueError(
-                f"{name} must be between 0 and 1, got {options[name]!r}"
-            )
+        checks.check_rates(**{name: options[name]})
     units = options["projection_units"]
     if units is not None and (type(units) is not int or units <= 0):
         raise ValueError(

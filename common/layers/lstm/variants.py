@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from common import shapes
+from common.layers import checks
 from common.layers.lstm.cell import LSTMCell, LSTMState, masked_matmul
 from common.layers.lstm.options import OPTIONS, check_options
 from common.layers.types import ActivationFn, Config, Shape, States, Tensor
@@ -401,7 +402,9 @@ class VariantLSTMCell(LSTMCell):
     def call(
         self, inputs: Tensor, states: States, training: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
-        shapes.check_step(inputs, type(self).__name__, self.kernel.shape[0])
+        name = type(self).__name__
+        shapes.check_step(inputs, name, self.kernel.shape[0])
+        checks.check_states(states, self.state_size, inputs.shape[0], name)
         inputs = keras.ops.cast(inputs, self.compute_dtype)  # From integers.
         state = self.step(inputs, VariantState(*states), training)
         return state.hidden, [part for part in state if part is not None]

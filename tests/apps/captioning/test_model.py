@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from apps.captioning import decoder, text
 from apps.captioning import model as models
-from apps.captioning import text
 from apps.captioning.config import Config
 from apps.captioning.model import doubly_stochastic_penalty
 from common.losses import SmoothedCrossEntropy
@@ -116,6 +116,12 @@ def test_steps_give_the_logits_of_a_call(kind):
             tf.constant(IDS[:, time]), state, memory
         )
         np.testing.assert_allclose(logits, expected[:, time], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gru_takes_the_place_of_the_lstm(monkeypatch, kind):
+    monkeypatch.setattr(decoder, "LSTM", keras.layers.GRU)
+    test_steps_give_the_logits_of_a_call(kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)

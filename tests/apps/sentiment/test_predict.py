@@ -1,5 +1,7 @@
 """Labels of hard texts, files and standard input."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,43 @@ def test_standard_input_has_one_text_a_line(predict):
     assert [text for _, _, text in rows] == ["good", "çok 😀"]
     rows = predict("--file", "-", "--encoding", "latin-1", stdin=b"caf\xe9\n")
     assert [text for _, _, text in rows] == ["café"]
+
+
+def test_a_table_is_read_as_training_reads_it(run, predict, tmp_path):
+    table = tmp_path / "new.csv"
+    table.write_text('id,text\n1,"one, two"\n2,three\n')
+    assert [row[2] for row in predict("--file", table)] == ["one, two", "three"]
+    table.write_text("id,review\n1,one\n")
+    (row,) = predict("--file", table, "--text-column", "review")
+    assert row[2] == "one"
+    error = commands.error_line(
+        *["apps.sentiment.predict", run, "--file", table], folder=tmp_path
+    )
+    assert "no column 'text'; it has id, review" in error
+    assert "--text-column" in error
+
+
+def test_json_has_the_probabilities_of_all_labels(run, tmp_path):
+    texts = ["a film", 'odd "words"\tand\nlines', ""]
+    done = commands.run_command(
+        *["apps.sentiment.predict", run, *texts, "--json"], folder=tmp_path
+    )
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["text"] for row in rows] == texts
+    for row in rows:
+        scores = row["probabilities"]
+        assert list(scores) == ["negative", "positive"]
+        assert sum(scores.values()) == pytest.approx(1, abs=1e-6)
+        assert row["score"] == scores[row["label"]] == max(scores.values())
+
+
+def test_all_of_a_new_file_is_scored(run, tmp_path):
+    rows = [f"film {n},{('negative', 'positive')[n % 2]}" for n in range(30)]
+    (tmp_path / "new.csv").write_text("\n".join(["text,label", *rows]))
+    command = ["apps.sentiment.evaluate", run, "--data", "new.csv"]
+    done = commands.run_command(*command, folder=tmp_path)
+    assert done.stdout.startswith(
+        "all: 30 examples of new.csv, which training did not read\n"
+    )
+    done = commands.run_command(*command, "--split", "test", folder=tmp_path)
+    assert not done.stdout.startswith("test: 30 ")

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.translation import batches, data, datasets, pipeline, text
+from apps.translation import (
+    batches,
+    data,
+    datasets,
+    decoder,
+    model,
+    pipeline,
+    text,
+)
 from apps.translation.config import Config
 from common.losses import SmoothedCrossEntropy
 from common.shapes import lstm_parameter_count
@@ -38,6 +46,22 @@ def test_step_by_step_the_logits_are_those_of_training(name):
         logits, state = network.decoder.step(BEFORE[:, t], state, memory)
         close(logits, taught[:, t])
         close(state.weights, weights[:, t])
+
+
+@pytest.mark.parametrize("where", ["model", "decoder", "both"])
+@pytest.mark.parametrize("feeding", [False, True])
+def test_a_gru_takes_the_place_of_an_lstm(monkeypatch, where, feeding):
+    for module in (model, decoder):
+        if where in (module.__name__.rpartition(".")[2], "both"):
+            monkeypatch.setattr(module, "LSTM", keras.layers.GRU)
+    network = small(num_layers=2, input_feeding=feeding).network
+    taught = network((SOURCE_IDS, BEFORE))
+    memory, state = network.encode(SOURCE_IDS)
+    for t in range(BEFORE.shape[1]):
+        logits, state = network.decoder.step(BEFORE[:, t], state, memory)
+        close(logits, taught[:, t])
+    wider = network((padded(SOURCE_IDS, 4), padded(BEFORE, 3)))
+    close(wider[:, : BEFORE.shape[1]], taught)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from apps.translation import predict, predictor
+from apps.translation.config import Config
 from apps.translation.datasets import builtin
 from apps.translation.predictor import Predictor
 from common.decoding.sampling import Sampling
@@ -284,3 +285,29 @@ def test_wrong_arguments_are_told(refused):
 def test_a_beam_out_of_range(run):
     with pytest.raises(UserError, match="--beam must be at least 1, got 0"):
         predictor.load(str(run), beam=0)
+
+
+def test_json_has_a_text_and_its_translations():
+    found = [
+        predictor.Translation("un", -0.5),
+        predictor.Translation("deux", -1),
+    ]
+    first = {"translation": "un", "score": -0.5}
+    rows = [first, {"translation": "deux", "score": -1}]
+    assert predict.to_json("a", found, 0) == {
+        **{"text": "a", **first, "n_best": rows}
+    }
+    assert predict.to_json("a", found, 1)["n_best"] == [first]
+
+
+def test_tables_are_read_as_training_reads_them(tmp_path):
+    for name, content, reverse, expected in (
+        ("a.tsv", "one\tun\ntwo\tdeux\n", False, ["one", "two"]),
+        ("a.tsv", "one\tun\ntwo\tdeux\n", True, ["un", "deux"]),
+        ("a.csv", "id,text\n1,one\n", False, ["one"]),
+        ("a.jsonl", '{"text": "one"}\n', True, ["one"]),
+    ):
+        (tmp_path / name).write_text(content)
+        config = Config(reverse=reverse)
+        rows = predict.read_table(tmp_path / name, "text", config, "utf-8")
+        assert list(rows) == expected

@@ -193,6 +193,11 @@ def test_a_row_of_no_frames_keeps_its_state():
         assert np.abs(new[1] - old[1]).max() > 1e-3
 
 
+def test_a_gru_takes_the_place_of_the_lstm(monkeypatch):
+    monkeypatch.setattr(model, "LSTM", keras.layers.GRU)
+    test_a_stream_has_the_tags_of_the_whole(multi_label=False)
+
+
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_a_stream_has_the_tags_of_the_whole(multi_label):
     tagger = make(causal=True, multi_label=multi_label)

@@ -171,11 +171,12 @@ def test_queries_do_not_see_each_other(score):
         assert_close(alone, [x[:, k : k + 1] for x in together])
 
 
-def test_the_memory_keeps_values_and_mask_as_they_came(score):
+def test_the_memory_keeps_real_values_and_the_mask(score):
     _, values, mask = example((3, 4, 5, 6, 6))
     memory = Attention(score, 6, 6).memory(values, mask)
     assert isinstance(memory, Memory)
-    np.testing.assert_array_equal(memory.values, values)
+    real = np.where(mask[:, :, np.newaxis], values, 0)
+    np.testing.assert_array_equal(memory.values, real)
     np.testing.assert_array_equal(memory.mask, mask)
 
 

@@ -547,5 +547,5 @@ def test_no_step_is_told_when_the_graph_runs():
 
 
 def test_no_class_is_told():
-    with pytest.raises(ValueError, match="classes must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="classes must be a positive int"):
         LinearChainCRF(0)

@@ -22,9 +22,9 @@ class Config:
     patience: int = 2
 
 
-def open_run(tmp_path, package="apps.mine", **options):
+def open_run(tmp_path, package="apps.mine", overwrite=False, **options):
     config = Config(str(tmp_path / "run"), **options)
-    return runs.Run(config, package, "val_accuracy")
+    return runs.Run(config, package, "val_accuracy", overwrite)
 
 
 def a_model():
@@ -105,6 +105,74 @@ def test_a_run_stops_when_nothing_gets_better(run):
     an_epoch(run, 0.8)
     assert run.is_finished
     assert run.best_epoch == 1
+
+
+def test_a_finished_run_says_which_flag_goes_on(tmp_path):
+    for name, options, accuracies, message in (
+        (
+            "epochs",
+            {"epochs": 2},
+            (0.5, 0.6),
+            "after epoch 2, best 2 (all of --epochs 2); a greater --epochs"
+            " goes on",
+        ),
+        (
+            "patience",
+            {"patience": 1},
+            (0.5, 0.4),
+            "after epoch 2, best 1 (none better within --patience 1); a"
+            " greater --patience goes on",
+        ),
+        (
+            "both",
+            {"epochs": 2, "patience": 1},
+            (0.5, 0.4),
+            "after epoch 2, best 1 (all of --epochs 2, and none better within"
+            " --patience 1); a greater --epochs with a greater --patience goes"
+            " on",
+        ),
+    ):
+        run = open_run(tmp_path / name, **options)
+        run.create(run.config, {})
+        for accuracy in accuracies:
+            assert not run.is_finished
+            an_epoch(run, accuracy)
+        assert run.is_finished
+        assert run.finished_message == (
+            f"{run.folder}: this run is finished {message}, another --run-dir"
+            " or --overwrite begins anew"
+        )
+        more = {flag: options.get(flag, 9) + 1 for flag in options}
+        assert not open_run(tmp_path / name, **more).is_finished
+
+
+def test_overwrite_begins_anew_once_the_data_are_read(tmp_path, run, capsys):
+    an_epoch(run, 0.9)
+    before = (run.folder / "config.json").read_text()
+    again = open_run(tmp_path, overwrite=True, units=7)
+    assert (again.epoch, again.history) == (0, [])
+    assert (run.folder / "config.json").read_text() == before
+    assert (run.folder / "model.keras").exists()
+    again.create(again.config, {}, labels=["new"])
+    assert "removing the run that was there" in capsys.readouterr().out
+    assert not (run.folder / "model.keras").exists()
+    assert runs.load_config(run.folder, Config).units == 7
+    assert runs.read_lines(run.folder / "labels.txt") == ["new"]
+
+
+def test_overwrite_of_a_run_that_is_not_there_creates_it(tmp_path):
+    run = open_run(tmp_path, overwrite=True)
+    run.create(run.config, {})
+    assert (tmp_path / "run" / "config.json").exists()
+
+
+def test_overwrite_removes_no_other_folder(tmp_path, run):
+    with pytest.raises(UserError, match="a run of apps.mine, not of"):
+        open_run(tmp_path, package="apps.other", overwrite=True)
+    (run.folder / "config.json").unlink()
+    with pytest.raises(UserError, match="exists and is not a run folder"):
+        open_run(tmp_path, overwrite=True)
+    assert (run.folder / "labels.txt").exists()
 
 
 def test_of_equal_scores_the_lower_loss_is_better_and_progress(run):

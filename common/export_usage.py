@@ -1,0 +1,109 @@
+"""Requests to an exported model: one of its own, and how to send it.
+
+A request is JSON as TensorFlow Serving's REST interface takes it, by columns:
+`{"inputs": {NAME: ROWS}}`.
+"""
+
+import base64
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import atomic
+from common.training import runs
+
+REQUEST = "request.json"
+PORT = 8501
+# A longer request is read from its file.
+MAX_LENGTH = 300
+
+
+def example_inputs(run: Path) -> list[str]:
+    """Returns the inputs that training proposed for `predict`.
+
+    Args:
+        run: the run folder, or an export of it.
+
+    Returns:
+        Arguments of a command line; none if there is no example.
+    """
+    if not (run / runs.DATA).is_file():
+        return []
+    return shlex.split(runs.read_json(run / runs.DATA).get("example", ""))
+
+
+def encode_request(inputs: dict[str, np.ndarray]) -> str:
+    """Encodes inputs by name as a JSON request of one line.
+
+    Bytes go as text, but base64 where the name ends with `_bytes`: that is
+    how the server knows.
+
+    Example:
+        >>> encode_request({"text": np.array([b"a film"], object)})
+        '{"inputs": {"text": ["a film"]}}'
+        >>> encode_request({"image_bytes": np.array([b"PNG"], object)})
+        '{"inputs": {"image_bytes": [{"b64": "UE5H"}]}}'
+    """
+    columns = {
+        name: [_encode(name, row) for row in value.tolist()]
+        for name, value in inputs.items()
+    }
+    return json.dumps({"inputs": columns}, ensure_ascii=False)
+
+
+def _encode(name: str, value: Any) -> Any:
+    if not isinstance(value, bytes):
+        return value
+    if name.endswith("_bytes"):
+        return {"b64": base64.b64encode(value).decode()}
+    return value.decode("utf-8", "replace")
+
+
+def write_request(folder: Path, inputs: dict[str, np.ndarray]) -> None:
+    """Writes a request beside an exported model."""
+    atomic.write_text(folder / REQUEST, encode_request(inputs) + "\n")
+
+
+def format_usage(folder: Path) -> str:
+    """Returns how to load an export, how to serve it and how to ask it.
+
+    Args:
+        folder: the version's folder, with its request.
+    """
+    base = folder.parent.resolve()
+    name = base.name
+    request = (folder / REQUEST).read_text(encoding="utf-8").strip()
+    body = shlex.quote(request)
+    if len(request) > MAX_LENGTH:
+        body = shlex.quote(f"@{folder / REQUEST}")
+    arguments = _format_arguments(request, example_inputs(folder))
+    url = f"http://localhost:{PORT}/v1/models/{name}:predict"
+    volume = shlex.quote(f"{base}:/models/{name}")
+    return (
+        "\nIn Python, without Keras and without this project:\n"
+        "  import tensorflow as tf\n"
+        f"  model = tf.saved_model.load({str(folder)!r})\n"
+        f"  print(model.signatures['serving_default']({arguments}))\n"
+        "\nWith TensorFlow Serving:\n"
+        f"  docker run --rm -p {PORT}:{PORT} -v {volume}"
+        f" -e MODEL_NAME={shlex.quote(name)} tensorflow/serving\n"
+        f"  curl -d {body} {shlex.quote(url)}"
+    )
+
+
+def _format_arguments(request: str, files: list[str]) -> str:
+    """Returns a request as arguments of a signature, in Python."""
+    arguments = []
+    for name, rows in json.loads(request)["inputs"].items():
+        value = f"tf.constant({rows!r})"
+        if name.endswith("_bytes"):
+            path = files[0] if files else "picture.png"
+            value = f"tf.io.read_file({path!r})[tf.newaxis]"
+        elif len(value) > MAX_LENGTH:
+            dtype = "tf.uint8" if name == "frames" else "tf.float32"
+            value = f"tf.zeros({list(np.shape(rows))}, {dtype})"
+        arguments.append(f"{name}={value}")
+    return ", ".join(arguments)

@@ -1,0 +1,130 @@
+"""Versions of an export: the next one must be like the one before.
+
+TensorFlow Serving switches to a new version by itself, under its clients.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.errors import UserError
+from common.training import runs
+
+LABELS = "labels.txt"
+DEFAULT = "serving_default"
+NUM_NAMED = 12  # Names that an error lists.
+NAME_LENGTH = 60
+MAX_LENGTH = 250
+
+
+class Contract(NamedTuple):
+    """Names and types on which the clients of an export rely.
+
+    Attributes:
+        app: which made it; None if it does not say.
+        languages: of its translations; None if it has none.
+        labels: in the order of its probabilities; None if it has none.
+        signatures: the tensors of each, as "name: dtype"; with their shapes
+            where they are inputs of `serving_default`.
+    """
+
+    app: str | None
+    languages: list[str] | None
+    labels: list[str] | None
+    signatures: dict[str, list[str]]
+
+    @classmethod
+    def from_export(cls, folder: Path) -> "Contract":
+        """Reads the contract of an exported version."""
+        app = languages = labels = None
+        if (folder / runs.VERSIONS).is_file():
+            app = runs.read_json(folder / runs.VERSIONS).get("app")
+        if (folder / runs.DATA).is_file():
+            languages = runs.read_json(folder / runs.DATA).get("languages")
+        if (folder / LABELS).is_file():
+            labels = runs.read_lines(folder / LABELS)
+        return cls(app, languages, labels, read_signatures(folder))
+
+
+def read_signatures(folder: Path) -> dict[str, list[str]]:
+    """Reads the tensors of each signature of a SavedModel, without loading it.
+
+    Returns:
+        By signature lines such as "in text: string(None,)".
+    """
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((folder / "saved_model.pb").read_bytes())
+    result: dict[str, list[str]] = {}
+    for graph in saved.meta_graphs:
+        for name, signature in graph.signature_def.items():
+            lines = []
+            for way, tensors in (
+                ("in", signature.inputs),
+                ("out", signature.outputs),
+            ):
+                for key, tensor in tensors.items():
+                    if not tensor.dtype:  # Of what initialises the model.
+                        continue
+                    line = f"{way} {key}: {tf.as_dtype(tensor.dtype).name}"
+                    if way == "in" and name == DEFAULT:
+                        line += str(tf.TensorShape(tensor.tensor_shape))
+                    lines.append(line)
+            if lines:
+                result[name] = sorted(lines)
+    return result
+
+
+def check_same_contract(base: Path, before: Path, new: Path) -> None:
+    """Checks that a new version may take the place of the one before.
+
+    Args:
+        base: the folder of the versions, for the message.
+        before: the version before.
+        new: the new one.
+
+    Raises:
+        UserError: if they are of different apps, languages, labels or
+            signatures; it names what differs.
+    """
+    contracts = Contract.from_export(before), Contract.from_export(new)
+    differences = []
+    for name, old, now in zip(Contract._fields, *contracts, strict=True):
+        if old is None or now is None or old == now:
+            continue
+        if isinstance(old, dict) and isinstance(now, dict):
+            old, now = _flatten(old), _flatten(now)
+            old, now = _without(old, now), _without(now, old)
+        names = [_join(x) for x in (old, now)]
+        differences.append(f"{name} {names[0]} (now {names[1]})")
+    if differences:
+        raise UserError(
+            f"{base}: version {before.name} is another model:"
+            f" {_shorten('; '.join(differences))}; a server would switch to it"
+            " under its clients: export to another folder with --to, or rename"
+            " the run folder, whose name the export takes"
+        )
+
+
+def _shorten(text: str) -> str:
+    """Cuts what an error of one line has no place for."""
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]} ..."
+
+
+def _flatten(signatures: dict[str, list[str]]) -> list[str]:
+    pairs = signatures.items()
+    return [f"{name} {line}" for name, lines in pairs for line in lines]
+
+
+def _without(lines: list[str], others: list[str]) -> list[str]:
+    return [line for line in lines if line not in others]
+
+
+def _join(value: Any) -> str:
+    names = [value] if isinstance(value, str) else value
+    short = [
+        name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 3]}..."
+        for name in names[:NUM_NAMED]
+    ]
+    return ", ".join(short + ["..."] * (len(names) > NUM_NAMED)) or "none"
