@@ -5,7 +5,7 @@ import collections
 import dataclasses
 import itertools
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,8 @@ from .datasets import Example
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
+# Of a rare label, all examples may be held out.
+UNTRAINED = "label without training examples"
 # Validation texts of which the shortest is shown as an example.
 NUM_CANDIDATES = 50
 
@@ -93,7 +95,7 @@ def load(config: Config) -> Data:
     labels = sorted(label_counts)
     _check_classes(label_counts, config)
     counts = {
-        name: _check_labels(splits[name], labels, left_out)
+        name: _count_usable(splits[name], labels, left_out)
         for name in sorted(splits.keys() - {"train"})
     }
     if not counts["valid"]:
@@ -146,13 +148,26 @@ def most_frequent(
     return [word.decode() for _, word in ranked[:num_words]]
 
 
-def usable(examples: Iterable[Example], left_out: Skipped) -> Iterator[Example]:
-    """Yields the examples with a text and a label; counts the others."""
+def usable(
+    examples: Iterable[Example],
+    left_out: Skipped,
+    labels: Collection[str] | None = None,
+) -> Iterator[Example]:
+    """Yields the examples with a text and a label; counts the others.
+
+    Args:
+        examples: of a split.
+        left_out: counts those that are left out.
+        labels: of the training data, which may lack a rare one. Default None:
+            any label.
+    """
     for example in examples:
         if not example.text.strip():
             left_out.add("empty text", example.where)
         elif not example.label:
             left_out.add("no label", example.where)
+        elif labels is not None and example.label not in labels:
+            left_out.add(UNTRAINED, example.where)
         else:
             yield example
 
@@ -220,13 +235,35 @@ def _check_vocabulary(
         )
 
 
-def _check_labels(
-    examples: Iterable[Example], labels: list[str], left_out: Skipped
+def _count_usable(
+    examples: Stream[Example], labels: list[str], left_out: Skipped
 ) -> int:
-    """Counts examples; refuses labels that training never shows."""
-    return sum(
-        label_id(example, labels) >= 0 for example in usable(examples, left_out)
-    )
+    """Counts the examples of a split beside the training data."""
+    here = Skipped()
+    count = sum(1 for _ in usable(examples, here, labels))
+    check_labels(here, count if examples.held_out else 0, labels)
+    left_out.update(here)
+    return count
+
+
+def check_labels(left_out: Skipped, most: int, labels: list[str]) -> None:
+    """Refuses a split with too many labels that training never shows.
+
+    Args:
+        left_out: of the split.
+        most: examples with such labels that may be left out.
+        labels: of the training data.
+
+    Raises:
+        UserError: with the place of the first one.
+    """
+    count = left_out.counts[UNTRAINED]
+    if count > most:
+        raise UserError(
+            f"{left_out.places[UNTRAINED][0]}: its label does not occur in the"
+            f" training data, which has {format_names(labels)}; so it is with"
+            f" {count} examples"
+        )
 
 
 def _example(examples: Iterable[Example]) -> str:
@@ -234,21 +271,6 @@ def _example(examples: Iterable[Example]) -> str:
     candidates = itertools.islice(usable(examples, Skipped()), NUM_CANDIDATES)
     text = min((example.text for example in candidates), key=len)
     return shlex.quote(" ".join(text.split()))
-
-
-def label_id(example: Example, labels: list[str]) -> int:
-    """Returns the class number of an example.
-
-    Raises:
-        UserError: if the label is not among `labels`.
-    """
-    try:
-        return labels.index(example.label)
-    except ValueError:
-        raise UserError(
-            f"{example.where}: label {example.label!r} does not occur in the"
-            f" training data, which has {format_names(labels)}"
-        ) from None
 
 
 def encode(
@@ -262,8 +284,8 @@ def encode(
         vectorizer.ragged_ids,
         input_signature=[tf.TensorSpec([None], tf.string)],
     )
-    for chunk, texts in _chunks(usable(examples, Skipped())):
-        label_ids += [label_id(example, labels) for example in chunk]
+    for chunk, texts in _chunks(usable(examples, Skipped(), labels)):
+        label_ids += [labels.index(example.label) for example in chunk]
         rows = ragged_ids(texts)
         # Arrays grow where they are: joining blocks would need them twice.
         starts.frombytes((len(ids) + rows.row_splits[1:]).numpy().tobytes())

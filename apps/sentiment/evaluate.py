@@ -76,21 +76,25 @@ def predict_split(
         limit: the most examples to score; 0 for all.
 
     Raises:
-        UserError: if there are no examples, or one has an unknown label.
+        UserError: if there are no examples, or most have other labels than
+            the model.
     """
     left_out = Skipped()
-    usable = itertools.islice(data.usable(examples, left_out), limit or None)
+    usable = itertools.islice(
+        data.usable(examples, left_out, predictor.labels), limit or None
+    )
     mistakes: list[Mistake] = []
     labels: list[int] = []
     probabilities = []
     while window := list(itertools.islice(usable, WINDOW)):
-        labels += [data.label_id(x, predictor.labels) for x in window]
+        labels += [predictor.labels.index(x.label) for x in window]
         rows = predictor.predict_probabilities([x.text for x in window])
         probabilities.append(rows)
         wrong = _mistakes(window, rows, predictor.labels)
         mistakes = heapq.nlargest(
             NUM_MISTAKES, itertools.chain(mistakes, wrong)
         )
+    data.check_labels(left_out, len(labels), predictor.labels)
     if not labels:
         raise UserError("no examples to evaluate: expected at least one")
     return Predictions(

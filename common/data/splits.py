@@ -58,20 +58,20 @@ class Stream(Generic[Example]):
         self._read = read
         self._key = key
         self._split = split
-        self._held_out = held_out
+        self.held_out = held_out
 
     @property
     def is_cut(self) -> bool:
         """True if its source has no splits."""
-        return "test" in self._held_out
+        return "test" in self.held_out
 
     def __iter__(self) -> Iterator[Example]:
         """Yields the split's examples."""
-        if not self._held_out:  # No key is needed: it may cost much.
+        if not self.held_out:  # No key is needed: it may cost much.
             yield from self._read()
             return
         for example in self._read():
-            if split_of(self._key(example), self._held_out) == self._split:
+            if split_of(self._key(example), self.held_out) == self._split:
                 yield example
 
 

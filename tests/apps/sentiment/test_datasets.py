@@ -232,7 +232,8 @@ BAD_FILES = {
         "a.csv",
         b"text,label\n"
         + b"".join(b"film %d,%.2f\n" % (n, n / 9) for n in range(99)),
-        "label '.*' does not occur in the .*, which has .*, ...$",
+        "its label does not occur in the training data, which has .*, ...;"
+        " so it is with \\d+ examples$",
     ),
     "too few to hold out": (
         "a.csv",
@@ -255,6 +256,27 @@ def test_bad_files_are_named_with_line_and_remedy(
     assert "\n" not in str(caught.value)
 
 
+def test_a_rare_label_that_chance_held_out_is_counted(tmp_path):
+    rows = [f"film {n},{'good' if n % 2 else 'bad'}" for n in range(200)]
+    rows += [f"film {n},rare" for n in range(200, 400)]
+    with_rare = write_table(tmp_path / "all.csv", rows)
+    texts = {
+        name: {e.text for e in stream}
+        for name, stream in data.open_splits(Config(data=with_rare)).items()
+    }
+    kept = [row for row in rows[200:] if row.split(",")[0] in texts["valid"]]
+    loaded = load(write_table(tmp_path / "a.csv", [*rows[:200], *kept[:2]]))
+    assert loaded.labels == ["bad", "good"]
+    skipped = loaded.report["skipped"]["label without training examples"]
+    assert skipped["count"] == 2
+    assert set(loaded.valid.labels.tolist()) == {0, 1}
+
+
+def write_table(path, rows):
+    path.write_text("text,label\n" + "".join(f"{row}\n" for row in rows))
+    return str(path)
+
+
 def test_a_text_file_of_a_class_in_another_encoding(tmp_path):
     write_texts(tmp_path / "train" / "pos", ["fine"])
     (tmp_path / "train" / "pos" / "9.txt").write_bytes(b"ok\ncaf\xe9")
@@ -266,7 +288,7 @@ def test_a_text_file_of_a_class_in_another_encoding(tmp_path):
 def test_a_label_never_seen_in_training(tmp_path, split):
     write(tmp_path / "train.csv")
     write(tmp_path / f"{split}.csv", [("fine", 1), ("so so", "neutral")])
-    message = f"{split}.csv:3: label 'neutral' does not occur in .* has 0, 1"
+    message = f"{split}.csv:3: its label does not occur in .* has 0, 1; so it"
     with pytest.raises(UserError, match=message):
         load(tmp_path)
 
