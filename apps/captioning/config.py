@@ -17,7 +17,7 @@ class Config:
     encoding: str = "utf-8"  # Encoding of the user's text files.
     tfds_dir: str = ""  # Prepared tensorflow-datasets; "" for its default.
     num_examples: int = 6_000  # Training images of the builtin data.
-    min_count: int = 3  # Rarer words are unknown.
+    min_count: int = 0  # Rarer words are unknown; 0: up to 3, by the data.
     vocab_size: int = 10_000  # Most words, special ones included.
     max_words: int = 25  # Longer captions lose their end.
     max_valid: int = 2_000  # Validation images; more are chosen from by chance.
@@ -68,7 +68,7 @@ class Config:
         options.check_fields(
             self,
             num_examples=options.at_least(10),
-            min_count=options.at_least(1),
+            min_count=options.at_least(0),
             vocab_size=options.at_least(5),  # A word beside text.NUM_SPECIAL.
             max_words=options.at_least(1),
             max_valid=options.at_least(1),

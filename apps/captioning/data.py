@@ -152,18 +152,26 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
 
 
 def _learn_vocabulary(train: Sequence[Example], config: Config) -> list[str]:
-    vocabulary = text.learn_vocabulary(
-        (caption for image in train for caption in image.captions),
-        config.min_count,
-        config.vocab_size,
-    )
+    captions = [caption for image in train for caption in image.captions]
+    min_count = config.min_count or choose_min_count(len(captions))
+    vocabulary = text.learn_vocabulary(captions, min_count, config.vocab_size)
     if not vocabulary:
         raise UserError(
-            f"--data {config.data}: no word occurs {config.min_count} times in"
+            f"--data {config.data}: no word occurs {min_count} times in"
             f" the captions of its {len(train)} training images: give more of"
             " them, or pass --min-count 1"
         )
     return vocabulary
+
+
+def choose_min_count(num_captions: int) -> int:
+    """Returns how often a word must occur: in small data, rare words count.
+
+    Example:
+        >>> [choose_min_count(n) for n in (40, 2_000, 30_000)]
+        [1, 2, 3]
+    """
+    return 1 if num_captions < 1_000 else 2 if num_captions < 5_000 else 3
 
 
 def has_encoder(config: Config) -> bool:
