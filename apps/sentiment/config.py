@@ -32,7 +32,7 @@ class Config:
     bidirectional: bool = True  # Read the text in both directions.
     # How to sum up the steps: one or more of last, max, mean, attention.
     pooling: tuple[str, ...] = ("max", "mean", "attention")
-    word_dropout: float = 0.0  # Share of words made unknown in training.
+    word_dropout: float = 0.2  # Share of words made unknown in training.
     embedding_dropout: float = 0.5  # Share of embedding features dropped.
     dropout: float = 0.5  # Share of pooled features dropped.
 
@@ -43,7 +43,7 @@ class Config:
     learning_rate: float = 4e-3  # Adam's step size in the first epoch.
     learning_rate_decay: float = 0.7  # Factor on the step size, each epoch.
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
-    patience: int = 2  # Epochs without a better accuracy before stopping.
+    patience: int = 3  # Epochs without a better accuracy before stopping.
     seed: int = 0  # Of weights, order and dropout.
 
     # --- output ---

@@ -22,6 +22,8 @@ from .datasets import Example
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
+# Training texts of which each word counts.
+SMALL = 2_000
 # Of a rare label, all examples may be held out.
 UNTRAINED = "label without training examples"
 # Validation texts of which the shortest is shown as an example.
@@ -104,8 +106,9 @@ def load(config: Config) -> Data:
             f" is held out and there are only {label_counts.total()}: give"
             " more, or a valid file beside the train file"
         )
-    vocabulary = most_frequent(words, config.vocab_size)
-    _check_vocabulary(vocabulary, label_counts.total(), config)
+    _check_words(words, label_counts.total(), config)
+    min_count = 1 if label_counts.total() < SMALL else 2
+    vocabulary = most_frequent(words, config.vocab_size, min_count)
     vectorizer = text.Vectorizer(vocabulary, config.max_tokens)
     train = encode(splits["train"], vectorizer, labels)
     valid = encode(splits["valid"], vectorizer, labels)
@@ -129,20 +132,23 @@ def load(config: Config) -> Data:
 
 
 def most_frequent(
-    words: collections.Counter[bytes], vocab_size: int
+    words: collections.Counter[bytes], vocab_size: int, min_count: int
 ) -> list[str]:
-    """Returns the most frequent words that occur at least twice.
+    """Returns the most frequent words.
 
-    A word seen once teaches nothing about itself; as an unknown word it
-    teaches what unknown words mean.
+    Args:
+        words: of all training texts, in UTF-8.
+        vocab_size: the most ids, special ones included.
+        min_count: rarer words are left out. In large data, a word seen once
+            teaches more as one of the unknown words.
 
     Example:
         >>> words = collections.Counter([b"a", b"b", b"a", b"c", b"b", b"a"])
-        >>> most_frequent(words, vocab_size=5)
+        >>> most_frequent(words, vocab_size=5, min_count=2)
         ['a', 'b']
     """
     ranked = sorted(
-        (-count, word) for word, count in words.items() if count > 1
+        (-count, word) for word, count in words.items() if count >= min_count
     )
     num_words = vocab_size - text.NUM_SPECIAL
     return [word.decode() for _, word in ranked[:num_words]]
@@ -224,10 +230,10 @@ def _check_classes(labels: collections.Counter[str], config: Config) -> None:
         )
 
 
-def _check_vocabulary(
-    vocabulary: list[str], num_texts: int, config: Config
+def _check_words(
+    words: collections.Counter[bytes], num_texts: int, config: Config
 ) -> None:
-    if not vocabulary:
+    if max(words.values(), default=0) < 2:
         raise UserError(
             f"--data {config.data}: no word occurs twice in its {num_texts}"
             f" training texts: is {config.text_column!r} the column of the"

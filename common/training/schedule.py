@@ -7,9 +7,9 @@ from typing import Any
 # What a config leaves at 0 until the data are known.
 SIZES = ("batch_size", "batch_tokens", "passes")
 # Fewer steps between two validations, and two learning rates, teach little.
-MIN_STEPS = 60
+MIN_STEPS = 100
 # Fewer batches in a pass are too large for the data: their noise is missed.
-MIN_BATCHES = 24
+MIN_BATCHES = 12
 
 
 def complete(
@@ -17,8 +17,8 @@ def complete(
 ) -> Any:
     """Chooses the sizes that a config leaves open.
 
-    A batch is a power of two of which a pass has at least 24, and an epoch so
-    many passes that it has at least 60 steps.
+    A batch is a power of two of which a pass has at least 12, and an epoch so
+    many passes that it has at least 100 steps.
 
     Args:
         config: with the field `name` and `passes`; 0 leaves them open.
@@ -36,7 +36,7 @@ def complete(
         ...     batch_size: int = 0
         ...     passes: int = 0
         >>> complete(Config(), 240, most=64, least=4)
-        Config(batch_size=8, passes=2)
+        Config(batch_size=16, passes=7)
         >>> complete(Config(), 9_000, most=64, least=4)
         Config(batch_size=64, passes=1)
     """
