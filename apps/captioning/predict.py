@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from common import cli, plotting
+from common import cli, notes, plotting
 from common.data.feature_files import Features
 from common.decoding.sampling import Sampling
 from common.errors import UserError
@@ -219,6 +219,8 @@ def main() -> None:
     if args.attention_plot:
         _plot_first(predictor, read_fn, args)
     names = cli.read_inputs(args.inputs, args.file, args.encoding)
+    if read_fn is read_picture:
+        names = notes.print_notes(names, predictor.describe_inputs)
     best: list[str | None] = []
     for captions in caption_images(predict_fn, names, read_fn):
         for line in format_captions(captions, args.n_best):

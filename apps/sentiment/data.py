@@ -4,13 +4,12 @@ import array
 import collections
 import dataclasses
 import itertools
-import shlex
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from common.data import skipped
+from common.data import example_text, skipped
 from common.data.skipped import Skipped
 from common.data.splits import Stream
 from common.errors import UserError
@@ -22,8 +21,6 @@ from .datasets import Example
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
-# Validation texts of which the shortest is shown as an example.
-NUM_CANDIDATES = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +115,7 @@ def load(config: Config) -> Data:
             "kept_words": len(vocabulary),
             "unknown_share": round(float(unknown), 4),
         },
-        "example": _example(splits["valid"]),
+        "example": _example(splits["valid"], vocabulary),
     }
     return Data(vocabulary, labels, train, valid, report)
 
@@ -215,11 +212,20 @@ def _check_labels(
     )
 
 
-def _example(examples: Iterable[Example]) -> str:
-    """Returns a short text, as it is typed behind `predict RUN`."""
-    candidates = itertools.islice(usable(examples, Skipped()), NUM_CANDIDATES)
-    text = min((example.text for example in candidates), key=len)
-    return shlex.quote(" ".join(text.split()))
+def _example(examples: Iterable[Example], vocabulary: list[str]) -> str:
+    """Returns a validation text, as it is typed behind `predict RUN`."""
+    candidates = list(
+        itertools.islice(
+            usable(examples, Skipped()), example_text.NUM_CANDIDATES
+        )
+    )
+    rows = text.tokenize(_texts(candidates)).to_list()
+    known = {word.encode() for word in vocabulary}
+    return example_text.choose_text(
+        [example.text for example in candidates],
+        [len(row) for row in rows],
+        [len(set(row) - known) for row in rows],
+    )
 
 
 def label_id(example: Example, labels: list[str]) -> int:

@@ -31,6 +31,8 @@ CASES: tuple[list[str], ...] = (
         "A",
     ],
 )
+# Beside the model, for `predict` and `evaluate`.
+FILES = (runs.CONFIG, runs.DATA, "labels.txt", "vocabulary.txt")
 
 
 def export_run(run: Path, to: Path) -> Path:
@@ -52,7 +54,7 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(classifier),
         make_cases(classifier),
         make_card(run, classifier),
-        [run / name for name in (runs.CONFIG, runs.DATA, "labels.txt")],
+        [run / name for name in FILES],
     )
 
 

@@ -4,7 +4,7 @@ import io
 import sys
 from typing import cast
 
-from common import cli
+from common import cli, notes
 
 from .config import predict_parser
 from .predictor import load
@@ -20,6 +20,7 @@ def main() -> None:
     cast(io.TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     predictor = load(args.run)
     texts = cli.read_inputs(args.inputs, args.file, args.encoding)
+    texts = notes.print_notes(texts, predictor.describe_inputs)
     for text, (label, score) in predictor.predict(texts):
         print(f"{label}\t{score:.4f}\t{' '.join(text.split())}")
 

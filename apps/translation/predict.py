@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from common import cli
+from common import cli, notes
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 
@@ -52,6 +52,7 @@ def main() -> None:
     if args.attention_plot:
         _plot_attention(predictor, args.inputs[0], args.attention_plot)
     texts = cli.read_inputs(args.inputs, args.file, args.encoding)
+    texts = notes.print_notes(texts, predictor.describe_inputs)
     for _, translations in predictor.predict(texts):
         for line in format_lines(translations, args.n_best):
             print(line)

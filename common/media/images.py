@@ -12,6 +12,7 @@ A picture that breaks off is never patched up: TensorFlow's way to do so
 (`try_recover_truncated`) does not come back from some contents.
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -107,6 +108,24 @@ def load_image(path: Path) -> np.ndarray:
     """
     decoded = _decode(tf.io.read_file(str(path)))
     return tf.cast(decoded, tf.float32).numpy()
+
+
+def read_size(picture: Picture) -> tuple[int, int]:
+    """Reads height and width from the header of a picture that can be decoded.
+
+    Args:
+        picture: a path, or the content of a file.
+    """
+    content = read_bytes(picture)
+    if content.startswith(_JPEG):
+        height, width, _ = tf.io.extract_jpeg_shape(content).numpy().tolist()
+    elif content.startswith(_PNG):
+        width, height = struct.unpack(">ii", content[16:24])
+    elif content.startswith(_BMP):
+        width, height = struct.unpack("<ii", content[18:26])
+    else:
+        width, height = struct.unpack("<HH", content[6:10])
+    return abs(height), width
 
 
 def read_bytes(picture: Picture) -> bytes:

@@ -15,6 +15,7 @@ tensorboard/      the log as TensorBoard events
 import dataclasses
 import json
 import platform
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -237,11 +238,12 @@ class Run:
         """
         best = validation_scores(self.history[self.best_epoch - 1])
         example = read_json(self.folder / DATA).get("example", "")
+        folder = shlex.quote(str(self.folder))
         return (
             f"best epoch {self.best_epoch}: {format_scores(best)}\n\nNext:\n"
-            f"  python -m {self.package}.evaluate {self.folder}\n"
-            f"  python -m {self.package}.predict {self.folder} {example}\n"
-            f"  python -m {self.package}.export {self.folder}"
+            f"  python -m {self.package}.evaluate {folder}\n"
+            f"  python -m {self.package}.predict {folder} {example}\n"
+            f"  python -m {self.package}.export {folder}"
         )
 
 
