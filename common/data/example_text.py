@@ -27,11 +27,12 @@ def choose_text(
         'Not bad at all.'
     """
 
-    def badness(number: int) -> tuple[bool, int, int]:
+    def badness(number: int) -> tuple[bool, int, int, bool]:
         # What begins with a dash would be taken for a flag.
         is_flag = texts[number].lstrip().startswith("-")
-        is_short = lengths[number] in SHORT
-        return is_flag, num_unknown[number], 0 if is_short else lengths[number]
+        excess = 0 if lengths[number] in SHORT else lengths[number]
+        # Quoting an apostrophe takes five characters.
+        return is_flag, num_unknown[number], excess, "'" in texts[number]
 
     best = min(range(len(texts)), key=badness)
     return shlex.quote(" ".join(texts[best].split()))

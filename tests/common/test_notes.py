@@ -36,10 +36,10 @@ def test_what_is_known_needs_no_word(capsys):
 
 
 def test_a_note_stays_short_however_long_the_words():
-    words = [f"{number}{'x' * 1000}" for number in range(100)]
+    words = [f"{number}{'y' * 1000}" for number in range(100)]
     remark = notes.describe_unknown(words, set(words))
-    assert remark.startswith("100 of 100 words are unknown to this model: 0xxx")
-    assert remark.count("xxx...") == notes.MAX_NAMED
+    assert remark.startswith("100 of 100 words are unknown to this model: 0yyy")
+    assert remark.count("yyy...") == notes.MAX_NAMED
     assert remark.endswith(", ...")
     assert len(remark) < 450
     assert (

@@ -11,6 +11,10 @@ def test_the_first_short_text_of_known_words_is_shown():
     lengths = [len(text.split()) for text in texts]
     chosen = choose_text(texts, lengths, [0, 0, 1, 0, 0])
     assert shlex.split(chosen) == ["it's as good as it gets"]
+    # Among such, one that is easy to quote.
+    texts.append("as good as it gets")
+    chosen = choose_text(texts, [*lengths, 5], [0, 0, 1, 0, 0, 0])
+    assert chosen == "'as good as it gets'"
 
 
 def test_without_a_short_one_the_shortest_is_shown():
