@@ -37,8 +37,6 @@ def pytest_addoption(parser):
     )
 
 
-# First: pytest-xdist reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     missing = {
         "slow": not config.getoption("--slow"),
@@ -50,17 +48,22 @@ def pytest_collection_modifyitems(config, items):
             if is_missing and marker in item.keywords:
                 flag = marker.replace("_", "-")
                 item.add_marker(pytest.mark.skip(reason=f"needs --{flag}"))
-        if config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
-def _group(item):
-    """The tests of one app share its run, those of a file their process."""
-    for package in commands.PACKAGES:
-        app = package.rpartition(".")[2]
-        if f"apps/{app}/" in item.nodeid or f"[{package}" in item.nodeid:
-            return app
-    return item.nodeid.partition("::")[0]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keeps the tests of one app, which share its run, in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByApp(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            for package in commands.PACKAGES:
+                app = package.rpartition(".")[2]
+                if f"apps/{app}/" in nodeid or f"[{package}" in nodeid:
+                    return app
+            return nodeid.partition("::")[0]
+
+    return ByApp(config, log)
 
 
 @pytest.fixture(autouse=True)

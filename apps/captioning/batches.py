@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from common.data import batching, feature_files
 from common.media import images
+from common.training import schedule
 
 from . import text
 from .config import Config
@@ -91,6 +92,14 @@ class Encoded(NamedTuple):
     captions: list[np.ndarray]
 
 
+def complete(config: Config, encoded: Encoded) -> Config:
+    """Chooses the sizes that the config leaves open, by the training data."""
+    counts = np.bincount(encoded.image_numbers)
+    most_each = config.captions_per_image or counts.max()
+    num_captions = int(np.minimum(counts, most_each).sum())
+    return schedule.complete(config, num_captions, most=32, least=4)
+
+
 def make_batches(
     encoded: Encoded, config: Config, epoch: int | None = None, start: int = 0
 ) -> tf.data.Dataset:
@@ -98,9 +107,10 @@ def make_batches(
 
     Args:
         encoded: the split.
-        config: gives the batch size, the number of buckets and the seed.
-        epoch: which captions to draw and how to shuffle them; None takes all,
-            in the order of the data.
+        config: gives the batch size, the passes, the number of buckets and
+            the seed.
+        epoch: which captions to draw and how to shuffle them, in each of its
+            passes; None takes all, in the order of the data.
         start: how many batches to leave out, when an epoch is resumed.
 
     Returns:
@@ -111,7 +121,12 @@ def make_batches(
         - the labels <int32>[batch, time]: the ids and their end;
         - the weights of the labels <float32>[batch, time]: 0 on padding.
     """
-    plan = _plan(encoded, config, epoch)[start:]
+    rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
+    plan = [
+        batch
+        for _ in range(1 if rng is None else config.passes)
+        for batch in _plan(encoded, config, rng)
+    ][start:]
     ids = tf.TensorSpec([None, None], tf.int32)
     dataset = tf.data.Dataset.from_generator(
         lambda: (_fill(batch, encoded) for batch in plan),
@@ -134,14 +149,12 @@ def make_batches(
 
 
 def _plan(
-    encoded: Encoded, config: Config, epoch: int | None
+    encoded: Encoded, config: Config, rng: np.random.Generator | None
 ) -> list[batching.Batch]:
     lengths = np.array([len(caption) + 1 for caption in encoded.captions])
     widths = batching.bucket_widths(lengths, config.num_buckets, WIDTH_MULTIPLE)
     chosen = np.arange(len(lengths))
-    rng = None
-    if epoch is not None:
-        rng = np.random.default_rng([config.seed, epoch])
+    if rng is not None:
         chosen = sample_captions(
             encoded.image_numbers, config.captions_per_image, rng
         )

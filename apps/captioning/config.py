@@ -45,9 +45,10 @@ class Config:
     label_smoothing: float = 0.02  # Probability spread over all words.
     scheduled_sampling: float = 0.0  # Share of words taken from the model ...
     sampling_epochs: int = 10  # ... reached after so many epochs.
-    epochs: int = 16  # Most passes over the training data.
-    captions_per_image: int = 1  # Drawn in each epoch; 0 takes all of them.
-    batch_size: int = 32  # Captions in one step.
+    epochs: int = 16  # The most; validation follows each.
+    captions_per_image: int = 1  # Drawn in each pass; 0 takes all of them.
+    batch_size: int = 0  # Captions in one step; 0: up to 32, by the data.
+    passes: int = 0  # Over the training data in an epoch; 0: by the data.
     learning_rate: float = 2e-3  # Adam's step size in the first epoch.
     learning_rate_decay: float = 0.93  # Factor on the step size, each epoch.
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
@@ -84,7 +85,8 @@ class Config:
             sampling_epochs=options.at_least(1),
             epochs=options.at_least(1),
             captions_per_image=options.at_least(0),
-            batch_size=options.at_least(1),
+            batch_size=options.at_least(0),
+            passes=options.at_least(0),
             learning_rate=options.above(0),
             learning_rate_decay=options.above(0),
             clip_norm=options.above(0),
@@ -119,12 +121,18 @@ SMOKE = Config(
     embedding_dim=64,
     units=64,
     batch_size=32,
+    passes=1,
     num_buckets=1,
     learning_rate=5e-3,
 )
 # What `features` computes where no flag says otherwise. Features of a grid and
 # of one vector fit this decoder.
-FEATURES = Config(encoder="MobileNetV2", image_size=224, decoder="first_input")
+FEATURES = Config(
+    encoder="MobileNetV2",
+    image_size=224,
+    decoder="first_input",
+    batch_size=32,
+)
 
 
 def train_parser() -> cli.Parser:

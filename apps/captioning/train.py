@@ -3,8 +3,6 @@
 The same command on the same run folder continues where it stopped.
 """
 
-from pathlib import Path
-
 import keras
 
 from common import cli
@@ -18,11 +16,11 @@ from .datasets import samples
 MONITOR = "val_cider"
 
 
-def train(config: Config) -> Path:
+def train(config: Config) -> Run:
     """Trains until the last epoch, or until validation stops improving.
 
     Returns:
-        The run folder, with the best epoch's `model.keras`.
+        The run; its folder holds the best epoch's `model.keras`.
 
     Raises:
         UserError: if data or run folder cannot be used.
@@ -31,10 +29,11 @@ def train(config: Config) -> Path:
     run = Run(config, __package__, MONITOR)
     if run.is_finished:
         print(run.finished_message)
-        return run.folder
+        return run
     base = pipeline.load_base_model(config)
-    dataset = data.load(config, base and base.writer.vocabulary)
+    dataset = data.load(run.config, base and base.writer.vocabulary)
     print(dataset.summary())
+    config = batches.complete(run.config, dataset.train)
     keras.utils.set_random_seed(config.seed)
     captioner = pipeline.build(
         config, dataset.vocabulary, dataset.feature_shape, base
@@ -45,7 +44,7 @@ def train(config: Config) -> Path:
         loss=SmoothedCrossEntropy(config.label_smoothing),
         jit_compile=False,  # Lengths vary: XLA would compile each of them.
     )
-    run.create(dataset.report, vocabulary=dataset.vocabulary)
+    run.create(config, dataset.report, vocabulary=dataset.vocabulary)
     samples.write(run.folder, dataset.valid_examples)
     run.restore(network)
     greedy = predictor.Predictor.from_model(captioner, beam=1)
@@ -61,18 +60,18 @@ def train(config: Config) -> Path:
         )
         print(evaluate.format_samples(predictions))
         scores = evaluate.score_captions(predictions)
-        valid_batches = batches.make_batches(dataset.valid, config)
-        scores["loss"] = network.evaluate(valid_batches, verbose=0)
+        scores["loss"] = network.evaluate(
+            batches.make_batches(dataset.valid, config), verbose=0
+        )
         epoch.save(network, captioner, logs, scores)
         print(epoch.summary(evaluate.format_scores(scores)))
-    return run.folder
+    return run
 
 
 def main() -> None:
     """Trains as the command line says, and prints the next commands."""
     config = cli.parse_config(Config(), SMOKE, package=__package__)
-    train(config)
-    run = Run(config, __package__, MONITOR)
+    run = train(config)
     print(run.summary(evaluate.format_scores))
 
 

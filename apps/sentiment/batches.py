@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.data import batching
+from common.training import schedule
 
 from . import text
 from .config import Config
@@ -31,6 +32,11 @@ class Encoded:
         return np.diff(self.starts)
 
 
+def complete(config: Config, examples: Encoded) -> Config:
+    """Chooses the sizes that the config leaves open, by the training data."""
+    return schedule.complete(config, len(examples.labels), most=64, least=4)
+
+
 def make_batches(
     examples: Encoded, config: Config, epoch: int | None = None, start: int = 0
 ) -> tf.data.Dataset:
@@ -40,8 +46,10 @@ def make_batches(
 
     Args:
         examples: the split.
-        config: gives the batch size, the number of buckets and the seed.
-        epoch: which order to shuffle; None keeps the order of the data.
+        config: gives the batch size, the passes, the number of buckets and
+            the seed.
+        epoch: which order to shuffle, in each of its passes; None keeps the
+            order of the data, in one pass.
         start: how many batches to leave out, when an epoch is resumed.
 
     Returns:
@@ -50,8 +58,13 @@ def make_batches(
     """
     rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
     widths = batching.bucket_widths(examples.lengths, config.num_buckets)
-    plan = batching.plan(examples.lengths, widths, config.batch_size, rng)
-    plan = plan[start:]
+    plan = [
+        batch
+        for _ in range(1 if rng is None else config.passes)
+        for batch in batching.plan(
+            examples.lengths, widths, config.batch_size, rng
+        )
+    ][start:]
     dataset = tf.data.Dataset.from_generator(
         lambda: (_fill(batch, examples) for batch in plan),
         output_signature=(

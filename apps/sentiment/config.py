@@ -35,8 +35,9 @@ class Config:
     dropout: float = 0.5  # Share of pooled features dropped.
 
     # --- training ---
-    epochs: int = 6  # Most passes over the training data.
-    batch_size: int = 64  # Texts in one step.
+    epochs: int = 6  # The most; validation follows each.
+    batch_size: int = 0  # Texts in one step; 0: up to 64, by the data.
+    passes: int = 0  # Over the training data in an epoch; 0: by the data.
     learning_rate: float = 4e-3  # Adam's step size in the first epoch.
     learning_rate_decay: float = 0.7  # Factor on the step size, each epoch.
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
@@ -62,7 +63,8 @@ class Config:
             embedding_dropout=share,
             dropout=share,
             epochs=options.at_least(1),
-            batch_size=options.at_least(1),
+            batch_size=options.at_least(0),
+            passes=options.at_least(0),
             learning_rate=options.above(0),
             learning_rate_decay=options.above(0),
             clip_norm=options.above(0),
@@ -84,6 +86,7 @@ SMOKE = Config(
     embedding_dim=16,
     units=16,
     batch_size=32,
+    passes=1,
 )
 
 

@@ -3,8 +3,6 @@
 The same command on the same run folder continues where it stopped.
 """
 
-from pathlib import Path
-
 import keras
 
 from common import cli
@@ -16,11 +14,11 @@ from .config import SMOKE, Config
 MONITOR = "val_accuracy"
 
 
-def train(config: Config) -> Path:
+def train(config: Config) -> Run:
     """Trains until the last epoch, or until validation stops improving.
 
     Returns:
-        The run folder, with the best epoch's `model.keras`.
+        The run; its folder holds the best epoch's `model.keras`.
 
     Raises:
         UserError: if data or run folder cannot be used.
@@ -29,9 +27,10 @@ def train(config: Config) -> Path:
     run = Run(config, __package__, MONITOR)
     if run.is_finished:
         print(run.finished_message)
-        return run.folder
-    dataset = data.load(config)
+        return run
+    dataset = data.load(run.config)
     print(dataset.summary())
+    config = batches.complete(run.config, dataset.train)
     keras.utils.set_random_seed(config.seed)
     classifier = pipeline.build(config, dataset.vocabulary, dataset.labels)
     network = classifier.network
@@ -42,7 +41,10 @@ def train(config: Config) -> Path:
         jit_compile=False,  # Lengths vary: XLA would compile each of them.
     )
     run.create(
-        dataset.report, vocabulary=dataset.vocabulary, labels=dataset.labels
+        config,
+        dataset.report,
+        vocabulary=dataset.vocabulary,
+        labels=dataset.labels,
     )
     run.restore(network)
     for epoch in run.epochs():  # Ctrl-C saves, and ends here.
@@ -55,14 +57,13 @@ def train(config: Config) -> Path:
         scores = evaluate.validate(network, valid_batches)
         epoch.save(network, classifier, logs, scores)
         print(epoch.summary(evaluate.format_scores(scores)))
-    return run.folder
+    return run
 
 
 def main() -> None:
     """Trains as the command line says, and prints the next commands."""
     config = cli.parse_config(Config(), SMOKE, package=__package__)
-    train(config)
-    run = Run(config, __package__, MONITOR)
+    run = train(config)
     print(run.summary(evaluate.format_scores))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.data import batching
+from common.training import schedule
 
 from . import text
 from .config import Config
@@ -59,6 +60,13 @@ class Encoded(NamedTuple):
         return len(self.target.ids) + len(self.target)
 
 
+def complete(config: Config, pairs: Encoded) -> Config:
+    """Chooses the sizes that the config leaves open, by the training data."""
+    return schedule.complete(
+        config, pairs.num_target_tokens, most=512, least=64, name="batch_tokens"
+    )
+
+
 def make_batches(
     pairs: Encoded, config: Config, epoch: int | None = None, start: int = 0
 ) -> tf.data.Dataset:
@@ -69,8 +77,10 @@ def make_batches(
 
     Args:
         pairs: the split.
-        config: gives the batch size, the number of buckets and the seed.
-        epoch: which order to shuffle; None keeps the order of the data.
+        config: gives the batch size, the passes, the number of buckets and
+            the seed.
+        epoch: which order to shuffle, in each of its passes; None keeps the
+            order of the data, in one pass.
         start: how many batches to leave out, when an epoch is resumed.
 
     Returns:
@@ -86,7 +96,11 @@ def make_batches(
     lengths = np.maximum(pairs.source.lengths, pairs.target.lengths) + 1
     widths = batching.bucket_widths(lengths, config.num_buckets, WIDTH_MULTIPLE)
     sizes = [max(1, config.batch_tokens // width) for width in widths]
-    plan = batching.plan(lengths, widths, sizes, rng)[start:]
+    plan = [
+        batch
+        for _ in range(1 if rng is None else config.passes)
+        for batch in batching.plan(lengths, widths, sizes, rng)
+    ][start:]
     ids = tf.TensorSpec([None, None], tf.int32)
     dataset = tf.data.Dataset.from_generator(
         lambda: (_fill(batch, pairs) for batch in plan),

@@ -42,8 +42,10 @@ class Config:
     dropout: float = 0.1  # Share of the features between layers dropped.
 
     # --- training ---
-    epochs: int = 8  # Most passes over the training data.
-    batch_tokens: int = 512  # Target tokens in one step, padding included.
+    epochs: int = 8  # The most; validation follows each.
+    # Target tokens in one step, padding included; 0: up to 512, by the data.
+    batch_tokens: int = 0
+    passes: int = 0  # Over the training data in an epoch; 0: by the data.
     label_smoothing: float = 0.05  # Probability spread over all tokens.
     learning_rate: float = 4e-3  # Adam's step size in the first epoch.
     learning_rate_decay: float = 0.75  # Factor on the step size, each epoch.
@@ -76,7 +78,8 @@ class Config:
             embedding_dropout=share,
             dropout=share,
             epochs=options.at_least(1),
-            batch_tokens=options.at_least(1),
+            batch_tokens=options.at_least(0),
+            passes=options.at_least(0),
             label_smoothing=share,
             learning_rate=options.above(0),
             learning_rate_decay=options.above(0),
@@ -117,6 +120,7 @@ SMOKE = Config(
     units=64,
     vocab_size=1_000,
     batch_tokens=128,
+    passes=1,
     num_buckets=1,
     learning_rate=1e-2,
 )

@@ -4,7 +4,6 @@ The same command on the same run folder continues where it stopped.
 """
 
 import time
-from pathlib import Path
 
 import keras
 
@@ -20,11 +19,11 @@ from .predictor import Predictor
 MONITOR = "val_bleu"
 
 
-def train(config: Config) -> Path:
+def train(config: Config) -> Run:
     """Trains until the last epoch, or until validation stops improving.
 
     Returns:
-        The run folder, with the best epoch's `model.keras`.
+        The run; its folder holds the best epoch's `model.keras`.
 
     Raises:
         UserError: if data or run folder cannot be used.
@@ -33,10 +32,11 @@ def train(config: Config) -> Path:
     run = Run(config, __package__, MONITOR)
     if run.is_finished:
         print(run.finished_message)
-        return run.folder
+        return run
     translation.import_sacrebleu()  # Missing? Said before the first epoch.
-    dataset = data.load(config)
+    dataset = data.load(run.config)
     print(dataset.summary())
+    config = batches.complete(run.config, dataset.train)
     keras.utils.set_random_seed(config.seed)
     translator = pipeline.build(config, **dataset.vocabularies)
     network = translator.network
@@ -45,7 +45,7 @@ def train(config: Config) -> Path:
         loss=SmoothedCrossEntropy(config.label_smoothing),
         jit_compile=False,  # Lengths vary: XLA would compile each of them.
     )
-    run.create(dataset.report, **dataset.vocabularies)
+    run.create(config, dataset.report, **dataset.vocabularies)
     run.restore(network)
     greedy = Predictor.from_model(translator, beam=1)  # Traced once.
     for epoch in run.epochs():  # Ctrl-C saves, and ends here.
@@ -64,14 +64,13 @@ def train(config: Config) -> Path:
         )
         epoch.save(network, translator, logs, scores)
         print(epoch.summary(evaluate.format_scores(scores)))
-    return run.folder
+    return run
 
 
 def main() -> None:
     """Trains as the command line says, and prints the next commands."""
     config = cli.parse_config(Config(), SMOKE, package=__package__)
-    train(config)
-    run = Run(config, __package__, MONITOR)
+    run = train(config)
     print(run.summary(evaluate.format_scores))
 
 

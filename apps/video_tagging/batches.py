@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.data import batching
+from common.training import schedule
 
 from .config import Config
 
@@ -72,6 +73,12 @@ def cut_windows(
     return result
 
 
+def complete(config: Config, videos: Encoded) -> Config:
+    """Chooses the sizes that the config leaves open, by the training data."""
+    num_windows = len(cut_windows(videos.lengths, config.window))
+    return schedule.complete(config, num_windows, most=8, least=2)
+
+
 def make_batches(
     videos: Encoded, config: Config, epoch: int | None = None, start: int = 0
 ) -> tf.data.Dataset:
@@ -79,9 +86,10 @@ def make_batches(
 
     Args:
         videos: the split.
-        config: gives the size of windows and batches, and the seed.
-        epoch: which windows to cut and in which order; None keeps whole
-            videos, in their order.
+        config: gives the size of windows and batches, the passes and the
+            seed.
+        epoch: which windows to cut and in which order, in each of its passes;
+            None keeps whole videos, in their order.
         start: how many batches to leave out, when an epoch is resumed.
 
     Returns:
@@ -90,15 +98,14 @@ def make_batches(
         <int32>[batch], <int32>[batch, time] or <float32>[batch, time,
         classes], and <float32>[batch, time], 0 on padding.
     """
-    if epoch is None:
-        windows = cut_windows(videos.lengths, 0)
-        rng = None
-    else:
-        rng = np.random.default_rng([config.seed, epoch])
-        windows = cut_windows(videos.lengths, config.window, rng)
-    plan = _plan_batches(windows, config, rng)[start:]
+    rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
+    plan = [
+        batch
+        for _ in range(1 if rng is None else config.passes)
+        for batch in _plan_batches(videos.lengths, config, rng)
+    ][start:]
     dataset = tf.data.Dataset.from_generator(
-        lambda: (_fill(batch, windows, videos) for batch in plan),
+        lambda: (_fill(windows, width, videos) for windows, width in plan),
         output_signature=_signature(videos),
     )
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
@@ -106,8 +113,12 @@ def make_batches(
 
 
 def _plan_batches(
-    windows: list[Window], config: Config, rng: np.random.Generator | None
-) -> list[batching.Batch]:
+    video_lengths: np.ndarray, config: Config, rng: np.random.Generator | None
+) -> list[tuple[list[Window], int]]:
+    """Plans a pass: the windows of each batch, and the width to pad them to."""
+    windows = cut_windows(
+        video_lengths, 0 if rng is None else config.window, rng
+    )
     lengths = np.array([window.length for window in windows])
     num_buckets = config.num_buckets
     if rng is None:
@@ -116,7 +127,12 @@ def _plan_batches(
     if rng is not None and config.window:
         # One shape for all epochs, wherever they cut.
         widths = [max(config.window, widths[-1])]
-    return batching.plan(lengths, widths, config.batch_size, rng)
+    return [
+        ([windows[index] for index in indices], width)
+        for indices, width in batching.plan(
+            lengths, widths, config.batch_size, rng
+        )
+    ]
 
 
 def _signature(videos: Encoded) -> tuple:
@@ -131,16 +147,13 @@ def _signature(videos: Encoded) -> tuple:
     )
 
 
-def _fill(
-    batch: batching.Batch, windows: list[Window], videos: Encoded
-) -> tuple:
-    chosen = [windows[index] for index in batch.indices]
-    lengths = np.array([window.length for window in chosen], np.int32)
+def _fill(windows: list[Window], width: int, videos: Encoded) -> tuple:
+    lengths = np.array([window.length for window in windows], np.int32)
     padded = []
     for values in (videos.frames, videos.labels, videos.weights):
-        shape = (len(chosen), batch.width, *values[0].shape[1:])
+        shape = (len(windows), width, *values[0].shape[1:])
         rows = np.zeros(shape, values[0].dtype)
-        for row, (video, start, length) in zip(rows, chosen, strict=True):
+        for row, (video, start, length) in zip(rows, windows, strict=True):
             row[:length] = values[video][start : start + length]
         padded.append(rows)
     frames, labels, weights = padded

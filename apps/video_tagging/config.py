@@ -58,8 +58,10 @@ class Config:
     label_smoothing: float = 0.0  # Probability spread over all tags.
     class_weights: Literal["none", "balanced"] = "none"  # Weight of rare tags.
     window: int = 0  # Frames that are learned at one time; 0 for whole videos.
-    epochs: int = 15  # Most passes over the training data.
-    batch_size: int = 8  # Windows in one step; of `features`, frames.
+    epochs: int = 15  # The most; validation follows each.
+    # Windows in one step, 0: up to 8, by the data; of `features`, frames.
+    batch_size: int = 0
+    passes: int = 0  # Over the training data in an epoch; 0: by the data.
     learning_rate: float = 5e-3  # Adam's step size in the first epoch.
     learning_rate_decay: float = 0.86  # Factor on the step size, each epoch.
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
@@ -91,7 +93,8 @@ class Config:
             label_smoothing=share,
             window=options.at_least(0),
             epochs=options.at_least(1),
-            batch_size=options.at_least(1),
+            batch_size=options.at_least(0),
+            passes=options.at_least(0),
             learning_rate=options.above(0),
             learning_rate_decay=options.above(0),
             clip_norm=options.above(0),
@@ -129,7 +132,7 @@ class Config:
 
 
 # Seconds on two cores: the whole path, little learning.
-SMOKE = Config(num_examples=64, epochs=2, units=16)
+SMOKE = Config(num_examples=64, epochs=2, units=16, batch_size=8, passes=1)
 # Of the command features: a network that need not be trained.
 FEATURES = Config(encoder="MobileNetV2", image_size=224, batch_size=32)
 

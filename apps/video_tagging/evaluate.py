@@ -122,8 +122,9 @@ def validate(
         epoch: from 0.
 
     Returns:
-        The metrics of `score`, and `score`, by which the best epoch is chosen.
-        Without validation videos that is the last epoch.
+        The metrics of `score`; `score`, by which the best epoch is chosen:
+        without validation videos that is the last epoch; and `loss`, which
+        tells equal scores apart.
     """
     if valid is None:
         return {"score": float(epoch)}
@@ -139,7 +140,23 @@ def validate(
         )
     ]
     scores = score(tagged, predictor.labels, config)
-    return scores | {"score": selection_score(scores)}
+    return scores | {
+        "score": selection_score(scores),
+        "loss": scores["nll"] if config.multi_label else frame_loss(tagged),
+    }
+
+
+def frame_loss(tagged: Sequence[TaggedVideo]) -> float:
+    """Computes the mean negative log-likelihood of labelled frames, in nats.
+
+    Args:
+        tagged: videos with one tag a frame.
+    """
+    rows = np.concatenate([x.is_labelled for x in tagged])
+    labels = np.concatenate([x.labels for x in tagged])[rows]
+    scores = np.concatenate([x.prediction.probabilities for x in tagged])[rows]
+    likelihoods = np.take_along_axis(scores, labels[:, None], axis=1)
+    return float(-np.log(np.maximum(likelihoods, MIN_PROBABILITY)).mean())
 
 
 def score(

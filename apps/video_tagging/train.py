@@ -3,8 +3,6 @@
 The same command on the same run folder continues where it stopped.
 """
 
-from pathlib import Path
-
 import keras
 
 from common import cli
@@ -18,11 +16,11 @@ from .predictor import Predictor
 MONITOR = "val_score"
 
 
-def train(config: Config) -> Path:
+def train(config: Config) -> Run:
     """Trains until the last epoch, or until validation stops improving.
 
     Returns:
-        The run folder, with the best epoch's `model.keras`.
+        The run; its folder holds the best epoch's `model.keras`.
 
     Raises:
         UserError: if data or run folder cannot be used.
@@ -31,9 +29,10 @@ def train(config: Config) -> Path:
     run = Run(config, __package__, MONITOR)
     if run.is_finished:
         print(run.finished_message)
-        return run.folder
-    dataset = data.load(config)
+        return run
+    dataset = data.load(run.config)
     print(dataset.summary())
+    config = batches.complete(run.config, dataset.train)
     keras.utils.set_random_seed(config.seed)
     tagger = pipeline.build(config, dataset.labels, dataset.dim)
     network = tagger.network
@@ -42,7 +41,7 @@ def train(config: Config) -> Path:
         optimizer=keras.optimizers.Adam(global_clipnorm=config.clip_norm),
         jit_compile=False,  # Lengths vary: XLA would compile each of them.
     )
-    run.create(dataset.report, labels=dataset.labels)
+    run.create(config, dataset.report, labels=dataset.labels)
     samples.write_samples(run.folder, dataset.examples)
     run.restore(network)
     predictor = Predictor.from_model(tagger)  # Its graph is made once.
@@ -55,14 +54,13 @@ def train(config: Config) -> Path:
         scores = evaluate.validate(predictor, dataset.valid, epoch.index)
         epoch.save(network, tagger, logs, scores)
         print(epoch.summary(evaluate.format_scores(scores)))
-    return run.folder
+    return run
 
 
 def main() -> None:
     """Trains as the command line says, and prints the next commands."""
     config = cli.parse_config(Config(), SMOKE, package=__package__)
-    train(config)
-    run = Run(config, __package__, MONITOR)
+    run = train(config)
     print(run.summary(evaluate.format_scores))
 
 

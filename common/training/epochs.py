@@ -1,13 +1,17 @@
 """One epoch of a run: `fit` until its end or Ctrl-C, then save."""
 
 import math
+import os
+import statistics
 import sys
 import time
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from common.errors import UserError
+from common.training import schedule
 from common.training.interrupts import Stop
 
 
@@ -49,6 +53,8 @@ class Epoch:
             UserError: if training has diverged.
             SystemExit: after Ctrl-C, when the state is saved.
         """
+        if self.index == self._run.first_epoch:
+            print(self._describe(model, self.step + len(batches)))
         history = model.fit(  # One epoch: `Stop` ends it.
             batches,
             initial_epoch=self.index,
@@ -68,6 +74,10 @@ class Epoch:
                 " --run-dir"
             )
         return logs
+
+    def _describe(self, model: keras.Model, num_steps: int) -> str:
+        sizes = schedule.describe(self._run.config, num_steps)
+        return f"{model.count_params():,} weights on {device_name()}; {sizes}"
 
     def save(
         self,
@@ -93,7 +103,38 @@ class Epoch:
         self._run.save_epoch(model, pipeline, row)
 
     def summary(self, scores: str) -> str:
-        """Returns the line that ends an epoch, around a line of scores."""
+        """Returns the line that ends an epoch, around a line of scores.
+
+        It ends with the time that is left if no epoch is left out.
+        """
         run = self._run
         mark = " (best so far)" if run.best_epoch == run.epoch else ""
-        return f"epoch {run.epoch}/{run.config.epochs}: {scores}{mark}"
+        line = f"epoch {run.epoch}/{run.config.epochs}: {scores}{mark}"
+        if run.is_finished:
+            return line
+        num_left = run.config.epochs - run.epoch
+        times = [row["seconds"] for row in run.history[run.first_epoch :]]
+        left = num_left * statistics.median(times)
+        return f"{line}; at most {format_seconds(left)} left"
+
+
+def device_name() -> str:
+    """Returns the device that TensorFlow trains on, as people know it."""
+    for device in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        return details.get("device_name", "a GPU")
+    return f"the CPU ({os.cpu_count()} cores)"
+
+
+def format_seconds(seconds: float) -> str:
+    """Returns a duration for people.
+
+    Example:
+        >>> [format_seconds(x) for x in (0.4, 89, 91, 4000, 80_000)]
+        ['0 s', '89 s', '2 min', '67 min', '22.2 h']
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -25,8 +25,8 @@ import tensorflow as tf
 
 from common import atomic, options
 from common.errors import UserError
-from common.training import checkpoints, interrupts, logs
-from common.training.epochs import Epoch
+from common.training import checkpoints, interrupts, logs, schedule
+from common.training.epochs import Epoch, format_seconds
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"
@@ -35,6 +35,9 @@ METRICS = "metrics.json"
 MODEL = "model.keras"
 # Only these may differ when a run is continued: they say how long, not what.
 MAY_CHANGE = ("run_dir", "epochs", "patience")
+
+# Seconds, of which drawing the curves is a small part.
+LONG_EPOCH = 20
 
 # From the scores of validation to a line about them.
 Format = Callable[[dict[str, float]], str]
@@ -62,12 +65,14 @@ class Run:
         self.epoch = 0
         self.step = 0
         self.history: list[dict] = []
+        self.first_epoch = 0  # Of this process.
         self._check_folder()
         self._checkpoint = checkpoints.newest(self.folder / "checkpoints")
         if self._checkpoint:
             _, state = self._checkpoint
             self.epoch, self.step = state["epoch"], state["step"]
             self.history = state["history"]
+            self.first_epoch = self.epoch
 
     def _check_folder(self) -> None:
         if self.folder.is_file() or (
@@ -87,7 +92,9 @@ class Run:
                 f"--run-dir {self.folder}: a run of {owner}, not of"
                 f" {self.package}; choose another --run-dir"
             )
-        before = _as_json(load_config(self.folder, type(self.config)))
+        stored = load_config(self.folder, type(self.config))
+        self.config = schedule.fill_from(self.config, vars(stored))
+        before = _as_json(stored)
         changed = [
             f"{name} {before[name]!r} (now {value!r})"
             for name, value in _as_json(self.config).items()
@@ -100,16 +107,18 @@ class Run:
                 " another --run-dir"
             )
 
-    def create(self, report: dict, **texts: list[str]) -> None:
+    def create(self, config: Any, report: dict, **texts: list[str]) -> None:
         """Writes the folder, whole or not at all; checks one that is there.
 
         Args:
+            config: the options of this run, with all sizes chosen.
             report: what the loader read and skipped.
             **texts: files of one entry a line, such as `labels`.
 
         Raises:
             UserError: if the data are not those with which the run began.
         """
+        self.config = config
         if (self.folder / CONFIG).exists():
             for name, lines in texts.items():
                 if read_lines(self.folder / f"{name}.txt") != lines:
@@ -138,8 +147,12 @@ class Run:
     @property
     def best_epoch(self) -> int:
         """The number of the best epoch so far, from 1; 0 before the first."""
-        scores = [row[self.monitor] for row in self.history]
-        return scores.index(max(scores)) + 1 if scores else 0
+        ranks = [self._rank(row) for row in self.history]
+        return ranks.index(max(ranks)) + 1 if ranks else 0
+
+    def _rank(self, row: dict[str, float]) -> tuple[float, float]:
+        # Few examples have few scores, and the loss tells equal ones apart.
+        return row[self.monitor], -row.get("val_loss", 0)
 
     @property
     def is_finished(self) -> bool:
@@ -228,7 +241,9 @@ class Run:
         atomic.write_text(self.folder / METRICS, to_json(summary))
         logs.write_table(self.folder / "log.csv", self.history)
         logs.write_events(self.folder / "tensorboard", self.history[-1])
-        logs.draw_curves(self.folder / "curves.png", self.history)
+        # A picture takes a second: short epochs have one at their end.
+        if self.is_finished or self.history[-1]["seconds"] > LONG_EPOCH:
+            logs.draw_curves(self.folder / "curves.png", self.history)
 
     def summary(self, format_scores: Format) -> str:
         """Returns the best scores, and the three commands that come next.
@@ -238,9 +253,13 @@ class Run:
         """
         best = validation_scores(self.history[self.best_epoch - 1])
         example = read_json(self.folder / DATA).get("example", "")
+        seconds = sum(row["seconds"] for row in self.history)
         folder = shlex.quote(str(self.folder))
+        events = shlex.quote(str(self.folder / "tensorboard"))
         return (
-            f"best epoch {self.best_epoch}: {format_scores(best)}\n\nNext:\n"
+            f"best epoch {self.best_epoch}: {format_scores(best)}\n"
+            f"{self.epoch} epochs in {format_seconds(seconds)}; tensorboard"
+            f" --logdir {events} shows them\n\nNext:\n"
             f"  python -m {self.package}.evaluate {folder}\n"
             f"  python -m {self.package}.predict {folder} {example}\n"
             f"  python -m {self.package}.export {folder}"

@@ -78,7 +78,7 @@ def write_run(config, captioner, dataset):
     """Writes the folder of a run of one epoch, with a model that was made."""
     captioner.network.compile("sgd", "mse")
     run = Run(config, PACKAGE, "val_cider")
-    run.create(dataset.report, vocabulary=dataset.vocabulary)
+    run.create(config, dataset.report, vocabulary=dataset.vocabulary)
     row = {"loss": 1.0, "val_cider": 0.5, "val_bleu_4": 10.0, "val_loss": 1.0}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("common.training.logs.draw_curves", lambda *_: None)

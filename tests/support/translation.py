@@ -107,7 +107,7 @@ def make_run(folder):
     favour(translator, text.END_ID, 3)
     translator.network.compile("adam")
     run = Run(config, pipeline.__package__, "val_bleu")
-    run.create(dataset.report, **dataset.vocabularies)
+    run.create(config, dataset.report, **dataset.vocabularies)
     row = {"val_bleu": 1.5, "val_chrf": 9.25, "val_loss": 7.0, "seconds": 1.0}
     run.save_epoch(translator.network, translator, row)
     return run.folder

@@ -88,7 +88,7 @@ def _write_run(folder, frames, **options):
     tagger = pipeline.build(config, dataset.labels, dataset.dim)
     tagger.network.set_statistics(*dataset.statistics)
     run = Run(config, "apps.video_tagging", "val_score")
-    run.create(dataset.report, labels=dataset.labels)
+    run.create(config, dataset.report, labels=dataset.labels)
     make_talkative(tagger, frames)
     tagger.save(run.folder / runs.MODEL)
     best = {"epoch": 1, "val_accuracy": 12.5, "val_score": 10.0}

@@ -45,7 +45,7 @@ def rows(dataset):
 
 
 def test_each_caption_stands_beside_its_image():
-    config = Config(batch_size=2)
+    config = Config(passes=1, batch_size=2)
     pairs = sorted(rows(batches.make_batches(encode(), config)))
     assert pairs == [
         (0, (4, 5)),
@@ -58,7 +58,7 @@ def test_each_caption_stands_beside_its_image():
 
 def test_an_epoch_has_its_own_order_and_a_seed_repeats_it():
     many = [Example(f"{k}", "", ("a dog",)) for k in range(40)]
-    config = Config(batch_size=4)
+    config = Config(passes=1, batch_size=4)
     orders = [
         list(rows(batches.make_batches(encode(many), config, epoch)))
         for epoch in (0, 0, 1)
@@ -68,7 +68,7 @@ def test_an_epoch_has_its_own_order_and_a_seed_repeats_it():
 
 
 def test_an_epoch_can_begin_in_its_middle():
-    config = Config(batch_size=2)
+    config = Config(passes=1, batch_size=2)
     complete = list(
         batches.make_batches(encode(), config, 3).as_numpy_iterator()
     )
@@ -79,7 +79,7 @@ def test_an_epoch_can_begin_in_its_middle():
 
 
 def test_an_epoch_may_draw_one_caption_of_each_image():
-    config = Config(batch_size=2, captions_per_image=1)
+    config = Config(passes=1, batch_size=2, captions_per_image=1)
     epochs = {
         tuple(sorted(rows(batches.make_batches(encode(), config, epoch))))
         for epoch in range(20)
@@ -130,7 +130,7 @@ def test_few_shapes(num_buckets):
         Example(f"{k}", "", (" ".join(["dog"] * rng.integers(1, 5)),))
         for k in range(200)
     ]
-    config = Config(batch_size=8, num_buckets=num_buckets)
+    config = Config(passes=1, batch_size=8, num_buckets=num_buckets)
     shapes = {
         labels.shape[1]
         for _, labels, _ in batches.make_batches(encode(many), config, 0)

@@ -18,7 +18,7 @@ def examples():
 
 
 def batches(examples, epoch=None, start=0, seed=0):
-    config = Config(batch_size=4, num_buckets=2, seed=seed)
+    config = Config(passes=1, batch_size=4, num_buckets=2, seed=seed)
     dataset = make_batches(examples, config, epoch, start)
     rows = list(dataset.as_numpy_iterator())
     assert dataset.cardinality() == len(rows)

@@ -23,7 +23,9 @@ def pairs():
 
 
 def make_batches(pairs, epoch=None, start=0, **options):
-    config = Config(**{"batch_tokens": 64, "num_buckets": 2} | options)
+    config = Config(
+        **{"passes": 1, "batch_tokens": 64, "num_buckets": 2} | options
+    )
     dataset = batches.make_batches(pairs, config, epoch, start)
     result = list(dataset.as_numpy_iterator())
     assert dataset.cardinality() == len(result)

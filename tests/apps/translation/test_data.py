@@ -200,7 +200,7 @@ def test_the_report_is_complete_and_stored_in_the_run_folder(tmp_path):
     assert dataset.report["data"] == str(path)
     assert dataset.report["languages"] == ["source", "target"]
     config = Config(run_dir=str(tmp_path / "run"))
-    runs.Run(config, "apps.mine", "x").create(dataset.report)
+    runs.Run(config, "apps.mine", "x").create(config, dataset.report)
     assert runs.read_json(tmp_path / "run" / "data.json") == dataset.report
 
 

@@ -47,7 +47,7 @@ def every_frame():
 
 
 def epoch_of(epoch, start=0, **options):
-    config = Config(batch_size=3, **options)
+    config = Config(passes=1, batch_size=3, **options)
     return batches.make_batches(encoded(), config, epoch, start)
 
 
@@ -63,7 +63,7 @@ def test_every_frame_is_there_once_an_epoch(size, num_buckets):
 
 @pytest.mark.parametrize("num_buckets", [1, 3])
 def test_validation_has_whole_videos_in_their_order(num_buckets):
-    config = Config(batch_size=3, window=4, num_buckets=num_buckets)
+    config = Config(passes=1, batch_size=3, window=4, num_buckets=num_buckets)
     found = list(rows(batches.make_batches(encoded(), config)))
     assert [len(row) for row in found] == LENGTHS
     assert [row[0] for row in found] == [1 + 1000 * k for k in range(7)]
@@ -125,7 +125,7 @@ def test_pixels_and_sets_of_tags():
     pixels = [rng.integers(0, 256, [n, 4, 4, 3], np.uint8) for n in (3, 5)]
     sets = [rng.integers(0, 2, [n, 6]).astype("f") for n in (3, 5)]
     videos = Encoded(["a", "b"], pixels, sets, [np.ones(3), np.ones(5)])
-    dataset = batches.make_batches(videos, Config(batch_size=2))
+    dataset = batches.make_batches(videos, Config(passes=1, batch_size=2))
     ((frames, lengths), labels, weights), *others = dataset
     assert not others
     assert (frames.dtype, labels.dtype) == (tf.uint8, tf.float32)
@@ -142,7 +142,7 @@ def test_an_unlabelled_frame_is_no_padding():
     videos.labels[0][2] = UNLABELLED
     videos.weights[0][2] = 0
     ((frames, lengths), _, weights) = next(
-        iter(batches.make_batches(videos, Config()))
+        iter(batches.make_batches(videos, Config(batch_size=8)))
     )
     assert lengths.numpy().tolist() == [4]
     assert frames[0, 2, 0] == 3

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 
 import keras
@@ -10,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from common.errors import UserError
-from common.training import Run, checkpoints, interrupts
+from common.training import Run, checkpoints, epochs, interrupts
 
 NUM_BATCHES = 5
 
@@ -24,6 +25,8 @@ class Config:
     patience: int = 9
     learning_rate: float = 0.1
     learning_rate_decay: float = 0.5
+    batch_size: int = 4
+    passes: int = 1
 
 
 def a_model():
@@ -51,7 +54,7 @@ def train(folder, **options):
     """Trains as an app does; returns the run and its variables."""
     run = Run(Config(str(folder), **options), "apps.mine", "val_score")
     model = a_model()
-    run.create({"example": "x"})
+    run.create(run.config, {"example": "x"})
     run.restore(model)
     for epoch in run.epochs():
         model.optimizer.learning_rate = epoch.learning_rate
@@ -83,17 +86,31 @@ def assert_same(values, expected):
         np.testing.assert_array_equal(value, expected[name])
 
 
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_cores")
 def test_epochs_decay_the_learning_rate_and_mark_the_best(tmp_path, capsys):
     run, _, state = train(tmp_path / "run")
     rates = [row["learning_rate"] for row in state["history"]]
     assert rates == [0.1, 0.05, 0.025]
     printed = capsys.readouterr().out
-    assert "epoch 1/3: score 0 (best so far)\n" in printed
+    assert (
+        "3 weights on the CPU (2 cores); 4 examples a step, 5 steps an epoch,"
+        " at most 3 epochs\n"
+    ) in printed
+    assert re.search(r"1/3: score 0 .best so far.; at most \d+ s left", printed)
     assert "epoch 3/3: score -2\n" in printed
     assert run.is_finished
     assert "this run is finished after epoch 3, best 1" in run.finished_message
+    seconds = epochs.format_seconds(sum(r["seconds"] for r in run.history))
+    events = run.folder / "tensorboard"
     assert run.summary(lambda scores: f"score {scores['score']}") == (
-        "best epoch 1: score 0\n\nNext:\n"
+        "best epoch 1: score 0\n"
+        f"3 epochs in {seconds}; tensorboard --logdir {events} shows"
+        " them\n\nNext:\n"
         f"  python -m apps.mine.evaluate {run.folder}\n"
         f"  python -m apps.mine.predict {run.folder} x\n"
         f"  python -m apps.mine.export {run.folder}"

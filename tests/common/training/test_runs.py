@@ -17,6 +17,7 @@ class Config:
     run_dir: str
     units: int = 3
     kinds: tuple[str, ...] = ("max", "mean")
+    batch_size: int = 0
     epochs: int = 3
     patience: int = 2
 
@@ -32,9 +33,9 @@ def a_model():
     return model
 
 
-def an_epoch(run, accuracy):
+def an_epoch(run, accuracy, loss=2.0):
     model = a_model()
-    row = {"loss": 1.0, "val_loss": 2.0, "val_accuracy": accuracy}
+    row = {"loss": 1.0, "val_loss": loss, "val_accuracy": accuracy}
     run.save_epoch(model, model, row | {"seconds": 1.5})
 
 
@@ -52,7 +53,7 @@ def events(folder):
 @pytest.fixture
 def run(tmp_path):
     run = open_run(tmp_path)
-    run.create({"train": {"examples": 5}}, labels=["neg", "pos"])
+    run.create(run.config, {"train": {"examples": 5}}, labels=["neg", "pos"])
     return run
 
 
@@ -106,13 +107,30 @@ def test_a_run_stops_when_nothing_gets_better(run):
     assert run.best_epoch == 1
 
 
+def test_of_equal_scores_the_lower_loss_is_better_and_progress(run):
+    for loss in (0.9, 0.7, 0.8, 0.6, 0.6, 0.65):
+        assert not run.is_finished
+        an_epoch(run, 0.5, loss)
+        run.config = dataclasses.replace(run.config, epochs=9)
+    assert run.best_epoch == 4
+    assert run.is_finished
+
+
+def test_sizes_that_were_left_open_are_kept_when_a_run_goes_on(tmp_path):
+    first = open_run(tmp_path)
+    first.create(dataclasses.replace(first.config, batch_size=8), {})
+    assert open_run(tmp_path).config.batch_size == 8
+    with pytest.raises(UserError, match=r"batch_size 8 \(now 4\)"):
+        open_run(tmp_path, batch_size=4)
+
+
 def test_an_opened_run_knows_where_it_stands(tmp_path, run, capsys):
     an_epoch(run, 0.9)
     again = open_run(tmp_path, epochs=9)
     assert (again.epoch, again.step, again.best_epoch) == (1, 0, 1)
     again.restore(a_model())
     assert "going on after epoch 1" in capsys.readouterr().out
-    again.create({}, labels=["neg", "pos"])
+    again.create(again.config, {}, labels=["neg", "pos"])
     assert runs.load_config(again.folder, Config).epochs == 9
 
 
@@ -132,7 +150,7 @@ def test_a_run_of_another_app_is_refused(tmp_path, run):
 
 def test_changed_data_are_refused(tmp_path, run):
     with pytest.raises(UserError, match="labels.txt differs"):
-        open_run(tmp_path).create({}, labels=["neg", "pos", "new"])
+        open_run(tmp_path).create(run.config, {}, labels=["neg", "pos", "new"])
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
@@ -157,5 +175,5 @@ def test_a_broken_config_is_named(run):
 def test_lines_keep_every_odd_character(tmp_path):
     run = open_run(tmp_path)
     words = ["\x85", "\u2028", "a b", "é", "\r"]
-    run.create({}, vocabulary=words)
+    run.create(run.config, {}, vocabulary=words)
     assert runs.read_lines(run.folder / "vocabulary.txt") == words

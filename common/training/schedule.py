@@ -1,0 +1,95 @@
+"""Sizes of a training that follow from the amount of data unless given."""
+
+import dataclasses
+import math
+from typing import Any
+
+# What a config leaves at 0 until the data are known.
+SIZES = ("batch_size", "batch_tokens", "passes")
+# Fewer steps between two validations, and two learning rates, teach little.
+MIN_STEPS = 60
+# Fewer batches in a pass are too large for the data: their noise is missed.
+MIN_BATCHES = 24
+
+
+def complete(
+    config: Any, amount: int, most: int, least: int, name: str = "batch_size"
+) -> Any:
+    """Chooses the sizes that a config leaves open.
+
+    A batch is a power of two of which a pass has at least 24, and an epoch so
+    many passes that it has at least 60 steps.
+
+    Args:
+        config: with the field `name` and `passes`; 0 leaves them open.
+        amount: what a pass holds, in the unit of the batch.
+        most: the size of a batch where there are enough data.
+        least: the smallest size of a batch.
+        name: the field with the size of a batch. Default "batch_size".
+
+    Returns:
+        The config without zeros.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Config:
+        ...     batch_size: int = 0
+        ...     passes: int = 0
+        >>> complete(Config(), 240, most=64, least=4)
+        Config(batch_size=8, passes=2)
+        >>> complete(Config(), 9_000, most=64, least=4)
+        Config(batch_size=64, passes=1)
+    """
+    size = getattr(config, name) or batch_size(amount, most, least)
+    steps = math.ceil(amount / size)
+    passes = config.passes or math.ceil(MIN_STEPS / steps)
+    return dataclasses.replace(config, **{name: size}, passes=passes)
+
+
+def batch_size(amount: int, most: int, least: int) -> int:
+    """Returns the greatest power of two that makes enough batches.
+
+    Args:
+        amount: what a pass holds.
+        most: an upper limit, which is returned as it is.
+        least: a lower limit, likewise.
+    """
+    wanted = amount / MIN_BATCHES
+    if wanted >= most:
+        return most
+    return max(least, 2 ** int(math.log2(max(wanted, 1))))
+
+
+def fill_from(config: Any, before: dict[str, Any]) -> Any:
+    """Returns the config with the sizes left open as a run chose them.
+
+    Args:
+        config: of the command line.
+        before: the config of the run, as a dictionary.
+    """
+    chosen = {
+        name: before[name] for name in SIZES if getattr(config, name, None) == 0
+    }
+    return dataclasses.replace(config, **chosen)
+
+
+def describe(config: Any, num_steps: int) -> str:
+    """Returns the length of a training in words.
+
+    Args:
+        config: complete.
+        num_steps: of an epoch.
+    """
+    passes = f" ({config.passes} passes)" if config.passes > 1 else ""
+    sizes = [
+        f"{getattr(config, name)} {unit} a step"
+        for name, unit in (
+            ("batch_size", "examples"),
+            ("batch_tokens", "tokens"),
+        )
+        if hasattr(config, name)
+    ]
+    return (
+        f"{sizes[0]}, {num_steps} steps an epoch{passes}, at most"
+        f" {config.epochs} epochs"
+    )
