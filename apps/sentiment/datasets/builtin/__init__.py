@@ -107,8 +107,9 @@ SHORTER = {
     "I am": "I'm",
     "(say|says|think|deny|claim|true|sure|expected) that": r"\1",
 }
-# Of a claim that stands alone, and of a claim in company.
-CHANCES_FLIPPED = 0.45, 0.1
+# Of a claim that stands alone, and of a claim in company. With more of them, an
+# LSTM takes epochs to learn which words are good.
+CHANCES_FLIPPED = 0.25, 0.1
 
 
 def generate(
@@ -179,7 +180,7 @@ def _claim(
     name = rng.choice(kinds)
     good, bad, straight, flipped = KINDS[name]
     if "degree" in name:  # "It could be better" is as common as "it is".
-        chance_flipped = 0.5
+        chance_flipped = 0.4
     is_flipped = bool(flipped) and rng.random() < chance_flipped
     forms = flipped if is_flipped else straight
     praises = is_good != is_flipped
