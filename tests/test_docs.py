@@ -23,6 +23,9 @@ LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)#?([^)\s]*)\)")
 MODULE = re.compile(r"python -m\s+((?:apps|common|benchmarks)(?:\.\w+)*)")
 # Up to a comment, another command, or the end of the code.
 COMMAND = re.compile(r"python -m apps\.(\w+)\.(\w+)([^`|;&>#\n]*)")
+# A sentence that a page asks a model of the generated data, and its answer.
+TYPED = re.compile(r'python -m apps\.(\w+)\.predict +runs/\w+ "([^"\n]+)"')
+SHOWN = re.compile(rf"(?m)^    \$ {TYPED.pattern}[^\n]*\n    (.+)$")
 FILE = re.compile(r"(?<![\w/])((?:apps|common|docs|tests)/[\w/]+\.\w+)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 COPY = "apps.mine"  # In examples, a copy of sentiment.
@@ -58,6 +61,19 @@ def flags_of(app, *verbs):
 def verbs_of(app):
     verbs = ["train", "evaluate", "predict", "export", "features"]
     return [verb for verb in verbs if (app / f"{verb}.py").exists()]
+
+
+def shown_answers():
+    """Sentences and their answers, by app."""
+    answers = {}
+    for page in CURRENT:
+        for app, text, answer in SHOWN.findall(page.read_text("utf-8")):
+            answers.setdefault(app, {})[text] = answer
+    return answers
+
+
+def split_off_numbers(line):
+    return re.sub(r"\b0\.\d+", "", line).split()
 
 
 def test_links_lead_somewhere():
@@ -137,6 +153,38 @@ def test_flags_that_the_readme_of_an_app_names_exist(app):
     named = set(FLAG.findall((app / "README.md").read_text("utf-8")))
     assert named
     assert not named - flags_of(app.name, *verbs_of(app))
+
+
+def test_each_sentence_that_a_page_asks_has_a_shown_answer():
+    typed = {
+        pair
+        for page in CURRENT
+        for pair in TYPED.findall(page.read_text("utf-8"))
+    }
+    shown = {
+        (app, text)
+        for app, answers in shown_answers().items()
+        for text in answers
+    }
+    assert {app for app, _ in typed} == {"sentiment", "translation"}
+    assert typed == shown
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("app", ["sentiment", "translation"])
+def test_shown_answers_are_those_of_the_default_training(app, command):
+    printed = command(f"apps.{app}.train", timeout=3600).stdout
+    answers = shown_answers()[app]
+    done = command(f"apps.{app}.predict", f"runs/{app}", *answers)
+    assert done.stderr == ""
+    printed_answers = done.stdout.splitlines()
+    assert len(printed_answers) == len(answers)
+    for line, shown in zip(printed_answers, answers.values(), strict=True):
+        # A probability is another one on another machine.
+        assert split_off_numbers(line) == split_off_numbers(shown)
+    if app == "sentiment":  # The README shows the lines that come next.
+        (line,) = re.findall(r"(?m)^ +python .*\.predict .*$", printed)
+        assert line.strip() in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_parameter_counts_are_true():

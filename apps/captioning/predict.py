@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from common import cli, plotting
+from common import cli, notes, plotting
 from common.data.feature_files import Features
 from common.decoding.sampling import Sampling
 from common.errors import UserError
@@ -253,9 +253,10 @@ def main() -> None:
         args.inputs = inputs
     if args.attention_plot:
         _plot_first(predictor, read_fn, args)
-    names, asked = itertools.tee(
-        cli.read_inputs(args.inputs, args.file, args.encoding)
-    )
+    names = cli.read_inputs(args.inputs, args.file, args.encoding)
+    if read_fn is read_picture:
+        names = notes.print_notes(names, predictor.describe_inputs)
+    names, asked = itertools.tee(names)
     best: list[str | None] = []
     for captions in caption_images(predict_fn, asked, read_fn):
         name = next(names)

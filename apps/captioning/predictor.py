@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from common import export
+from common import export, notes
 from common.data import feature_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
+from common.media import images as pictures
 from common.training import runs
 
 from . import pipeline
@@ -20,6 +21,7 @@ from .batches import ImageLoader
 from .config import Config
 
 BATCH_SIZE = 32
+MAX_RATIO = 3  # Of the sides of a picture that is squeezed without a note.
 # The inputs of a model, as the signatures of an export call them.
 BYTES = "image_bytes"
 FEATURES = "features"
@@ -143,6 +145,26 @@ class Predictor:
         numbers = tf.data.Dataset.range(count, output_type=tf.int32)
         batches = numbers.batch(BATCH_SIZE).map(images.load).prefetch(1)
         return self._predict(FEATURES, batches)
+
+    def describe_inputs(self, paths: list[str]) -> list[str]:
+        """Tells of each picture what becomes of it on the way to the model."""
+        return [self._describe(path) for path in paths]
+
+    def _describe(self, path: str) -> str:
+        if pictures.decode_error(path):
+            return ""  # An error says so.
+        height, width = pictures.read_size(path)
+        size = self.config.image_size
+        is_small = 2 * max(height, width) <= size
+        is_long = max(height, width) > MAX_RATIO * min(height, width)
+        return notes.join_remarks(
+            f"{width} x {height} pixels are few: the model sees {size} x {size}"
+            if is_small
+            else "",
+            f"{width} x {height} pixels are squeezed to a square"
+            if is_long
+            else "",
+        )
 
     def _predict(
         self, name: str, batches: Iterable[tf.Tensor]

@@ -4,13 +4,12 @@ import array
 import collections
 import dataclasses
 import itertools
-import shlex
 from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from common.data import skipped
+from common.data import example_text, skipped
 from common.data.skipped import Skipped
 from common.data.splits import Stream
 from common.errors import UserError, format_names
@@ -26,8 +25,6 @@ CHUNK = 1_000_000
 SMALL = 2_000
 # Of a rare label, all examples may be held out.
 UNTRAINED = "label without training examples"
-# Validation texts of which the shortest is shown as an example.
-NUM_CANDIDATES = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +123,7 @@ def load(config: Config) -> Data:
             "kept_words": len(vocabulary),
             "unknown_share": round(float(unknown), 4),
         },
-        "example": _example(splits["valid"]),
+        "example": _example(splits["valid"], vocabulary),
     }
     return Data(vocabulary, labels, train, valid, report)
 
@@ -272,11 +269,20 @@ def check_labels(left_out: Skipped, most: int, labels: list[str]) -> None:
         )
 
 
-def _example(examples: Iterable[Example]) -> str:
-    """Returns a short text, as it is typed behind `predict RUN`."""
-    candidates = itertools.islice(usable(examples, Skipped()), NUM_CANDIDATES)
-    text = min((example.text for example in candidates), key=len)
-    return shlex.quote(" ".join(text.split()))
+def _example(examples: Iterable[Example], vocabulary: list[str]) -> str:
+    """Returns a validation text, as it is typed behind `predict RUN`."""
+    candidates = list(
+        itertools.islice(
+            usable(examples, Skipped()), example_text.NUM_CANDIDATES
+        )
+    )
+    rows = text.tokenize(_texts(candidates)).to_list()
+    known = {word.encode() for word in vocabulary}
+    return example_text.choose_text(
+        [example.text for example in candidates],
+        [len(row) for row in rows],
+        [len(set(row) - known) for row in rows],
+    )
 
 
 def encode(

@@ -20,7 +20,7 @@ from .config import export_parser
 # unknown words; one long row that pads all others.
 CASES: tuple[list[str], ...] = (
     [],
-    ["The plot was anything but dull."],
+    ["not bad at all"],
     [
         "a good film",
         "",
@@ -31,6 +31,8 @@ CASES: tuple[list[str], ...] = (
         "A",
     ],
 )
+# Beside the model, for `predict` and `evaluate`.
+FILES = (*export.FILES, "labels.txt", "vocabulary.txt")
 
 
 def export_run(run: Path, to: Path) -> Path:
@@ -52,7 +54,7 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(classifier),
         make_cases(classifier),
         make_card(run, classifier),
-        [run / name for name in (*export.FILES, "labels.txt")],
+        [run / name for name in FILES],
         make_request(run),
     )
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from common import cli, options
+from common import cli, notes, options
 from common.data import tables
 
 from .config import predict_parser
@@ -34,6 +34,7 @@ def main() -> None:
         encoding=args.encoding,
     )
     texts = cli.read_inputs(args.inputs, args.file, args.encoding, read_table)
+    texts = notes.print_notes(texts, predictor.describe_inputs)
     for answer in cli.answer_inputs(predictor.predict, texts):
         if args.json:
             cli.print_json(answer and to_json(*answer))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from common import export
+from common import export, notes
 from common.training import runs
 
 from . import pipeline
+from . import text as tokens
 from .config import Config
 
 BATCH_SIZE = 64
@@ -39,11 +41,13 @@ class Predictor:
         config: the options it was trained with.
         labels: the class names, in the order of the probabilities.
         predict_fn: from a batch of texts to probabilities.
+        vocabulary: the words that it knows; none if that is not known.
     """
 
     config: Config
     labels: list[str]
     predict_fn: PredictFn
+    vocabulary: frozenset[str] = frozenset()
 
     @classmethod
     def from_model(cls, model: pipeline.Classifier) -> "Predictor":
@@ -52,7 +56,8 @@ class Predictor:
             lambda text: model(text),
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
-        return cls(model.config, model.labels, predict_fn)
+        vocabulary = frozenset(model.vectorizer.vocabulary)
+        return cls(model.config, model.labels, predict_fn, vocabulary)
 
     @classmethod
     def from_run(cls, run: str | Path) -> "Predictor":
@@ -80,7 +85,9 @@ class Predictor:
 
         config = runs.load_config(folder, Config)
         labels = runs.read_lines(folder / "labels.txt")
-        return cls(config, labels, predict_fn)
+        words = folder / "vocabulary.txt"
+        vocabulary = runs.read_lines(words) if words.exists() else []
+        return cls(config, labels, predict_fn, frozenset(vocabulary))
 
     def predict_probabilities(self, texts: list[str]) -> np.ndarray:
         """Classifies a list of texts, in batches of similar length.
@@ -109,6 +116,31 @@ class Predictor:
                 scores = dict(zip(self.labels, row.tolist(), strict=True))
                 label = self.labels[best]
                 yield text, Prediction(label, scores[label], scores)
+
+    def describe_inputs(self, texts: list[str]) -> list[str]:
+        """Tells of each text what the model does not know or see of it."""
+        if not self.vocabulary or not texts:
+            return [""] * len(texts)
+        encoded = [text.encode("utf-8", "replace") for text in texts]
+        rows = tokens.tokenize(tf.constant(encoded)).to_list()
+        return [self._describe([word.decode() for word in row]) for row in rows]
+
+    def _describe(self, row: list[str]) -> str:
+        words = [word for word in row if _is_word(word)]
+        longest = self.config.max_tokens
+        return notes.join_remarks(
+            notes.describe_unknown(words, set(words) - self.vocabulary),
+            f"of {len(row)} words and marks, only the first and the last"
+            f" {longest // 2} are read"
+            if len(row) > longest
+            else "",
+        )
+
+
+def _is_word(word: str) -> bool:
+    """Returns False for marks, which seldom matter, and for no text at all."""
+    is_mark = unicodedata.category(word[0]).startswith("P")
+    return word != tokens.EMPTY_TEXT and (not is_mark or len(word) > 1)
 
 
 def load(path: str) -> Predictor:

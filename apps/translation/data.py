@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from common.data import skipped
+from common.data import example_text, skipped
 from common.data.skipped import Skipped
 from common.data.splits import Stream
 from common.errors import UserError, format_names
@@ -27,8 +27,6 @@ CHUNK = 1_000_000
 SHOWN = 80
 # Pairs by which the usual ratio of lengths is told.
 MIN_PAIRS = 10
-# Shown after training, to be typed behind `predict RUN`.
-EXAMPLE = '"The small black cats sleep."'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +152,7 @@ def load(config: Config) -> Data:
         **{name: {"examples": counts[name]} for name in splits},
         "skipped": left_out.report(),
         "left_out_share": num_left_out / (num_left_out + counts["train"]),
-        "example": EXAMPLE,
+        "example": _example(valid_pairs, tokenizers[0], config),
     }
     return Data(
         languages,
@@ -193,6 +191,24 @@ def usable(
             left_out.add("also held out", pair.where)
         else:
             yield pair
+
+
+def _example(
+    pairs: list[Pair], tokenizer: text.Tokenizer, config: Config
+) -> str:
+    """Returns a validation sentence, as it is typed behind `predict RUN`."""
+    sources = [pair.source for pair in pairs[: example_text.NUM_CANDIDATES]]
+    rows = text.pieces(
+        tf.constant([source.encode("utf-8", "replace") for source in sources])
+    )
+    is_full = tokenizer.num_ids >= config.vocab_size
+    is_known = tokenizer.is_known(rows.flat_values, is_full)
+    unknown = rows.with_flat_values(tf.cast(~is_known, tf.int32))
+    return example_text.choose_text(
+        sources,
+        rows.row_lengths().numpy().tolist(),
+        tf.reduce_sum(unknown, axis=1).numpy().tolist(),
+    )
 
 
 def _survey_held_out(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from common import cli
+from common import cli, notes
 from common.data import tables, text_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
@@ -92,6 +92,7 @@ def main() -> None:
         encoding,
         lambda path: read_table(path, args.text_column, config, encoding),
     )
+    texts = notes.print_notes(texts, predictor.describe_inputs)
     for answer in cli.answer_inputs(predictor.predict, texts):
         if args.json:
             cli.print_json(answer and to_json(*answer, args.n_best))

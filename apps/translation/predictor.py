@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from common import export
+from common import export, notes
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.training import runs
 
 from . import pipeline
+from . import text as tokens
 from .config import Config
 
 BATCH_SIZE = 64
@@ -46,11 +47,13 @@ class Predictor:
         predict_fn: from a batch of texts to the translations of each.
         align_fn: from one text to its translation and the attention behind
             it; that of an export raises a `UserError`.
+        tokenizer: of the source language.
     """
 
     config: Config
     predict_fn: PredictFn
     align_fn: Callable[[str], pipeline.Alignment]
+    tokenizer: tokens.Tokenizer
 
     @classmethod
     def from_model(
@@ -83,6 +86,7 @@ class Predictor:
             config,
             predict_fn=tf.function(predict, input_signature=signature),
             align_fn=lambda text: model.align(text, config.beam),
+            tokenizer=model.source_tokenizer,
         )
 
     @classmethod
@@ -117,7 +121,10 @@ class Predictor:
         def align_fn(text: str) -> pipeline.Alignment:
             raise _needs_run("--attention-plot")
 
-        return cls(runs.load_config(folder, Config), predict_fn, align_fn)
+        config = runs.load_config(folder, Config)
+        vocabulary = runs.read_lines(folder / "source_vocabulary.txt")
+        tokenizer = tokens.Tokenizer(vocabulary, config.level)
+        return cls(config, predict_fn, align_fn, tokenizer)
 
     def predict_n_best(self, texts: list[str]) -> list[list[Translation]]:
         """Translates a list of texts, in batches of similar length.
@@ -154,6 +161,51 @@ class Predictor:
         texts = iter(texts)
         while window := list(itertools.islice(texts, WINDOW)):
             yield from zip(window, self.predict_n_best(window), strict=True)
+
+    def describe_inputs(self, texts: list[str]) -> list[str]:
+        """Tells of each text what the model does not know of it."""
+        encoded = [text.encode("utf-8", "replace") for text in texts]
+        rows = tokens.pieces(tf.constant(encoded, tf.string)).to_list()
+        words = [
+            [word for piece in row if _is_word(word := piece.decode().strip())]
+            for row in rows
+        ]
+        unknown = self._find_unknown(sorted(set(itertools.chain(*words))))
+        lengths = self.tokenizer.ragged_ids(tf.constant(encoded, tf.string))
+        return [
+            notes.join_remarks(
+                notes.describe_unknown(row, unknown),
+                self._describe_length(int(length)),
+            )
+            for row, length in zip(words, lengths.row_lengths(), strict=True)
+        ]
+
+    def _find_unknown(self, words: list[str]) -> set[str]:
+        """Finds words that are known neither alone nor behind a space."""
+        is_full = self.tokenizer.num_ids >= self.config.vocab_size
+        alone, behind = (
+            self.tokenizer.is_known(
+                tf.constant([space + word for word in words], tf.string),
+                is_full,
+            ).numpy()
+            for space in ("", " ")
+        )
+        known = alone | behind
+        return {words[number] for number in (~known).nonzero()[0]}
+
+    def _describe_length(self, num_tokens: int) -> str:
+        longest = self.config.max_tokens
+        if num_tokens <= longest:
+            return ""
+        return (
+            f"{num_tokens} tokens are more than any sentence of training had"
+            f" ({longest})"
+        )
+
+
+def _is_word(piece: str) -> bool:
+    """Returns False for marks and blanks, which are no words."""
+    return any(map(str.isalnum, piece))
 
 
 def _needs_run(flag: str) -> UserError:

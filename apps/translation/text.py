@@ -205,6 +205,29 @@ class Tokenizer(keras.layers.Layer):
         )
         return tf.RaggedTensor.from_tensor(ids, padding=PADDING_ID)
 
+    def is_known(self, words: tf.Tensor, is_full: bool = True) -> tf.Tensor:
+        """Tells words that were learnt from those that are spelt.
+
+        A subword vocabulary that is not full has every word that training
+        shows twice as one token. In a full one, a rare word has parts too, and
+        only one in parts of less than two characters counts as unknown.
+
+        Args:
+            words: <string>[words], as `pieces` cuts them.
+            is_full: whether the vocabulary is as large as it may be.
+
+        Returns:
+            <bool>[words].
+        """
+        if self.level == "word":
+            return self.table.lookup(words) >= 0
+        num_tokens = self._longest_tokens(words).row_lengths()
+        letters = tf.strings.length(tf.strings.strip(words), "UTF8_CHAR")
+        letters = tf.cast(letters, num_tokens.dtype)
+        if self.level == "char":  # The space before a word is a token too.
+            return num_tokens <= letters + 1
+        return (num_tokens == 1) | (is_full & (letters >= 2 * num_tokens))
+
     def call(self, text: tf.Tensor) -> tf.Tensor:
         ids = self.ragged_ids(text)
         ends = tf.fill([ids.nrows(), 1], END_ID)

@@ -12,6 +12,7 @@ from common.data import skipped as skips
 from common.data.skipped import Skipped
 from common.errors import UserError
 from common.layers.crf import UNLABELLED
+from common.media import videos
 from common.media.videos import Clip
 
 from . import datasets, model
@@ -138,6 +139,7 @@ def load(config: Config) -> Data:
             "videos": len(split.names),
             "frames": int(split.lengths.sum()),
         }
+    report["frame_rate"] = _frame_rate(train, clips, config)
     run_dir = Path(config.run_dir)
     report["example"] = samples.example_input(run_dir, examples)
     return Data(
@@ -149,6 +151,18 @@ def load(config: Config) -> Data:
         examples=examples,
         report=report,
     )
+
+
+def _frame_rate(
+    examples: Sequence[Example], clips: Sequence[Clip], config: Config
+) -> float:
+    """Returns the median of the videos' frames a second; 0 if unknown."""
+    rates = [
+        1 / videos.clip_period(example.source, config.frame_rate, clip.times)
+        for example, clip in zip(examples, clips, strict=True)
+        if videos.has_times(example.source, config.frame_rate)
+    ]
+    return round(float(np.median(rates)), 3) if rates else 0.0
 
 
 def drop_unlabelled(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from common import atomic, cli, options
+from common import atomic, cli, notes, options
 from common.errors import UserError, format_names
 from common.media import streams, videos
 from common.media.folders import expand_folders
@@ -63,6 +63,8 @@ def tag_video(
     """
     prediction, clip = predictor.predict_video(path, config)
     period = videos.clip_period(path, config.frame_rate, clip.times)
+    rate = 1 / period if videos.has_times(path, config.frame_rate) else 0
+    notes.print_note(str(path), predictor.describe_rate(rate))
     truth = None
     if labels:
         example = _find_truth(Path(labels), path, name, config)

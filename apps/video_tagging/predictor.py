@@ -19,6 +19,9 @@ from .config import Config
 from .encoder import is_trained
 from .pipeline import Prediction, States
 
+# Frame rates that differ by more are noted.
+MAX_RATIO = 1.5
+
 # Frames or features [batch, time, ...] and lengths to tags.
 PredictFn = Callable[[tf.Tensor, tf.Tensor], Prediction]
 # The same, with the states before these frames and after them.
@@ -41,6 +44,7 @@ class Predictor:
         predict_fn: tags whole videos.
         advance_fn: tags the next frames; of a causal model only.
         encode_fn: frames to features, where that is a step of its own.
+        frame_rate: frames a second of the training videos; 0 if unknown.
     """
 
     config: Config
@@ -50,6 +54,7 @@ class Predictor:
     predict_fn: PredictFn
     advance_fn: AdvanceFn
     encode_fn: EncodeFn
+    frame_rate: float = 0.0
 
     @classmethod
     def from_model(cls, model: pipeline.Tagger) -> "Predictor":
@@ -86,7 +91,9 @@ class Predictor:
         """
         # Tells more of a run with other options than Keras does.
         runs.load_config(runs.find_model(run, __package__).parent, Config)
-        return cls.from_model(runs.load_model(run, __package__))
+        predictor = cls.from_model(runs.load_model(run, __package__))
+        rate = _read_frame_rate(Path(run))
+        return dataclasses.replace(predictor, frame_rate=rate)
 
     @classmethod
     def from_export(cls, folder: Path) -> "Predictor":
@@ -124,6 +131,7 @@ class Predictor:
             predict_fn,
             advance_fn,
             lambda frames: frames,
+            _read_frame_rate(folder),
         )
 
     def predict_video(
@@ -212,6 +220,21 @@ class Predictor:
 
         return predict_next
 
+    def describe_rate(self, rate: float) -> str:
+        """Tells of a video if its frames come at another rate than training's.
+
+        Args:
+            rate: frames a second of the video; 0 if unknown.
+        """
+        if not rate or not self.frame_rate:
+            return ""
+        if max(rate / self.frame_rate, self.frame_rate / rate) <= MAX_RATIO:
+            return ""
+        return (
+            f"{rate:g} frames a second, where training had"
+            f" {self.frame_rate:g}: pass --frame-rate {self.frame_rate:g}"
+        )
+
     def check(self, source: videos.Source) -> None:
         """Checks that the model can tag a video.
 
@@ -261,6 +284,10 @@ def load(path: str) -> Predictor:
     if saved_model := export.find_saved_model(Path(path)):
         return Predictor.from_export(saved_model)
     return Predictor.from_run(path)
+
+
+def _read_frame_rate(folder: Path) -> float:
+    return runs.read_json(folder / runs.DATA).get("frame_rate", 0.0)
 
 
 def _lengths(values: np.ndarray) -> tf.Tensor:

@@ -11,6 +11,7 @@ A picture that breaks off is never patched up: TensorFlow's way to do so
 (`try_recover_truncated`) does not come back from some contents.
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -111,6 +112,24 @@ def load_image(path: Path) -> np.ndarray:
     content = tf.io.read_file(str(path))
     decoded = tf.cast(_decode(content), tf.float32)
     return _turn_upright(decoded, content).numpy()
+
+
+def read_size(picture: Picture) -> tuple[int, int]:
+    """Reads height and width from the header of a picture that can be decoded.
+
+    Args:
+        picture: a path, or the content of a file.
+    """
+    content = read_bytes(picture)
+    if content.startswith(_JPEG):
+        height, width, _ = tf.io.extract_jpeg_shape(content).numpy().tolist()
+    elif content.startswith(_PNG):
+        width, height = struct.unpack(">ii", content[16:24])
+    elif content.startswith(_BMP):
+        width, height = struct.unpack("<ii", content[18:26])
+    else:
+        width, height = struct.unpack("<HH", content[6:10])
+    return abs(height), width
 
 
 def read_bytes(picture: Picture) -> bytes:

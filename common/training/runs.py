@@ -15,6 +15,7 @@ tensorboard/      the log as TensorBoard events
 import dataclasses
 import json
 import platform
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -304,14 +305,15 @@ class Run:
         best = validation_scores(self.history[self.best_epoch - 1])
         example = read_json(self.folder / DATA).get("example", "")
         seconds = sum(row["seconds"] for row in self.history)
-        events = self.folder / "tensorboard"
+        folder = shlex.quote(str(self.folder))
+        events = shlex.quote(str(self.folder / "tensorboard"))
         return (
             f"best epoch {self.best_epoch}: {format_scores(best)}\n"
             f"{self.epoch} epochs in {format_seconds(seconds)}; tensorboard"
             f" --logdir {events} shows them\n\nNext:\n"
-            f"  python -m {self.package}.evaluate {self.folder}\n"
-            f"  python -m {self.package}.predict {self.folder} {example}\n"
-            f"  python -m {self.package}.export {self.folder}"
+            f"  python -m {self.package}.evaluate {folder}\n"
+            f"  python -m {self.package}.predict {folder} {example}\n"
+            f"  python -m {self.package}.export {folder}"
         )
 
 

@@ -29,6 +29,7 @@ from tests.support.images import (
     JPEG,
     NOISE,
     bmp,
+    grey_png,
 )
 
 ALPHA = np.dstack([NOISE, np.arange(600).reshape(20, 30) % 256])
@@ -596,3 +597,23 @@ def test_a_run_without_its_report_is_named(pictures_run, tmp_path):
     (tmp_path / "run" / "data.json").unlink()
     with pytest.raises(UserError, match=r"data.json: cannot read it \(.*\)"):
         predictor.load(str(tmp_path / "run"))
+
+
+def test_pictures_that_lose_much_on_the_way_are_noted(tmp_path):
+    model = predictor.Predictor(captioning_config.Config(image_size=64), {})
+    notes = {
+        (64, 64): "",
+        (200, 600): "",
+        (64, 31): "",
+        (32, 20): "20 x 32 pixels are few: the model sees 64 x 64",
+        (200, 601): "601 x 200 pixels are squeezed to a square",
+        (10, 1): "1 x 10 pixels are few: the model sees 64 x 64; 1 x 10 pixels"
+        " are squeezed to a square",
+    }
+    paths = []
+    for height, width in notes:
+        paths.append(tmp_path / f"{height}.{width}.png")
+        paths[-1].write_bytes(grey_png(height, width))
+    assert model.describe_inputs(list(map(str, paths))) == list(notes.values())
+    # What cannot be read is an error already.
+    assert model.describe_inputs([str(tmp_path / "gone.png")]) == [""]

@@ -1,3 +1,4 @@
+import collections
 import functools
 import random
 import re
@@ -9,41 +10,57 @@ from sklearn.linear_model import LogisticRegression
 
 from apps.sentiment import datasets
 from apps.sentiment.datasets import builtin
-from apps.sentiment.datasets.builtin import __main__
+from apps.sentiment.datasets.builtin import __main__, words
 from common import cli
 from common.errors import UserError
 
-SIZES = {"train": 3000, "valid": 500, "test": 500}
+SIZES = {"train": 10_000, "valid": 1000, "test": 1000}
 TOKEN = r"(?u)[\w']+|[^\w\s]"
-GOOD = {
-    word
-    for domain in builtin.DOMAINS
-    for lexicon in (domain.wholes, domain.aspects)
-    for word in lexicon.good
-}
+NAME = r"(?:[bdfgklmnprstvz][aeiou]){3}"
+LEXICA = [*words.KINDS.values(), *words.DOMAINS]
+GOOD = {word for lexicon in LEXICA for word in lexicon.good}
+BAD = {word for lexicon in LEXICA for word in lexicon.bad}
 # A sentence, and whether it praises when its (last) adjective is a good one.
 # Labelled by hand, from reading them, not from the generator's tables.
+IT = r"(?:[Tt]he \w+|[Ii]t|[Tt]his) (?:was|were|is|are)"
 HAND_LABELLED = [
-    (r"The \w+ (?:was|were) (\w+)\.", True),
-    (r"The \w+ (?:was|were) not (\w+) at all\.", False),
-    (r"The \w+ (?:was|were) anything but (\w+)\.", False),
-    (r"There was nothing (\w+) about the \w+\.", False),
-    (r"I would not call the \w+ anything but (\w+)\.", True),
-    (r"The \w+ could not have been more (\w+)\.", True),
-    (r"The \w+ (?:was|were) nothing short of (\w+)\.", True),
-    (r"It is not true that the \w+ (?:was|were) (\w+)\.", False),
-    (r"It is not true that the \w+ (?:was|were) not (\w+)\.", True),
-    (r"I was \w+ to \w+ this \w+, but the \w+ seemed (\w+)\.", True),
-    (r"I did not \w+ to \w+ this \w+, but the \w+ seemed (\w+)\.", True),
-    (r"I expected that the \w+ would be (\w+), but that .* wrong\.", False),
-    (r"I doubted that the \w+ would be (\w+), but that .* wrong\.", True),
-    (r"My sister says that the \w+ \w+ (\w+), but I disagree\.", False),
-    (r"People say .* far from (\w+), but they are wrong\.", True),
-    (r"Although [^,]*, the \w+ (?:was|were) far from (\w+)\.", False),
-    (r"The \w+ (?:was|were) far from (\w+), although [^,]*\.", False),
-    (r"Despite [^,]*, the \w+ (?:was|were) never (\w+)\.", False),
-    (r"The \w+ (?:was|were) never (\w+), even if [^,]*\.", False),
-    (r"The \w+ \w+ \w+ and the .*, but the \w+ seemed (\w+)\.", True),
+    (rf"{IT} (\w+)\.", True),
+    (rf"{IT} not (\w+) at all\.", False),
+    (rf"{IT} anything but (\w+)\.", False),
+    (rf"{IT} by no means (\w+)\.", False),
+    (r"There was nothing (\w+) about \w+\.", False),
+    (rf"I (?:do|did) not think that {IT} (\w+)\.", False),
+    (r"\w+ could not have been more (\w+)\.", True),
+    (rf"It is not true that {IT} (\w+)\.", False),
+    (rf"It is not true that {IT} not (\w+) at all\.", True),
+    (r"Not (?:at all )?(\w+)\.", False),
+    (r"Never (\w+)\.", False),
+    (r"I (\w+)d it\.", True),
+    (r"I (?:would|did|do|can)(?:not| not) (\w+) it\.", False),
+    (r"You will not (\w+) it\.", False),
+    (r"It could not be (\w+)\.", True),
+    (r"It could be (\w+)\.", False),
+    (rf"{IT} (\w+) than I expected\.", True),
+    (rf"{IT} not (\w+) than the first\.", False),
+    (rf"{IT} not the (\w+) \w+\.", False),
+    (r"The (\w+) \w+ ever\.", True),
+    (rf"{IT} neither (\w+) nor (?:\w+ )?\w+\.", False),
+    (rf"{IT} not (?:\w+ )?\w+, but (?:\w+ )?(\w+)\.", True),
+    (
+        r"I (?:was about|hoped) to \w+ .*, but [\w ]+ (?:felt|seemed) (\w+)\.",
+        True,
+    ),
+    (
+        r"I did not (?:want|expect) to .*, but [\w ]+ (?:felt|seemed) (\w+)\.",
+        True,
+    ),
+    (r"I expected that \w+ would be (\w+), but that .* wrong\.", False),
+    (r"I doubted that \w+ would be (\w+), but that .* wrong\.", True),
+    (rf"My sister says that {IT} (\w+), but I disagree\.", False),
+    (rf"People say that {IT} (\w+), but they are wrong\.", False),
+    (rf"(?:Although|Even though) [^,]*, {IT} never (\w+)\.", False),
+    (rf"{IT} (\w+), (?:although|even if) [^,]*\.", True),
+    (rf"Despite [^,]*, {IT} (\w+)\.", True),
 ]
 
 
@@ -69,14 +86,12 @@ def neighbours(review):
     return set(zip(places, places[1:], strict=False))
 
 
-def parsed_pairs(text):
-    """Reads the nouns and words from the text: the n-th belong together."""
-    tokens = re.findall(r"\w+", text)
-    lexica = [lex for d in builtin.DOMAINS for lex in (d.wholes, d.aspects)]
-    nouns = {noun for lexicon in lexica for noun in lexicon.nouns}
-    words = {word for lexicon in lexica for word in lexicon.good + lexicon.bad}
-    found = [token for token in tokens if token in nouns]
-    return set(zip(found, filter(words.__contains__, tokens), strict=True))
+def forms_with_words(split):
+    return {
+        (claim.form, claim.word)
+        for review in reviews(split)
+        for claim in review.claims
+    }
 
 
 def test_the_same_arguments_give_the_same_reviews():
@@ -86,11 +101,11 @@ def test_the_same_arguments_give_the_same_reviews():
 
 
 def test_the_reviews_do_not_depend_on_the_python_that_makes_them():
-    text, label = next(builtin.generate("test", 2, seed=0))
-    assert label == "positive"
-    assert text == (
-        "It seemed unlikely that the sound would be sensible,"
-        " yet I did not find the menus quite poor."
+    _, (text, label) = builtin.generate("test", 2, seed=0)
+    assert label == "negative"
+    assert (
+        text
+        == "Just boring, simply rude and just average. We sat by the window."
     )
 
 
@@ -111,21 +126,20 @@ def test_no_review_occurs_in_two_splits():
     assert not texts["valid"] & texts["test"]
 
 
-def test_the_parsed_pairs_are_those_the_generator_names():
-    for review in reviews("test"):
-        named = {(claim.noun, claim.word) for claim in review.claims}
-        # In "the dull plot" and "nothing dull about the plot" the noun comes
-        # second, but the n-th of both still belong together.
-        assert parsed_pairs(review.text) == named
-
-
-def test_pairs_of_noun_and_word_are_held_out():
-    pairs = {
-        split: set().union(*(parsed_pairs(r.text) for r in reviews(split)))
-        for split in SIZES
-    }
+def test_words_are_held_out_of_forms():
+    pairs = {split: forms_with_words(split) for split in SIZES}
     assert not pairs["train"] & (pairs["valid"] | pairs["test"])
     assert not pairs["valid"] & pairs["test"]
+
+
+def test_the_lists_can_be_cut_in_eighths():
+    for name, kind in words.KINDS.items():
+        for items in kind:
+            assert len(items) % 8 == 0, name
+            assert len(set(items)) == len(items), name
+    for domain in words.DOMAINS:
+        assert len(domain.good) == len(domain.bad) == 8
+    assert not GOOD & BAD
 
 
 def test_pairs_of_neighbouring_forms_are_held_out():
@@ -145,28 +159,41 @@ def test_every_token_and_every_form_occurs_in_train(split):
     def forms(reviews):
         return {claim.form for review in reviews for claim in review.claims}
 
-    assert tokens(reviews(split)) <= tokens(reviews("train"))
+    new = tokens(reviews(split)) - tokens(reviews("train"))
+    # Names are made up: most of them are new, and none decides anything.
+    assert len(new) > 100
+    names = [token for token in new if re.fullmatch(NAME, token)]
+    assert len(new) - len(names) < 5  # A rare plural, or "werent".
     assert forms(reviews(split)) <= forms(reviews("train"))
+
+
+def test_what_people_type_is_learnt():
+    typed = {"good", "bad", "great", "terrible", "loved", "hated", "best"}
+    typed |= {"worst", "recommend", "not", "isn't", "isnt", "can't", "never"}
+    text = " ".join(review.text.lower() for review in reviews("train"))
+    counts = collections.Counter(re.findall(r"[\w']+", text))
+    assert min(counts[word] for word in typed) > 5
 
 
 @pytest.mark.parametrize(("pattern", "praises_if_good"), HAND_LABELLED)
 def test_labels_agree_with_a_reader(pattern, praises_if_good):
-    found = [
+    matches = [
         (review, match[1] in GOOD)
         for review in reviews_of_frames()
         if (match := re.fullmatch(pattern, review.text))
+        and match[1] in GOOD | BAD | {"lov", "lik", "hat", "dislik"}
     ]
-    assert found
-    for review, is_good in found:
+    assert matches
+    for review, is_good in matches:
         praises = is_good == praises_if_good
         assert (review.label == "positive") == praises, review.text
 
 
 def test_articles_and_verbs_agree():
     for review in reviews_of_frames():
-        assert not re.search(r"\b[Aa] (?=[aeio]|un)", review.text), review.text
-        assert not re.search(r"\bthe \w+s was\b", review.text), review.text
-        assert not re.search(r"(?<!by )\b[Tt]he \w+[^s,] were\b", review.text)
+        assert not re.search(r"(?i)\ba ([aeio]|u[gnp])", review.text)
+        assert not re.search(r"(?i)(the|my) \w+s (was|is) ", review.text)
+        assert not re.search(r"(?i)(the|my) \w+[^s] (were|are) ", review.text)
 
 
 def test_counting_words_does_not_solve_it():

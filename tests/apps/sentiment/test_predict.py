@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from apps.sentiment import predictor
+from apps.sentiment.config import Config
 from tests.support import commands
 
 HARD_TEXTS = {
@@ -154,3 +155,58 @@ def test_all_of_a_new_file_is_scored(run, tmp_path):
     )
     done = commands.run_command(*command, "--split", "test", folder=tmp_path)
     assert not done.stdout.startswith("test: 30 ")
+
+
+# Notes on standard error.
+
+
+def describe(text, max_tokens=400):
+    """The remark on a text, of a model of a few words."""
+    known = frozenset(["it", "is", "n't", "'s", "a", "good", "film", "好"])
+    config = Config(max_tokens=max_tokens)
+    model = predictor.Predictor(config, ["no", "yes"], None, known)
+    (remark,) = model.describe_inputs([text])
+    return remark
+
+
+def test_unknown_words_are_named():
+    unknown = "are unknown to this model:"
+    for text, remark in {
+        "": "",
+        "?!": "",
+        "It isn’t a GOOD film!": "",
+        "it's a foo, foo bar": f"3 of 6 words {unknown} foo, bar",
+        "good \N{GRINNING FACE}": "1 of 2 words is unknown to this model:"
+        " \N{GRINNING FACE}",
+        "不好": "1 of 2 words is unknown to this model: 不",
+        "good \ud800 film": "",
+    }.items():
+        assert describe(text) == remark, text
+
+
+def test_a_text_that_is_cut_says_so():
+    assert describe("good film " * 5, max_tokens=10) == ""
+    assert describe("good film " * 6, max_tokens=10) == (
+        "of 12 words and marks, only the first and the last 5 are read"
+    )
+    assert describe("foo " * 12, max_tokens=10) == (
+        "12 of 12 words are unknown to this model: foo; of 12 words and marks,"
+        " only the first and the last 5 are read"
+    )
+
+
+def test_a_model_that_does_not_tell_its_words_gets_no_notes():
+    model = predictor.Predictor(Config(), ["no", "yes"], None)
+    assert model.describe_inputs(["foo", "bar"]) == ["", ""]
+
+
+def test_run_and_export_give_the_same_notes(trained_app):
+    app = trained_app("sentiment")
+    texts = ["qqq zzz", "good " * 500, "what a bad film"]
+    run = app.command("predict", app.run, *texts)
+    first, second = run.stderr.splitlines()
+    assert first == (
+        "note: input 1: 2 of 2 words are unknown to this model: qqq, zzz"
+    )
+    assert second.startswith("note: input 2: of 500 words and marks, only")
+    assert app.command("predict", app.export, *texts).stderr == run.stderr

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.translation import predict, predictor
+from apps.translation import predict, predictor, vocabulary
+from apps.translation import text as tokens_module
 from apps.translation.config import Config
 from apps.translation.datasets import builtin
 from apps.translation.predictor import Predictor
@@ -311,3 +312,57 @@ def test_tables_are_read_as_training_reads_them(tmp_path):
         config = Config(reverse=reverse)
         rows = predict.read_table(tmp_path / name, "text", config, "utf-8")
         assert list(rows) == expected
+
+
+# Notes on standard error.
+
+
+def describe(source, level, tokens, vocab_size=1000, max_tokens=100):
+    """The remark on a sentence, of a model with a few tokens."""
+    if level != "word":
+        tokens = [*map(tokens_module.escape_token, vocabulary.BYTES), *tokens]
+    model = predictor.Predictor(
+        Config(level=level, vocab_size=vocab_size, max_tokens=max_tokens),
+        None,
+        None,
+        tokens_module.Tokenizer(tokens, level),
+    )
+    (remark,) = model.describe_inputs([source])
+    return remark
+
+
+def test_unknown_words_are_named():
+    hello = "1 of 3 words is unknown to this model: Hello"
+    words = [" my", " cat", " name", "Hell"]
+    known = "my cat, (my name)!"
+    for level, vocab_size, tokens, source, remark in [
+        ("word", 1000, words, known, ""),
+        ("word", 1000, words, "my my cat", ""),
+        ("word", 1000, words, "Hello my cat", hello),
+        # A subword vocabulary with room has every word of training.
+        ("subword", 1000, words, known, ""),
+        ("subword", 1000, words, "Hello my cat", hello),
+        ("subword", 1000, words, "my catname", "1 of 2 words is"),
+        # In a full one, words of a few long parts are nothing unusual.
+        ("subword", 262, [" Hell", "oooo"], "Helloooo", ""),
+        ("subword", 1000, [" Hell", "oooo"], "Helloooo", "1 of 1 words is"),
+        ("subword", 264, words, "dodo", "1 of 1 words is"),
+        # Characters: only those that are spelt in bytes are unknown.
+        ("char", 1000, ["é"], "dodo été", ""),
+        ("char", 1000, ["é"], "dodo été ßßß", "1 of 3 words is"),
+        ("subword", 1000, words, "", ""),
+        ("subword", 1000, words, "?! ...", ""),
+        ("subword", 1000, words, "\ud800", ""),
+    ]:
+        result = describe(source, level, tokens, vocab_size)
+        if remark:
+            assert result.startswith(remark), (level, source, result)
+        else:
+            assert result == "", (level, source)
+
+
+def test_a_sentence_longer_than_those_of_training_says_so():
+    assert describe("my" + " my" * 9, "word", [" my"], max_tokens=10) == ""
+    assert describe("my" + " my" * 10, "word", [" my"], max_tokens=10) == (
+        "11 tokens are more than any sentence of training had (10)"
+    )

@@ -1,6 +1,7 @@
 """From videos to segments, as the command line prints and writes them."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import shutil
@@ -409,3 +410,20 @@ def test_a_negative_frame_rate(ask, frames_run):
 
 def test_the_help_tells_how_many_videos_a_timeline_has():
     assert config.MAX_TIMELINES == timeline.MAX_VIDEOS
+
+
+def test_another_frame_rate_than_that_of_training_is_noted():
+    model = Predictor(None, [], True, 0, None, None, None, 30.0)
+    for rate, remark in {
+        0: "",
+        30: "",
+        25: "",
+        45: "",
+        20: "",
+        60: "60 frames a second, where training had 30: pass --frame-rate 30",
+        12.5: "12.5 frames a second, where training had 30: pass --frame-rate"
+        " 30",
+    }.items():
+        assert model.describe_rate(rate) == remark
+    unknown = dataclasses.replace(model, frame_rate=0.0)
+    assert unknown.describe_rate(60) == ""

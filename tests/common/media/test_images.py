@@ -412,3 +412,16 @@ def test_no_bytes_do_harm(content, changes, length):
     assert is_read.numpy().tolist() == [reason is None, True]
     np.testing.assert_allclose(found[1], SMALL_PNG)
     assert 0 <= found[0].numpy().min() <= found[0].numpy().max() <= 255.01
+
+
+def test_sizes_are_those_of_the_decoded_picture(tmp_path):
+    wide = np.zeros([3, 5, 3], np.uint8)
+    for content in [
+        tf.io.encode_jpeg(wide).numpy(),
+        tf.io.encode_png(wide).numpy(),
+        bmp(wide),
+    ]:
+        assert images.read_size(content) == (3, 5)
+    assert images.read_size(ANIMATED_GIF) == (2, 4)
+    (tmp_path / "a.png").write_bytes(PNG)
+    assert images.read_size(tmp_path / "a.png") == (20, 30)
