@@ -122,7 +122,7 @@ def test_a_contender_that_stops_says_how_to_see_why():
     worker.process.communicate()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_benchmark_compares_side_by_side(command, tmp_path):
     done = command(
         "benchmarks.lstm",
@@ -157,7 +157,7 @@ def check_rows(rows):
         assert 100 < row["forward"]["memory_mib"] <= row["train"]["memory_mib"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_growth_is_measured_along_both_axes(monkeypatch, tmp_path, capsys):
     plan = growth.Plan(
         time=[Shape(2, n, 4, 5) for n in (1, 2, 4)],

@@ -8,14 +8,9 @@ import pytest
 from tests.support import commands
 
 IGNORED = shutil.ignore_patterns("__pycache__")
-# One app in every build, all of them nightly: what differs is in the contract.
-NAMES = [
-    pytest.param(
-        name,
-        marks=pytest.mark.slow if name == "sentiment" else pytest.mark.nightly,
-    )
-    for name in (package.rpartition(".")[2] for package in commands.PACKAGES)
-]
+# Nightly: in every build, `apps.new` copies an app into a project of its own.
+NAMES = [package.rpartition(".")[2] for package in commands.PACKAGES]
+pytestmark = pytest.mark.nightly
 
 BOTH_LOAD = """
 import importlib, pathlib, sys

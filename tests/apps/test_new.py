@@ -59,8 +59,19 @@ def test_a_project_stands_alone(make, app):
         assert f"usage: python -m {NAME}.{verb}" in done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("app", new.APPS)
+# One app in every build, the others nightly.
+@pytest.mark.parametrize(
+    "app",
+    [
+        pytest.param(
+            app,
+            marks=pytest.mark.slow
+            if app == "sentiment"
+            else pytest.mark.nightly,
+        )
+        for app in new.APPS
+    ],
+)
 def test_a_project_trains_predicts_and_exports(make, app):
     project = make(app)
 
