@@ -21,7 +21,8 @@ if (
     != Path(__file__).parent
 ):
     raise ImportError(
-        f"{__package__} is another package than that of {__file__}"
+        f"{__package__} is another package than that of {__file__}",
+        name=__package__,
     )
 
 # What TensorFlow logs at level I, and the notice that comes before it.

@@ -15,7 +15,9 @@ import sys
 
 try:
     from common import startup
-except ImportError:
+except ImportError as error:
+    if not (error.name or "").endswith("common"):  # Keras is missing, say.
+        raise
     print(
         "error: the package common that Python imports is not this project's:"
         " run from the folder that holds ours, or copy ours beside this app",
