@@ -99,11 +99,12 @@ def check_same_contract(base: Path, before: Path, new: Path) -> None:
         names = [_join(x) for x in (old, now)]
         differences.append(f"{name} {names[0]} (now {names[1]})")
     if differences:
+        listed = _shorten("; ".join(differences))
         raise UserError(
-            f"{base}: version {before.name} is another model:"
-            f" {_shorten('; '.join(differences))}; a server would switch to it"
-            " under its clients: export to another folder with --to, or rename"
-            " the run folder, whose name the export takes"
+            f"{base}: version {before.name} is another model: {listed}; a"
+            " server would switch to it under its clients: export to another"
+            " folder with --to, or rename the run folder, whose name the export"
+            " takes"
         )
 
 

@@ -33,6 +33,7 @@ def case(names, greetings, lengths, **options):
     return export.Case(inputs, outputs, **options)
 
 
+@pytest.mark.slow
 def test_equal_answers_pass(saved):
     cases = [
         case([], [], []),
@@ -64,6 +65,7 @@ def test_rows_are_asked_alone_and_cut_to_their_length():
     assert export.split_rows(batch._replace(signature="step")) == []
 
 
+@pytest.mark.slow
 def test_an_answer_that_depends_on_the_company_is_told(tmp_path):
     class Leaky(tf.Module):
         """Counts the bytes of the longest row, as a padded mean would."""
@@ -92,6 +94,7 @@ def test_an_answer_that_depends_on_the_company_is_told(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_each_case_is_put_to_its_own_signature(saved):
     right = case([b"Ann"], [b"hello Ann"], [3], signature="again")
     wrong = case([b"Ann"], [b"hello Eve"], [3], signature="again")
@@ -101,6 +104,7 @@ def test_each_case_is_put_to_its_own_signature(saved):
         export.check(saved, [default, wrong])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lengths", "text"),
     [([3.1], "length differs"), ([[3]], "length differs")],
@@ -110,6 +114,7 @@ def test_other_numbers_and_shapes_are_told(saved, lengths, text):
         export.check(saved, [case([b"Ann"], [b"hello Ann"], lengths)])
 
 
+@pytest.mark.slow
 def test_missing_outputs_and_missing_models_are_told(saved, tmp_path):
     asked = case([b"Ann"], [b"hello Ann"], [3])
     asked.outputs.pop("length")

@@ -6,6 +6,7 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 
 from common import LSTM, ElmanCell, JordanCell, LSTMCell
 from tests.support.recurrent import assert_close, noise, with_noise
@@ -45,6 +46,7 @@ def saved_layers():
     }
 
 
+@pytest.mark.slow
 def test_models_load_in_a_fresh_process_that_imports_in_silence(tmp_path):
     x, expected = noise(BATCH, TIME, FEATURES), {}
     for name, layer in saved_layers().items():

@@ -78,6 +78,7 @@ def test_an_epoch_can_begin_in_its_middle():
         tf.nest.map_structure(np.testing.assert_array_equal, one, other)
 
 
+@pytest.mark.slow
 def test_an_epoch_may_draw_one_caption_of_each_image():
     config = Config(passes=1, batch_size=2, captions_per_image=1)
     epochs = {

@@ -149,6 +149,7 @@ def see(pixels):
     return Facts(first, relation, second)
 
 
+@pytest.mark.slow
 def test_captions_tell_what_the_picture_shows():
     num_wrong = 0
     sample = scenes("train")[:600] + scenes("test")
@@ -473,6 +474,7 @@ def test_an_unknown_split_is_refused():
 # The command.
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_folder_as_flickr8k(command, monkeypatch):
     # Another process with other hashes makes the same scenes.
     monkeypatch.setenv("PYTHONHASHSEED", "1")

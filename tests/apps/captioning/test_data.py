@@ -41,6 +41,7 @@ def with_features(name, **options):
     return dataclasses.replace(config, **options)
 
 
+@pytest.mark.slow
 def test_captions_per_image_say_how_long_an_epoch_is():
     config = dataclasses.replace(TINY, num_examples=40)
     dataset = data.load(config)
@@ -141,6 +142,7 @@ def assert_told(dataset):
     )
 
 
+@pytest.mark.slow
 def test_broken_pictures_are_left_out_of_training(here):
     dataset = data.load(dataclasses.replace(TINY, data="scenes"))
     assert_told(dataset)
@@ -148,6 +150,7 @@ def test_broken_pictures_are_left_out_of_training(here):
     assert len(list(batches.make_batches(dataset.train, TINY, epoch=0))) == 1
 
 
+@pytest.mark.slow
 def test_a_split_of_broken_pictures_alone(place, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for split, name in (("train", "training"), ("valid", "validation")):
@@ -164,6 +167,7 @@ def test_a_split_of_broken_pictures_alone(place, tmp_path, monkeypatch):
 # Features of a frozen encoder
 
 
+@pytest.mark.slow
 def test_features_are_computed_once(here, tmp_path, monkeypatch, capsys):
     shutil.copytree("scenes", tmp_path / "scenes")
     monkeypatch.chdir(tmp_path)

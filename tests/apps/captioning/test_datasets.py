@@ -854,6 +854,7 @@ def test_tfds_images_become_files(tmp_path, capsys):
     assert sorted(x for x in lines if "unpacking" in x) == unpacked_to
 
 
+@pytest.mark.slow
 def test_tfds_images_are_unpacked_once(tmp_path, monkeypatch):
     prepare(
         tmp_path, train=[row(name, *texts) for name, texts in CAPTIONS.items()]

@@ -21,6 +21,9 @@ from tests.support.images import (
     bmp,
 )
 
+# Models are traced for each signature, and run: half a minute.
+pytestmark = pytest.mark.slow
+
 SCENES = scene_contents()[:8]
 BROKEN = [b"", b"these are words", JPEG[:-200], PNG[:60], JPEG[:3], b"BM"]
 OUTPUTS = {"caption": ("string", [None]), "score": ("float32", [None])}

@@ -74,6 +74,7 @@ def test_cnn_has_no_features_before_training(tmp_path):
         features.compute({}, Config(), tmp_path / "f.npz", Skipped())
 
 
+@pytest.mark.slow
 def test_the_command_skips_and_lists_what_is_broken(tmp_path):
     def run(*args):
         arguments = [*OPTIONS, *args]

@@ -20,6 +20,9 @@ from tests.support.captioning import (
     write_place,
 )
 
+# Models are traced for each signature, and run: half a minute.
+pytestmark = pytest.mark.slow
+
 # Little pictures, and all that draws by chance.
 SAMPLED = dataclasses.replace(
     TINY,

@@ -175,6 +175,7 @@ def test_what_people_type_is_learnt():
     assert min(counts[word] for word in typed) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pattern", "praises_if_good"), HAND_LABELLED)
 def test_labels_agree_with_a_reader(pattern, praises_if_good):
     matches = [

@@ -10,7 +10,8 @@ from tests.support.sentiment import (
 )
 
 
-def test_vocabulary_and_ids(tmp_path):
+def test_vocabulary_and_ids(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "SMALL", 3)
     rows = [("good good film", "b"), ("bad film", "a"), ("bad, odd", "a")]
     write(tmp_path / "train.csv", rows)
     write(tmp_path / "valid.csv", [("good new film", "b")])
@@ -29,6 +30,13 @@ def test_vocabulary_and_ids(tmp_path):
         "kept_words": 3,
         "unknown_share": 0.25,
     }
+
+
+def test_in_small_data_words_count_that_occur_once(tmp_path):
+    rows = [("good good film", "b"), ("bad film", "a"), ("odd", "a")]
+    write(tmp_path / "train.csv", rows)
+    write(tmp_path / "valid.csv", [("good new film", "b")])
+    assert load(tmp_path).vocabulary == ["film", "good", "bad", "odd"]
 
 
 def test_the_vocabulary_holds_the_most_frequent_words(tmp_path):

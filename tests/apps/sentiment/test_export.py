@@ -7,6 +7,9 @@ import tensorflow as tf
 from apps.sentiment import predictor
 from common import export
 
+# Models are traced for each signature, and run: half a minute.
+pytestmark = pytest.mark.slow
+
 HARD_TEXTS = [
     *["not bad at all", "", " ", "zzzz qqqq", "<br />", "😀" * 10_000],
     *["bad " * 100_000, "日本語", "a\x00b", "\ufffd", "Don’t!", "x" * 50_000],

@@ -136,6 +136,7 @@ def test_word_dropout_hides_words_only_in_training():
     assert not dropped[:, 3].any()
 
 
+@pytest.mark.slow
 def test_it_can_learn_eight_examples_by_heart():
     network, _ = small_model(dropout=0.0, embedding_dropout=0.0)
     compile_model(network, learning_rate=0.02)

@@ -85,6 +85,7 @@ def test_words_that_occur_once_make_no_vocabulary(tmp_path):
         load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["char", "subword"])
 def test_nothing_is_unknown_to_characters_and_subwords(tmp_path, level):
     dataset = load(write(tmp_path / "a.tsv"), level, vocab_size=300)
@@ -97,6 +98,7 @@ def test_nothing_is_unknown_to_characters_and_subwords(tmp_path, level):
         assert tokenizer.decode([ids])[0].numpy().decode() == pair.target
 
 
+@pytest.mark.slow
 def test_ids_do_not_depend_on_how_pairs_are_grouped(tmp_path, monkeypatch):
     path = write(tmp_path / "a.tsv")
     whole = load(path)

@@ -52,6 +52,7 @@ def write(path, lines):
     return path
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_command_of_sacrebleu(
     score, run_predictor, tmp_path
 ):

@@ -15,6 +15,9 @@ from common.training import runs
 from tests.support import commands
 from tests.support.translation import HARD_TEXTS, small
 
+# Models are traced for each signature, and run: half a minute.
+pytestmark = pytest.mark.slow
+
 SENTENCES = [
     *["We see the small black cats.", "Bruno sings.", "", "quark"],
     *[english for english, _ in builtin.generate("test", 3, seed=5)],

@@ -48,6 +48,7 @@ def test_step_by_step_the_logits_are_those_of_training(name):
         close(state.weights, weights[:, t])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["model", "decoder", "both"])
 @pytest.mark.parametrize("feeding", [False, True])
 def test_a_gru_takes_the_place_of_an_lstm(monkeypatch, where, feeding):
@@ -191,6 +192,7 @@ def test_it_can_learn_eight_pairs_by_heart():
         label_smoothing=0.0,
         embedding_dropout=0.0,
         dropout=0.0,
+        batch_tokens=512,
         num_buckets=1,
     )
     known = sorted({f" {word}" for row in words for word in row})

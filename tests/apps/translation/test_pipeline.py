@@ -56,6 +56,7 @@ def test_attention_is_shared_out_among_real_tokens(name):
     assert (weights[~is_real] == 0).all()
 
 
+@pytest.mark.slow
 def test_an_alignment_names_the_tokens_of_both_sides():
     translator = small()
     source, target, weights = translator.align("a quark.")
@@ -118,6 +119,7 @@ def test_what_stands_in_for_an_unknown_word(options, expected):
 # Translations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_saved_model_computes_and_translates_the_same(name, tmp_path):
     translator = built(name)
@@ -140,6 +142,7 @@ def test_a_saved_model_computes_and_translates_the_same(name, tmp_path):
     assert len(set(scores[:, 0].numpy())) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["general", "fed, none"])
 def test_a_translation_does_not_depend_on_its_company(name):
     predict_fn = Predictor.from_model(built(name)).predict_fn
@@ -150,6 +153,7 @@ def test_a_translation_does_not_depend_on_its_company(name):
         close(score[0], scores[row])
 
 
+@pytest.mark.slow
 def test_a_blank_text_has_a_blank_translation():
     translator = built("general")
     blanks = ["", " ", "\t\n", "\u2003", "\u00a0\v "]
@@ -234,6 +238,7 @@ def test_a_wide_beam_finds_the_best_of_all(monkeypatch, penalties, seed):
         np.testing.assert_allclose(decoded.scores[0, place], score, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dot, 2 layers", "fed, none"])
 def test_scores_are_what_the_network_says_of_the_translation(name):
     translator = built(name)
@@ -255,12 +260,14 @@ def test_a_beam_of_one_is_greedy_whatever_the_penalties(seed):
     np.testing.assert_array_equal(decoded.lengths[:, 0], expected.lengths)
 
 
+@pytest.mark.slow
 def test_a_beam_in_place_of_that_of_the_config():
     translations, scores = small(beam=4)(tf.constant(TEXTS), beam=2)
     assert translations.shape == scores.shape == (len(TEXTS), 2)
     assert small(beam=4)(tf.constant(TEXTS))[0].shape == (len(TEXTS), 4)
 
 
+@pytest.mark.slow
 def test_a_length_penalty_makes_translations_longer():
     lengths = []
     for length_penalty in (0.0, 5.0):
@@ -280,6 +287,7 @@ def build_with_vectors(**options):
     return pipeline.build(config, words, words)
 
 
+@pytest.mark.slow
 def test_pretrained_vectors_stand_where_their_words_are(tmp_path, capsys):
     path = tmp_path / "vectors.txt"
     path.write_text(

@@ -112,6 +112,7 @@ ODD = st.sampled_from(
 TEXTS = st.lists(st.text(CHARACTERS, max_size=9) | ODD, max_size=6).map("".join)
 
 
+@pytest.mark.slow
 @same_each_time
 @given(st.lists(TEXTS, max_size=3))
 @example([])
@@ -124,6 +125,7 @@ def test_texts_come_back_exactly(graphs, tokenizers, texts):
         assert [raw.decode() for raw in again] == texts
 
 
+@pytest.mark.slow
 @same_each_time
 @given(st.lists(TEXTS, max_size=3))
 @example(["a", "", "\n"])
@@ -209,6 +211,7 @@ def longest_first(word, ids):
 LETTERS = st.text("abé日", max_size=70)
 
 
+@pytest.mark.slow
 @settings(same_each_time, max_examples=40)
 @given(
     st.sets(st.text(" abé日", min_size=1, max_size=8), max_size=12),
@@ -273,6 +276,7 @@ def test_no_known_words_at_all():
 # Batches
 
 
+@pytest.mark.slow
 @same_each_time
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_every_row_has_one_end_and_then_padding(graphs, texts):
@@ -345,6 +349,7 @@ def test_special_ids_are_nothing_to_read(tokenizers, level):
 # Where the app runs them
 
 
+@pytest.mark.slow
 def test_the_same_in_a_graph_and_a_dataset(tokenizers, graphs, level):
     expected = tokenizers[level](tf.constant(SENTENCES))
     graph = graphs[level](tf.constant(SENTENCES))

@@ -12,6 +12,9 @@ from apps.translation.config import SMOKE, Config
 from common.errors import UserError
 from common.training import runs
 
+# Models are traced for each signature, and run: half a minute.
+pytestmark = pytest.mark.slow
+
 
 def test_an_epoch_shows_samples_and_logs_what_users_care_about(
     tmp_path, capsys
@@ -28,7 +31,9 @@ def test_an_epoch_shows_samples_and_logs_what_users_care_about(
         batch_tokens=320,
     )
     train.train(config)
-    assert capsys.readouterr().out.count(" -> ") == evaluate.NUM_SAMPLES
+    printed = capsys.readouterr().out
+    assert printed.startswith("en to fr: ")
+    assert printed.count(" -> ") == 1 + evaluate.NUM_SAMPLES
     row = json.loads((tmp_path / "run" / "metrics.json").read_text())["best"]
     assert row["target_tokens_per_second"] > 0
     assert 0 <= row["val_bleu"] <= 100
@@ -36,7 +41,7 @@ def test_an_epoch_shows_samples_and_logs_what_users_care_about(
     assert row["val_loss"] > 0
     header = (tmp_path / "run" / "log.csv").read_text().splitlines()[0]
     assert header == (
-        "epoch,loss,target_tokens_per_second,val_bleu,val_chrf,val_loss,"
+        "epoch,loss,target_tokens_per_second,val_bleu,val_chrf,val_score,val_loss,"
         "learning_rate,seconds"
     )
 

@@ -98,6 +98,7 @@ def seen(looks, start, end):
     return changes
 
 
+@pytest.mark.slow
 def test_tags_tell_what_the_frames_show():
     right, total = collections.Counter(), collections.Counter()
     for scene, looks in zip(scenes("train"), looks_of("train"), strict=True):
@@ -153,6 +154,7 @@ def test_several_things_happen_at_one_time(split):
         assert np.median(values) > {"x": 1, "y": 1}.get(name, 0.03), tag
 
 
+@pytest.mark.slow
 def test_shapes_stay_inside():
     for scene in scenes("valid"):
         found = strength(scene.frames.astype(float))
@@ -177,6 +179,7 @@ def test_tags_are_about_equally_frequent():
         assert 0.07 < share < 0.13, (tag, share)
 
 
+@pytest.mark.slow
 def test_sets_of_tags_are_about_equally_frequent_in_each_track():
     found = shares(True)
     for tag in ("growing", "shrinking", "appearing", "vanishing"):
@@ -209,6 +212,7 @@ def paths(num):
     return path, np.array([tag for x in moves for tag in x.tags[1:]])
 
 
+@pytest.mark.slow
 def test_places_sizes_and_opacities_are_alike_under_every_tag():
     path, tags = paths(1000)
     for tag in TAGS:
@@ -217,6 +221,7 @@ def test_places_sizes_and_opacities_are_alike_under_every_tag():
         assert np.abs(path[tags == tag].std(0) - 0.22).max() < 0.04, tag
 
 
+@pytest.mark.slow
 def test_no_forest_guesses_the_tag_from_what_truly_is_where():
     path, tags = paths(800)
     forest = RandomForestClassifier(20, min_samples_leaf=50, random_state=0)
@@ -257,6 +262,7 @@ def differences(split):
     return np.concatenate(rows)
 
 
+@pytest.mark.slow
 def test_what_changes_between_frames_tells_the_tag():
     forest = RandomForestClassifier(30, min_samples_leaf=3, random_state=0)
     forest.fit(differences("train"), tags_of("train"))

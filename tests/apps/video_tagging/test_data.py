@@ -398,6 +398,7 @@ def test_more_frames_than_memory(of_videos, monkeypatch):
     refused(of_videos, str(of_videos), frame_rate=2, max_gigabytes=0.13)
 
 
+@pytest.mark.slow
 def test_pictures_without_a_rate_are_counted_one_by_one(of_videos):
     for number in range(4):
         path = of_videos / "videos" / f"v{number}.mp4"

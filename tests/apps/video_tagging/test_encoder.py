@@ -44,6 +44,7 @@ def test_a_vector_for_each_frame(made, name, dim):
     np.testing.assert_allclose(found[1:2], alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_batch_of_no_frames(made, name):
     encoder = made[name]
@@ -71,6 +72,7 @@ def test_cnn_keeps_where_things_are(made):
     assert np.abs(left - right).max() > 0.1 * np.abs(left).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "module"),
     [
@@ -86,6 +88,7 @@ def test_a_network_sees_the_pixels_that_it_was_made_for(name, module):
     )
 
 
+@pytest.mark.slow
 def test_cnn_is_trained_and_others_stay_as_they_are(made):
     assert encoders.is_trained(config("cnn"))
     assert not encoders.is_trained(config())
@@ -100,6 +103,7 @@ def test_cnn_is_trained_and_others_stay_as_they_are(made):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_saved_and_loaded_without_the_file_of_weights(name, weights, tmp_path):
     encoder = encoders.build_encoder(config(name, str(weights)))
@@ -113,6 +117,7 @@ def test_saved_and_loaded_without_the_file_of_weights(name, weights, tmp_path):
     assert bool(trainable) == (name == "cnn")
 
 
+@pytest.mark.slow
 def test_weights_come_from_a_file(made, weights):
     encoder = encoders.build_encoder(config(weights=str(weights)))
     np.testing.assert_array_equal(
@@ -120,6 +125,7 @@ def test_weights_come_from_a_file(made, weights):
     )
 
 
+@pytest.mark.slow
 def test_errors_name_the_flag(weights, tmp_path):
     gone = str(tmp_path / "gone.h5")
     for wrong, message in (

@@ -29,6 +29,7 @@ def score_run(monkeypatch, capsys, load_once):
     return score_run
 
 
+@pytest.mark.slow
 def test_evaluation_of_features(score_run, features_run, load_once, tmp_path):
     picture = tmp_path / "t.png"
     found, report = score_run(features_run, "--timeline", picture)

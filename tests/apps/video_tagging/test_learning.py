@@ -59,6 +59,7 @@ def accuracy(folder, run, monkeypatch, **options):
     return runs.read_json(run / "metrics.json")["best"]["val_accuracy"]
 
 
+@pytest.mark.slow
 def test_the_recurrence_sees_what_one_frame_does_not_show(
     folder, tmp_path, monkeypatch
 ):

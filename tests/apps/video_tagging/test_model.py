@@ -128,6 +128,7 @@ def logits_of(tagger, frames):
     return tagger.network((frames, tf.fill([len(frames)], frames.shape[1])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", CAUSAL, ids=str)
 def test_a_causal_model_does_not_know_the_future(options):
     tagger = make(**options)
@@ -162,6 +163,7 @@ def initial(tagger):
     return pipeline.zero_states(tagger.config, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "size"),
     [(CAUSAL[1], 1), (CAUSAL[1], 3), (CAUSAL[0], TIME), (CAUSAL[2], 1)],
@@ -385,6 +387,7 @@ def test_no_label_at_all_is_a_loss_of_nothing():
     assert not any(np.any(x) for x in gradients)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"causal": True}, {"crf": True}], ids=str)
 def test_mixed_precision_has_a_loss_of_float32(options):
     before = keras.config.dtype_policy()

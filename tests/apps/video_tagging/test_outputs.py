@@ -89,6 +89,7 @@ def inside(time, start, end):
     return float(start) <= time < float(end)
 
 
+@pytest.mark.slow
 @relaxed
 @given(DATA)
 def test_every_frame_is_in_the_segment_of_its_tag_alone(data):

@@ -89,6 +89,7 @@ def check_lines(lines, name, expected):
 # Videos
 
 
+@pytest.mark.slow
 def test_from_a_video_to_subtitles(ask, frames_run, clips, tmp_path):
     path = clips / "first.mp4"
     lines, errors = ask(frames_run, path, "--srt", tmp_path / "first.srt")
@@ -100,6 +101,7 @@ def test_from_a_video_to_subtitles(ask, frames_run, clips, tmp_path):
     assert shown == [tag for tag in tags if tag != "background"]
 
 
+@pytest.mark.slow
 def test_videos_come_in_their_order(ask, frames_run, clips, tmp_path):
     paths = [clips / "second.mp4", clips / "first.mp4"]
     lines, errors = ask(frames_run, *paths)

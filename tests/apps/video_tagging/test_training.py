@@ -66,6 +66,7 @@ def checkpoint(run):
         return history, {name: values[name] for name in values.files}
 
 
+@pytest.mark.slow
 def test_an_epoch_and_one_more_are_two_whatever_is_drawn(learn, here):
     learn(CHANCE | {"--run-dir": "a", "--epochs": 2})
     learn(CHANCE | {"--run-dir": "b", "--epochs": 1})
@@ -128,6 +129,7 @@ def test_training_on_features(learn, here):
     assert report["skipped"]["without labels"]["first"] == ["v2"]
 
 
+@pytest.mark.slow
 def test_sets_of_tags_without_validation(learn, here):
     (here / "data" / "splits" / "valid.bundle").unlink()
     flags = {"--valid-videos": "none", "--class-weights": "balanced"}
@@ -145,6 +147,7 @@ def test_lines_that_do_not_fit_are_cropped(learn, here):
     assert "epoch 1/1" in learn({"--align": "crop"})
 
 
+@pytest.mark.slow
 def test_other_data_in_the_same_folder_are_refused(learn, here):
     learn({})
     shutil.move("data", "before")
@@ -160,6 +163,7 @@ def test_other_data_in_the_same_folder_are_refused(learn, here):
         learn({"--epochs": 2})
 
 
+@pytest.mark.slow
 def test_a_run_with_the_old_name_of_a_flag_is_refused(learn, here):
     learn({})
     path = here / "run" / "config.json"

@@ -370,6 +370,7 @@ def test_a_forbidden_transition_is_not_taken():
     assert set(jumps[mask[:, 1:]]) == {0, 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["graph", "xla"])
 def test_the_same_in_a_graph(mode):
     layer = make(4)

@@ -91,6 +91,7 @@ def test_every_file_has_tests(file):
     assert members_of(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "case"), parameters(*FILES))
 def test_auto(run, module, case):
     run(module, case, LSTM)

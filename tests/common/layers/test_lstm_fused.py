@@ -53,6 +53,7 @@ def assert_same(theirs, ours, x, mode="eager", **kwargs):
     assert_close(our_grads, grads, **LOOSE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("go_backwards", "zeros"), [(False, False), (True, True)]
 )
@@ -81,6 +82,7 @@ def test_without_states(return_sequences, training):
     assert_same(theirs, ours, noise(3, 5, 4), **arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "units"),
     [
@@ -117,6 +119,7 @@ def test_gradients_reach_the_initial_states():
     assert_close(gradient(ours), gradient(theirs), **LOOSE)
 
 
+@pytest.mark.slow
 def test_free_shapes_and_every_number_of_parts(monkeypatch):
     theirs, ours = pair(return_sequences=True)
     for num_parts in (2, 3):
@@ -140,6 +143,7 @@ def test_the_batch_is_cut_by_processors_and_rows(
     assert fused._num_parts(rows) == parts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rates",
     [(0.5, 0.0), (0.0, 0.5), (0.3, 0.5)],
@@ -281,6 +285,7 @@ def test_the_kernel_is_saved():
     assert LSTM.from_config(layer.get_config()).kernel == "generic"
 
 
+@pytest.mark.slow
 def test_the_same_numbers_twice():
     _, ours = pair((17, 4, 3), 4, return_sequences=True)
     x = noise(17, 4, 3)

@@ -81,6 +81,7 @@ def test_a_batch_without_rows(kernel):
     assert_close(of_weights, [np.zeros(w.shape) for w in ours.weights])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True], ids=["full", "masked"])
 def test_unknown_batch_and_time(kernel, masked):
     theirs, ours = pair(kernel, return_sequences=True, return_state=True)
@@ -154,6 +155,7 @@ def fit(model):
 
 
 # In training in a graph, "auto" is fused.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["auto", slow("fused")])
 def test_a_mirrored_strategy_fits_twice(name):
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
@@ -178,6 +180,7 @@ def test_a_mirrored_strategy_runs_twice(name):
         assert_close(run(), squares(theirs, x), **LOOSE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kernel", "jit_compile"),
     diagonal(["fused", "generic"], ["auto", False]),

@@ -212,6 +212,7 @@ def test_gradients_are_the_slopes_of_the_equations(options):
     assert_close(actual, expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "mode"), diagonal([EVERYTHING, COUPLED], ["graph", "xla"])
 )

@@ -76,6 +76,7 @@ def test_progress_is_shown_at_times(monkeypatch, capsys, is_terminal):
 # Pictures
 
 
+@pytest.mark.slow
 def test_features_of_pictures_are_those_of_their_pixels(tmp_path, colours):
     files = write_pictures(tmp_path / "p", 5)
     features = extract_images(files, tmp_path / "f.npz", colours)
@@ -88,6 +89,7 @@ def test_features_of_pictures_are_those_of_their_pixels(tmp_path, colours):
         np.testing.assert_allclose(row[0, 0], expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_only_pictures_that_are_missing_or_changed_are_computed(
     tmp_path, colours, capsys
 ):
@@ -110,6 +112,7 @@ def test_only_pictures_that_are_missing_or_changed_are_computed(
     np.testing.assert_array_equal(third.values, second.values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_pictures", [1, 5])
 def test_pictures_go_on_where_a_kill_stopped_them(
     tmp_path, colours, monkeypatch, num_pictures
@@ -147,6 +150,7 @@ def stop_after(function, count):
     return stopped
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_read_are_skipped(tmp_path, colours):
     files = write_pictures(tmp_path / "p", 3)
     to, skipped = tmp_path / "f.npz", Skipped()
@@ -207,6 +211,7 @@ def test_features_of_videos_are_those_of_their_frames(tmp_path, colours):
         np.testing.assert_allclose(load(to, name), expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_only_videos_that_are_missing_or_changed_are_computed(
     tmp_path, capsys, colours
 ):

@@ -143,6 +143,7 @@ def test_pictures_are_turned_as_their_exif_data_say(kind, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_broken_exif_data_turn_nothing():
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -305,6 +306,7 @@ def test_batches_without_a_picture(contents):
     assert is_read.numpy().tolist() == [False] * len(contents)
 
 
+@pytest.mark.slow
 def test_graph_dataset_and_saved_model_give_the_same_pixels(tmp_path):
     module = tf.Module()
     module.read = tf.function(
@@ -364,6 +366,7 @@ def test_a_picture_that_breaks_off(content, share):
     assert images.decode_error(cut) == "truncated or damaged"
 
 
+@pytest.mark.slow
 def test_many_are_checked_at_once(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
@@ -394,6 +397,7 @@ decode_batch = tf.function(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([JPEG, PNG, ANIMATED_GIF, CMYK_JPEG, bmp(NOISE)]),

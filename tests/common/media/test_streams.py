@@ -171,6 +171,7 @@ def test_what_is_no_stream(monkeypatch, content):
     )
 
 
+@pytest.mark.slow
 def test_live_with_little_delay_until_ctrl_c():
     with subprocess.Popen(
         [sys.executable, "-c", READER],

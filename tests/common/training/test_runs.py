@@ -41,13 +41,14 @@ def an_epoch(run, accuracy, loss=2.0):
 
 def events(folder):
     """(step, name, value) of all TensorBoard events in a folder."""
-    return [
+    rows = [
         (event.step, value.tag, tf.make_ndarray(value.tensor).item())
-        for path in sorted(folder.iterdir())
+        for path in folder.iterdir()
         for record in tf.data.TFRecordDataset(str(path))
         for event in [tf.compat.v1.Event.FromString(record.numpy())]
         for value in event.summary.value
     ]
+    return sorted(rows, key=lambda row: row[0])
 
 
 @pytest.fixture
