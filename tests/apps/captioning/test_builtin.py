@@ -211,6 +211,7 @@ def test_each_thing_lies_on_its_half(relation):
     assert np.ptp(before) > 10 < np.ptp(behind)
 
 
+@pytest.mark.slow
 def test_no_two_pictures_are_equal():
     pictures = {scene.png for scene in every_scene()}
     assert len(pictures) == sum(NUM.values())

@@ -32,6 +32,9 @@ from tests.support.images import (
     grey_png,
 )
 
+# A run and its export are traced: half a minute.
+pytestmark = pytest.mark.slow
+
 ALPHA = np.dstack([NOISE, np.arange(600).reshape(20, 30) % 256])
 PICTURES = {
     "alpha.png": tf.io.encode_png(ALPHA.astype(np.uint8)).numpy(),
@@ -244,7 +247,6 @@ def greedy(loaded, pixels):
     return captions, decoded.scores.numpy() / ((5 + lengths) / 6)
 
 
-@pytest.mark.slow
 def test_a_beam_of_one_is_greedy(say, scenes, best, greedy):
     captions, expected = greedy
     lines, _ = say("--beam", 1, "--n-best", 1, *scenes)
@@ -253,7 +255,6 @@ def test_a_beam_of_one_is_greedy(say, scenes, best, greedy):
     np.testing.assert_allclose(scores, expected, atol=2e-4)
 
 
-@pytest.mark.slow
 def test_a_wider_beam_finds_likelier_captions(say, scenes, n_best):
     lines, _ = say("--beam", 9, "--n-best", 9, *scenes)
     scores, captions = scored(lines)
@@ -265,7 +266,6 @@ def test_a_wider_beam_finds_likelier_captions(say, scenes, n_best):
 # Sampling
 
 
-@pytest.mark.slow
 def test_samples_are_repeated_by_their_seed(say, scenes):
     first, again, other = (
         say("--sample", "--seed", seed, "--n-best", 1, *scenes)[0]
@@ -276,7 +276,6 @@ def test_samples_are_repeated_by_their_seed(say, scenes):
     assert differing > NUM_SCENES // 4
 
 
-@pytest.mark.slow
 def test_samples_of_the_likeliest_only_are_greedy(say, scenes, greedy):
     assert say("--sample", "--top-k", 1, *scenes)[0] == greedy[0]
     assert say("--sample", "--top-p", 1e-6, *scenes)[0] == greedy[0]
@@ -467,7 +466,6 @@ def is_png(path):
     return path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
-@pytest.mark.slow
 def test_an_attention_plot_is_a_picture(say, scenes, best, tmp_path):
     path = tmp_path / "plots" / "maps.png"
     lines, errors = say(*scenes[:2], "--attention-plot", path)
@@ -517,7 +515,6 @@ def test_a_gallery_needs_pictures(ask_error, features_run):
     assert "--gallery needs pictures: features cannot be shown" in error
 
 
-@pytest.mark.slow
 def test_plots_of_an_unknown_format(say, scenes, tmp_path):
     expected = "expected a name ending in .png, .svg or .pdf"
     for flag in ("--attention-plot", "--gallery"):

@@ -190,6 +190,7 @@ def test_labels_agree_with_a_reader(pattern, praises_if_good):
         assert (review.label == "positive") == praises, review.text
 
 
+@pytest.mark.slow
 def test_articles_and_verbs_agree():
     for review in reviews_of_frames():
         assert not re.search(r"(?i)\ba ([aeio]|u[gnp])", review.text)

@@ -9,6 +9,9 @@ from apps.sentiment import predictor
 from apps.sentiment.config import Config
 from tests.support import commands
 
+# A run and its export are traced: half a minute.
+pytestmark = pytest.mark.slow
+
 HARD_TEXTS = {
     "nothing": "",
     "only blanks": " \t\u2003",
@@ -47,7 +50,6 @@ def predict(run, tmp_path):
     return predict
 
 
-@pytest.mark.slow
 def test_every_text_gets_an_answer_on_one_line(model, predict):
     rows = model.predict_probabilities(list(HARD_TEXTS.values()))
     assert np.isfinite(rows).all()
@@ -111,7 +113,6 @@ def test_a_file_in_another_encoding(predict, tmp_path):
     assert [text for _, _, text in rows] == ["good", "café"]
 
 
-@pytest.mark.slow
 def test_standard_input_has_one_text_a_line(predict):
     rows = predict("--file", "-", stdin="\ufeffgood\nçok 😀\n".encode())
     assert [text for _, _, text in rows] == ["good", "çok 😀"]
@@ -119,7 +120,6 @@ def test_standard_input_has_one_text_a_line(predict):
     assert [text for _, _, text in rows] == ["café"]
 
 
-@pytest.mark.slow
 def test_a_table_is_read_as_training_reads_it(run, predict, tmp_path):
     table = tmp_path / "new.csv"
     table.write_text('id,text\n1,"one, two"\n2,three\n')
@@ -203,7 +203,6 @@ def test_a_model_that_does_not_tell_its_words_gets_no_notes():
     assert model.describe_inputs(["foo", "bar"]) == ["", ""]
 
 
-@pytest.mark.slow
 def test_run_and_export_give_the_same_notes(trained_app):
     app = trained_app("sentiment")
     texts = ["qqq zzz", "good " * 500, "what a bad film"]

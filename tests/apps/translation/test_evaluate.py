@@ -86,6 +86,7 @@ def test_scores_of_what_is_right_and_of_what_is_wrong():
     assert wrong == {"bleu": 0, "chrf": 0}
 
 
+@pytest.mark.slow
 def test_splits_and_all_of_them(score):
     _, test = score()
     _, valid = score("--split", "valid")

@@ -174,6 +174,7 @@ def test_the_number_of_parameters():
     assert translator.network.count_params() == sum(expected.values())
 
 
+@pytest.mark.slow
 def test_it_can_learn_eight_pairs_by_heart():
     rng = np.random.default_rng(2)
     words = [

@@ -292,6 +292,7 @@ def test_every_row_has_one_end_and_then_padding(graphs, texts):
             assert (row[end + 1 :] == text.PADDING_ID).all()
 
 
+@pytest.mark.slow
 @settings(same_each_time, max_examples=30)
 @given(st.lists(TEXTS, min_size=2, max_size=4))
 def test_ids_are_the_same_alone_and_in_company(graphs, texts):

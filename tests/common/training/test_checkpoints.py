@@ -133,6 +133,7 @@ print(sorted(path.name for path in folder.iterdir()))
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, tmp_path / "checkpoints"],
