@@ -12,6 +12,10 @@ from . import text
 from .config import Config
 
 
+# Training texts of which each word counts.
+SMALL = 2_000
+
+
 @dataclasses.dataclass(frozen=True)
 class Encoded:
     """The examples of a split as numbers, in one block of memory.
@@ -33,8 +37,13 @@ class Encoded:
 
 
 def complete(config: Config, examples: Encoded) -> Config:
-    """Chooses the sizes that the config leaves open, by the training data."""
-    return schedule.complete(config, len(examples.labels), most=64, least=4)
+    """Chooses what the config leaves open, by the training data."""
+    amount = len(examples.labels)
+    if config.word_dropout == -1:
+        # A model of few texts would learn single words by heart.
+        share = 0.2 if amount < SMALL else 0.0
+        config = dataclasses.replace(config, word_dropout=share)
+    return schedule.complete(config, amount, most=64, least=4)
 
 
 def make_batches(

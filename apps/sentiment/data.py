@@ -15,14 +15,12 @@ from common.data.splits import Stream
 from common.errors import UserError, format_names
 
 from . import datasets, text
-from .batches import Encoded
+from .batches import SMALL, Encoded
 from .config import Config
 from .datasets import Example
 
 # Characters that are tokenised at once: enough to be fast, little to hold.
 CHUNK = 1_000_000
-# Training texts of which each word counts.
-SMALL = 2_000
 # Of a rare label, all examples may be held out.
 UNTRAINED = "label without training examples"
 

@@ -4,8 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
-# What a config leaves at 0 until the data are known.
-SIZES = ("batch_size", "batch_tokens", "passes")
+# What a config holds of these until the data are known.
+OPEN = {"batch_size": 0, "batch_tokens": 0, "passes": 0, "word_dropout": -1}
 # Fewer steps between two validations, and two learning rates, teach little.
 MIN_STEPS = 100
 # Fewer batches in a pass are too large for the data: their noise is missed.
@@ -61,14 +61,16 @@ def batch_size(amount: int, most: int, least: int) -> int:
 
 
 def fill_from(config: Any, before: dict[str, Any]) -> Any:
-    """Returns the config with the sizes left open as a run chose them.
+    """Returns the config with what it leaves open as a run chose it.
 
     Args:
         config: of the command line.
         before: the config of the run, as a dictionary.
     """
     chosen = {
-        name: before[name] for name in SIZES if getattr(config, name, None) == 0
+        name: before[name]
+        for name, value in OPEN.items()
+        if getattr(config, name, None) == value
     }
     return dataclasses.replace(config, **chosen)
 
