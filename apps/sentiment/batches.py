@@ -11,7 +11,6 @@ from common.training import schedule
 from . import text
 from .config import Config
 
-
 # Training texts of which each word counts.
 SMALL = 2_000
 
