@@ -18,13 +18,13 @@ HARD_TEXTS = [
 
 @pytest.fixture(scope="module")
 def exported(trained_app):
-    return trained_app("sentiment").export
+    return trained_app("apps.sentiment").export
 
 
 @pytest.fixture(scope="module")
 def predictors(trained_app, exported):
     """Of the run, and of its export."""
-    run = trained_app("sentiment").run
+    run = trained_app("apps.sentiment").run
     return predictor.load(str(run)), predictor.load(str(exported))
 
 

@@ -29,7 +29,7 @@ TEXTS = [f"the film was {'not ' * (n % 3)}good" + " ok" * n for n in range(150)]
 
 @pytest.fixture(scope="module")
 def run(trained_app):
-    return trained_app("sentiment").run
+    return trained_app("apps.sentiment").run
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_a_model_that_does_not_tell_its_words_gets_no_notes():
 
 
 def test_run_and_export_give_the_same_notes(trained_app):
-    app = trained_app("sentiment")
+    app = trained_app("apps.sentiment")
     texts = ["qqq zzz", "good " * 500, "what a bad film"]
     run = app.command("predict", app.run, *texts)
     first, second = run.stderr.splitlines()
