@@ -97,7 +97,9 @@ def complete(config: Config, encoded: Encoded) -> Config:
     counts = np.bincount(encoded.image_numbers)
     most_each = config.captions_per_image or counts.max()
     num_captions = int(np.minimum(counts, most_each).sum())
-    return schedule.complete(config, num_captions, most=32, least=4)
+    return schedule.complete(
+        config, num_captions, most=32, least=4, min_steps=50
+    )
 
 
 def make_batches(

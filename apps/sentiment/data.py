@@ -168,7 +168,7 @@ def usable(
         elif not example.label:
             left_out.add("no label", example.where)
         elif labels is not None and example.label not in labels:
-            left_out.add(UNTRAINED, example.where)
+            left_out.add(UNTRAINED, f"{example.where} ({example.label!r})")
         else:
             yield example
 
@@ -261,9 +261,9 @@ def check_labels(left_out: Skipped, most: int, labels: list[str]) -> None:
     count = left_out.counts[UNTRAINED]
     if count > most:
         raise UserError(
-            f"{left_out.places[UNTRAINED][0]}: its label does not occur in the"
+            f"{left_out.places[UNTRAINED][0]}: this label does not occur in the"
             f" training data, which has {format_names(labels)}; so it is with"
-            f" {count} examples"
+            f" {count} examples: is it the --label-column, or a mistake?"
         )
 
 

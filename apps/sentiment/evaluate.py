@@ -171,7 +171,7 @@ def make_report(
     lines += skipped.format_report(predictions.skipped.report())
     lines += ["", "true label (rows) against predicted label (columns)"]
     lines += _confusion_lines(predictions, labels)
-    lines += ["", "most confident mistakes"]
+    lines += ["", "most confident mistakes" if predictions.mistakes else ""]
     for mistake in predictions.mistakes:
         snippet = " ".join(mistake.text.split())
         if len(snippet) > SNIPPET:

@@ -129,6 +129,7 @@ class Predictor:
         words = [word for word in row if _is_word(word)]
         longest = self.config.max_tokens
         return notes.join_remarks(
+            "" if words else "no word to read; the answer is a guess",
             notes.describe_unknown(words, set(words) - self.vocabulary),
             f"of {len(row)} words and marks, only the first and the last"
             f" {longest // 2} are read"

@@ -76,7 +76,7 @@ def cut_windows(
 def complete(config: Config, videos: Encoded) -> Config:
     """Chooses the sizes that the config leaves open, by the training data."""
     num_windows = len(cut_windows(videos.lengths, config.window))
-    return schedule.complete(config, num_windows, most=8, least=2)
+    return schedule.complete(config, num_windows, most=8, least=2, min_steps=50)
 
 
 def make_batches(

@@ -284,7 +284,7 @@ def main() -> None:
             num_broken += 1
         else:
             tagged.append(video)
-    if tagged:
+    if tagged and (args.csv or args.srt or args.timeline):
         write_files(tagged, args, predictor)
     if num_broken:
         sys.exit(2)

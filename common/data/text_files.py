@@ -109,7 +109,7 @@ def read_stdin(encoding: str = "utf-8") -> Iterator[str]:
             # Text mode reads ahead, and nobody can read this input again.
             raise UserError(
                 f"standard input: byte 0x{error.object[error.start]:02x} is not"
-                f" {encoding}; pass its --encoding, for example latin-1"
+                f" {encoding}; pass its --encoding, for example cp1252"
             ) from error
 
 
@@ -217,6 +217,6 @@ def _locate_error(path: Path, encoding: str) -> str:
                 bad = line[error.start]
                 return (
                     f"{path}:{number}: byte 0x{bad:02x} is not {encoding};"
-                    " pass the file's --encoding, for example latin-1"
+                    " pass the file's --encoding, for example cp1252"
                 )
     return f"{path}: not {encoding}; pass the file's --encoding"

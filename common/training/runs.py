@@ -25,7 +25,7 @@ import keras
 import tensorflow as tf
 
 from common import atomic, options
-from common.errors import UserError, format_names
+from common.errors import UserError
 from common.training import checkpoints, interrupts, logs, schedule
 from common.training.epochs import Epoch, format_seconds
 
@@ -116,14 +116,15 @@ class Run:
         self.config = schedule.fill_from(self.config, vars(stored))
         before = _as_json(stored)
         changed = [
-            f"{name} {before[name]!r} (now {value!r})"
+            f"{name} {_shorten(before[name])} (now {_shorten(value)})"
             for name, value in _as_json(self.config).items()
             if name not in MAY_CHANGE and before[name] != value
         ]
         if changed:
+            listed = ", ".join(changed)
             raise UserError(
                 f"--run-dir {self.folder}: a run with other options:"
-                f" {format_names(changed)}; repeat them to continue it, or"
+                f" {listed}; repeat them to continue it, or"
                 " choose another --run-dir, or --overwrite"
             )
 
@@ -447,6 +448,12 @@ def versions(package: str) -> dict:
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
     }
+
+
+def _shorten(value: Any) -> str:
+    """Returns a value as Python writes it; of a long path, the end."""
+    text = repr(value)
+    return text if len(text) <= 50 else f"'...{text[-46:]}"
 
 
 def _as_json(config: Any) -> dict:

@@ -13,7 +13,12 @@ MIN_BATCHES = 12
 
 
 def complete(
-    config: Any, amount: int, most: int, least: int, name: str = "batch_size"
+    config: Any,
+    amount: int,
+    most: int,
+    least: int,
+    name: str = "batch_size",
+    min_steps: int = MIN_STEPS,
 ) -> Any:
     """Chooses the sizes that a config leaves open.
 
@@ -26,6 +31,7 @@ def complete(
         most: the size of a batch where there are enough data.
         least: the smallest size of a batch.
         name: the field with the size of a batch. Default "batch_size".
+        min_steps: of an epoch; fewer where a step teaches much. Default 100.
 
     Returns:
         The config without zeros.
@@ -42,7 +48,7 @@ def complete(
     """
     size = getattr(config, name) or batch_size(amount, most, least)
     steps = math.ceil(amount / size)
-    passes = config.passes or math.ceil(MIN_STEPS / steps)
+    passes = config.passes or math.ceil(min_steps / steps)
     return dataclasses.replace(config, **{name: size}, passes=passes)
 
 
@@ -82,7 +88,7 @@ def describe(config: Any, num_steps: int) -> str:
         config: complete.
         num_steps: of an epoch.
     """
-    passes = f" ({config.passes} passes)" if config.passes > 1 else ""
+    passes = f" ({config.passes} --passes)" if config.passes > 1 else ""
     sizes = [
         f"{getattr(config, name)} {unit} a step"
         for name, unit in (

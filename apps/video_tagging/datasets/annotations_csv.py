@@ -12,9 +12,10 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from common.data import feature_arrays, tables, text_files
+from common.data import tables, text_files
 from common.data.skipped import Skipped
 from common.errors import UserError, format_names
+from common.media import videos
 
 from . import annotations, folders
 from .annotations import LabelOptions
@@ -47,18 +48,19 @@ def read(folder: Path, options: LabelOptions, skipped: Skipped) -> VideoSet:
         skipped: notes names that stand twice in a bundle.
 
     Raises:
-        UserError: for a file that is broken or missing, or features of which
-            nobody knows the times.
+        UserError: for a file that is broken or missing, or features and
+            pictures of which nobody knows the times.
     """
     annotations_by_name = read_annotations(folder, options)
     paths = folders.find_videos(folder)
-    features = [x for x in paths.values() if feature_arrays.is_features(x)]
+    # Features and folders of pictures.
+    timeless = [x for x in paths.values() if not videos.has_times(x, 0.0)]
     is_timed = any(x.unit == "seconds" for x in annotations_by_name.values())
-    if features and is_timed and not options.frame_rate:
+    if timeless and is_timed and not options.frame_rate:
         raise UserError(
-            f"{find_table(folder)}: seconds, but {features[0]} does not tell"
+            f"{find_table(folder)}: seconds, but {timeless[0]} does not tell"
             " when its frames are shown: pass --frame-rate, the number of its"
-            " frames a second"
+            " frames a second, or name the columns start_frame,end_frame"
         )
     return VideoSet(
         paths,

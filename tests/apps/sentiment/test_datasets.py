@@ -232,8 +232,8 @@ BAD_FILES = {
         "a.csv",
         b"text,label\n"
         + b"".join(b"film %d,%.2f\n" % (n, n / 9) for n in range(99)),
-        "its label does not occur in the training data, which has .*, ...;"
-        " so it is with \\d+ examples$",
+        "this label does not occur in the training data, which has .*, ...;"
+        " so it is with \\d+ examples: is it the --label-column, or a mistake",
     ),
     "too few to hold out": (
         "a.csv",
@@ -288,7 +288,7 @@ def test_a_text_file_of_a_class_in_another_encoding(tmp_path):
 def test_a_label_never_seen_in_training(tmp_path, split):
     write(tmp_path / "train.csv")
     write(tmp_path / f"{split}.csv", [("fine", 1), ("so so", "neutral")])
-    message = f"{split}.csv:3: its label does not occur in .* has 0, 1; so it"
+    message = f"{split}.csv:3 .'neutral'.: this label does not .* has 0, 1;"
     with pytest.raises(UserError, match=message):
         load(tmp_path)
 

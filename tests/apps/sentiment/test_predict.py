@@ -175,8 +175,8 @@ def describe(text, max_tokens=400):
 def test_unknown_words_are_named():
     unknown = "are unknown to this model:"
     for text, remark in {
-        "": "",
-        "?!": "",
+        "": "no word to read; the answer is a guess",
+        "?!": "no word to read; the answer is a guess",
         "It isn’t a GOOD film!": "",
         "it's a foo, foo bar": f"3 of 6 words {unknown} foo, bar",
         "good \N{GRINNING FACE}": "1 of 2 words is unknown to this model:"

@@ -78,7 +78,7 @@ def test_reading_lines(tmp_path):
     path.write_bytes(b"take\n\xe4\n")
     with refuses(
         f"{path}:2: byte 0xe4 is not utf-8; pass the file's --encoding, for"
-        " example latin-1"
+        " example cp1252"
     ):
         annotations.read_lines(path, "utf-8")
     assert annotations.read_lines(path, "latin-1").lines == ("take", "ä")

@@ -246,6 +246,28 @@ def test_times_in_another_unit(folder):
     assert "milliseconds" in message
 
 
+def test_seconds_need_frames_with_times(folder):
+    """Else a clip of 90 frames would have its tags in the first nine."""
+    shutil.rmtree(folder / "groundTruth")
+    rows = "".join(f"{x},0,1,a\n{x},1,3,b\n" for x in ("v1", "v2"))
+    (folder / "annotations.csv").write_text("video,start,end,tag\n" + rows)
+    refused(
+        folder,
+        f"{folder}/annotations.csv: seconds, but {folder}/features/v1.npy does"
+        " not tell when its frames are shown: pass --frame-rate, the number of"
+        " its frames a second, or name the columns start_frame,end_frame",
+    )
+    shutil.rmtree(folder / "features")
+    for name in ("v1", "v2"):
+        (folder / "videos" / name).mkdir(parents=True)
+        for number in range(3):
+            (folder / "videos" / name / f"{number}.png").write_bytes(b"x")
+    refused(
+        folder,
+        f"{folder}/annotations.csv: seconds, but {folder}/videos/v1 does not",
+    )
+
+
 def test_no_validation(folder):
     (folder / "splits" / "valid.bundle").unlink()
     found = load(folder, valid_videos="none")

@@ -258,7 +258,7 @@ def test_bundles_that_cannot_be_used(tmp_path):
     refused(
         tmp_path,
         f"{bundle}:2: byte 0xfc is not utf-8; pass the file's --encoding, for"
-        " example latin-1",
+        " example cp1252",
     )
 
 
@@ -611,7 +611,8 @@ def test_features_and_seconds_need_a_rate(tmp_path):
         tmp_path,
         f"{tmp_path / 'annotations.csv'}: seconds, but"
         f" {tmp_path / 'features' / 'a.npy'} does not tell when its frames are"
-        " shown: pass --frame-rate, the number of its frames a second",
+        " shown: pass --frame-rate, the number of its frames a second, or name"
+        " the columns start_frame,end_frame",
     )
     assert len(read(tmp_path, frame_rate=15).examples) == 3
 

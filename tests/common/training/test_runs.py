@@ -210,6 +210,14 @@ def test_other_options_are_refused_by_name_and_value(tmp_path, run):
         open_run(tmp_path, kinds=("max",))
 
 
+def test_of_long_values_the_ends_are_told(tmp_path, run):
+    old, new = ("/home/me/" + "data/" * 20 + name for name in ("old", "new"))
+    first = open_run(tmp_path / "a", kinds=(old,))
+    first.create(first.config, {})
+    with pytest.raises(UserError, match=r"old'\] \(now .*new'\]\); repeat"):
+        open_run(tmp_path / "a", kinds=(new,))
+
+
 def test_a_run_of_another_app_is_refused(tmp_path, run):
     with pytest.raises(
         UserError, match="a run of apps.mine, not of apps.other"

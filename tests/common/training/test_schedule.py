@@ -40,5 +40,5 @@ def test_what_is_given_stays():
 def test_the_length_of_a_training_in_words():
     text = schedule.describe(Config(8, 2), num_steps=60)
     assert text == (
-        "8 examples a step, 60 steps an epoch (2 passes), at most 6 epochs"
+        "8 examples a step, 60 steps an epoch (2 --passes), at most 6 epochs"
     )
