@@ -6,13 +6,11 @@ TensorFlow Serving switches to a new version by itself, under its clients.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.errors import UserError
+from common.errors import UserError, format_names
 from common.training import runs
 
 LABELS = "labels.txt"
 DEFAULT = "serving_default"
-NUM_NAMED = 12  # Names that an error lists.
-NAME_LENGTH = 60
 MAX_LENGTH = 250
 
 
@@ -124,8 +122,4 @@ def _without(lines: list[str], others: list[str]) -> list[str]:
 
 def _join(value: Any) -> str:
     names = [value] if isinstance(value, str) else value
-    short = [
-        name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 3]}..."
-        for name in names[:NUM_NAMED]
-    ]
-    return ", ".join(short + ["..."] * (len(names) > NUM_NAMED)) or "none"
+    return format_names(names) if names else "none"

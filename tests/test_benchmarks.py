@@ -1,10 +1,12 @@
 import argparse
+import collections
+import csv
 import doctest
 import json
 
 import pytest
 
-from benchmarks import growth, lstm, report
+from benchmarks import growth, lstm, report, small_data, small_sets
 from benchmarks.contenders import Shape
 from benchmarks.turns import Worker, compare
 
@@ -34,7 +36,7 @@ def findings(*args):
     return {finding.what: finding for finding in report.summary(*args)}
 
 
-@pytest.mark.parametrize("module", [growth, lstm, report])
+@pytest.mark.parametrize("module", [growth, lstm, report, small_data])
 def test_the_examples_are_true(module):
     failed, attempted = doctest.testmod(module)
     assert attempted and not failed
@@ -192,3 +194,24 @@ def test_the_compiled_contenders_run(table, name):
 def test_torch_runs():
     pytest.importorskip("torch")
     check_rows(compare("layer", TINY, ["torch"], rounds=1)["results"])
+
+
+def test_small_sets_are_what_their_names_say(tmp_path):
+    for tickets in small_sets.TICKETS:
+        small_sets.write_tickets(tmp_path, tickets)
+        lines = (tmp_path / "train.csv").read_text().splitlines()
+        rows = list(csv.DictReader(lines))
+        rarest = collections.Counter(row["label"] for row in rows)
+        name = f"{len(rows):,} rows, {len(rarest)} classes"
+        assert name == tickets.name
+        assert min(rarest.values()) >= 3
+        # A person could tell them, and so can counts of words.
+        assert 0.85 < small_data.score_counts(tmp_path) < 1
+    small_sets.write_dates(tmp_path)
+    train, new = (
+        (tmp_path / f"{name}.tsv").read_text().splitlines()
+        for name in ("pairs", "new")
+    )
+    assert (len(train), len(new)) == (200, 300)
+    sources = [line.split("\t")[0] for line in [*train, *new]]
+    assert len(set(sources)) == 500

@@ -124,11 +124,10 @@ def make_batches(
         - the weights of the labels <float32>[batch, time]: 0 on padding.
     """
     rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
-    plan = [
-        batch
-        for _ in range(1 if rng is None else config.passes)
-        for batch in _plan(encoded, config, rng)
-    ][start:]
+    plan = batching.repeat(
+        lambda: _plan(encoded, config, rng),
+        1 if rng is None else config.passes,
+    )[start:]
     ids = tf.TensorSpec([None, None], tf.int32)
     dataset = tf.data.Dataset.from_generator(
         lambda: (_fill(batch, encoded) for batch in plan),

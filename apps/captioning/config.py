@@ -1,7 +1,7 @@
 """All options of the app, which are also its command lines."""
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
 from common import cli, options
 from common.errors import UserError
@@ -61,6 +61,9 @@ class Config:
 
     # --- output ---
     run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.
+
+    # What `batches.complete` chooses by the data, where it has its default.
+    BY_DATA: ClassVar = ("batch_size", "passes")
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work, naming the flag."""

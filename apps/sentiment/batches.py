@@ -11,7 +11,7 @@ from common.training import schedule
 from . import text
 from .config import Config
 
-# Training texts of which each word counts.
+# With fewer training texts each word counts, and is dropped now and then.
 SMALL = 2_000
 
 
@@ -66,13 +66,10 @@ def make_batches(
     """
     rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
     widths = batching.bucket_widths(examples.lengths, config.num_buckets)
-    plan = [
-        batch
-        for _ in range(1 if rng is None else config.passes)
-        for batch in batching.plan(
-            examples.lengths, widths, config.batch_size, rng
-        )
-    ][start:]
+    plan = batching.repeat(
+        lambda: batching.plan(examples.lengths, widths, config.batch_size, rng),
+        1 if rng is None else config.passes,
+    )[start:]
     dataset = tf.data.Dataset.from_generator(
         lambda: (_fill(batch, examples) for batch in plan),
         output_signature=(

@@ -171,7 +171,8 @@ def make_report(
     lines += skipped.format_report(predictions.skipped.report())
     lines += ["", "true label (rows) against predicted label (columns)"]
     lines += _confusion_lines(predictions, labels)
-    lines += ["", "most confident mistakes" if predictions.mistakes else ""]
+    if predictions.mistakes:
+        lines += ["", "most confident mistakes"]
     for mistake in predictions.mistakes:
         snippet = " ".join(mistake.text.split())
         if len(snippet) > SNIPPET:

@@ -96,11 +96,10 @@ def make_batches(
     lengths = np.maximum(pairs.source.lengths, pairs.target.lengths) + 1
     widths = batching.bucket_widths(lengths, config.num_buckets, WIDTH_MULTIPLE)
     sizes = [max(1, config.batch_tokens // width) for width in widths]
-    plan = [
-        batch
-        for _ in range(1 if rng is None else config.passes)
-        for batch in batching.plan(lengths, widths, sizes, rng)
-    ][start:]
+    plan = batching.repeat(
+        lambda: batching.plan(lengths, widths, sizes, rng),
+        1 if rng is None else config.passes,
+    )[start:]
     ids = tf.TensorSpec([None, None], tf.int32)
     dataset = tf.data.Dataset.from_generator(
         lambda: (_fill(batch, pairs) for batch in plan),

@@ -99,11 +99,10 @@ def make_batches(
         classes], and <float32>[batch, time], 0 on padding.
     """
     rng = None if epoch is None else np.random.default_rng([config.seed, epoch])
-    plan = [
-        batch
-        for _ in range(1 if rng is None else config.passes)
-        for batch in _plan_batches(videos.lengths, config, rng)
-    ][start:]
+    plan = batching.repeat(
+        lambda: _plan_batches(videos.lengths, config, rng),
+        1 if rng is None else config.passes,
+    )[start:]
     dataset = tf.data.Dataset.from_generator(
         lambda: (_fill(windows, width, videos) for windows, width in plan),
         output_signature=_signature(videos),

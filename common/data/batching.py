@@ -1,11 +1,13 @@
 """Batches of similar length: few fixed shapes, little padding, seeded order."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 WIDTH_MULTIPLE = 8
+
+Planned = TypeVar("Planned")
 
 
 class Batch(NamedTuple):
@@ -65,7 +67,8 @@ def plan(
         Batches in which every example occurs once.
 
     Raises:
-        ValueError: if an example is longer than the widest bucket.
+        ValueError: if an example is longer than the widest bucket, or a batch
+            has no rows.
 
     Example:
         >>> for batch in plan(np.array([3, 9, 2, 16]), [8, 16], batch_size=2):
@@ -78,6 +81,8 @@ def plan(
             f"widths must reach the longest example, {lengths.max()},"
             f" got {widths}"
         )
+    if np.min(batch_size) < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     order = np.arange(len(lengths))
     if rng is not None:
         rng.shuffle(order)
@@ -95,3 +100,25 @@ def plan(
     if rng is not None:
         batches = [batches[k] for k in rng.permutation(len(batches))]
     return batches
+
+
+def repeat(
+    plan_pass: Callable[[], list[Planned]], passes: int
+) -> list[Planned]:
+    """Plans the passes of an epoch, one after the other.
+
+    Args:
+        plan_pass: plans one; with its generator, each in another order.
+        passes: how many.
+
+    Raises:
+        ValueError: if there are none.
+
+    Example:
+        >>> orders = iter([[1, 2], [2, 1]])
+        >>> repeat(lambda: next(orders), 2)
+        [1, 2, 2, 1]
+    """
+    if passes < 1:
+        raise ValueError(f"passes must be at least 1, got {passes}")
+    return [batch for _ in range(passes) for batch in plan_pass()]

@@ -49,7 +49,7 @@ class Run:
 
     Args:
         config: the app's config; it has `run_dir`, `epochs`, `patience`,
-            `learning_rate` and `learning_rate_decay`.
+            `learning_rate`, `learning_rate_decay` and `BY_DATA`.
         package: the app, so that no other app continues its runs.
         monitor: the history column by which the best epoch is chosen; the
             greater the better.

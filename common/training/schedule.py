@@ -4,8 +4,6 @@ import dataclasses
 import math
 from typing import Any
 
-# What a config holds of these until the data are known.
-OPEN = {"batch_size": 0, "batch_tokens": 0, "passes": 0, "word_dropout": -1}
 # Fewer steps between two validations, and two learning rates, teach little.
 MIN_STEPS = 100
 # Fewer batches in a pass are too large for the data: their noise is missed.
@@ -70,13 +68,14 @@ def fill_from(config: Any, before: dict[str, Any]) -> Any:
     """Returns the config with what it leaves open as a run chose it.
 
     Args:
-        config: of the command line.
+        config: of the command line; its class names in `BY_DATA` the fields
+            that follow from the data where they have their default.
         before: the config of the run, as a dictionary.
     """
     chosen = {
         name: before[name]
-        for name, value in OPEN.items()
-        if getattr(config, name, None) == value
+        for name in config.BY_DATA
+        if getattr(config, name) == getattr(type(config), name)
     }
     return dataclasses.replace(config, **chosen)
 

@@ -32,7 +32,7 @@ def open_splits(
     delimiter: str = "",
     encoding: str = "utf-8",
     tfds_dir: str = "",
-    num_examples: int = 10_000,
+    num_examples: int = 14_000,
     seed: int = 0,
 ) -> dict[str, Stream[Example]]:
     """Finds the splits of a data set; nothing is read yet.

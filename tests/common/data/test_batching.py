@@ -143,3 +143,22 @@ def test_the_hash_is_the_same_everywhere():
 
 def test_a_text_with_a_lone_surrogate_has_a_part():
     assert splits.hash_bucket("bad \ud800 text") in range(10)
+
+
+def test_sizes_that_nobody_chose_are_told():
+    lengths = np.array([1, 2])
+    with pytest.raises(
+        ValueError, match="batch_size must be at least 1, got 0"
+    ):
+        batching.plan(lengths, [8], 0)
+    with pytest.raises(ValueError, match="passes must be at least 1, got 0"):
+        batching.repeat(lambda: batching.plan(lengths, [8], 2), 0)
+
+
+def test_every_pass_has_each_example_in_another_order():
+    rng = np.random.default_rng(0)
+    lengths = np.arange(1, 9)
+    planned = batching.repeat(lambda: batching.plan(lengths, [8], 8, rng), 3)
+    orders = [batch.indices.tolist() for batch in planned]
+    assert [sorted(order) for order in orders] == [list(range(8))] * 3
+    assert len({tuple(order) for order in orders}) == 3

@@ -20,6 +20,8 @@ NUM_BATCHES = 5
 class Config:
     """Options of a test."""
 
+    BY_DATA = ("batch_size",)
+
     run_dir: str
     epochs: int = 3
     patience: int = 9

@@ -14,6 +14,8 @@ from common.training import runs
 class Config:
     """Options of a test."""
 
+    BY_DATA = ("batch_size",)
+
     run_dir: str
     units: int = 3
     kinds: tuple[str, ...] = ("max", "mean")
