@@ -262,11 +262,10 @@ def main() -> None:
         name = next(names)
         if args.json:
             cli.print_json(to_json(name, captions, args.n_best))
-            best.append(captions[0].text if captions else None)
-            continue
-        shown = "" if is_one or not name else name
-        for line in format_captions(captions, args.n_best, shown):
-            print(line)
+        else:
+            shown = "" if is_one or not name else name
+            for line in format_captions(captions, args.n_best, shown):
+                print(line)
         best.append(captions[0].text if captions else None)
     pictures = [
         (images.load_image(Path(path)), text)

@@ -120,7 +120,7 @@ def evaluate_parser() -> cli.Parser:
 def predict_parser() -> cli.Parser:
     """Returns the command line of `predict`."""
     parser = cli.predict_parser(__package__, "text", "Labels texts.")
-    options.add_overrides(parser, Config, "text_column")
+    options.add_overrides(parser, Config, "text_column", "delimiter")
     return parser
 
 

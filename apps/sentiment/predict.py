@@ -32,15 +32,17 @@ def main() -> None:
         flag="--text-column",
         name=config.text_column,
         encoding=args.encoding,
+        delimiter=config.delimiter,
     )
     texts = cli.read_inputs(args.inputs, args.file, args.encoding, read_table)
     texts = notes.print_notes(texts, predictor.describe_inputs)
     for answer in cli.answer_inputs(predictor.predict, texts):
         if args.json:
             cli.print_json(answer and to_json(*answer))
-        else:
-            # A line that cannot be read, and was told, is an empty one.
-            print(format_line(*answer) if answer else "")
+        elif answer:
+            print(format_line(*answer))
+        else:  # A line that cannot be read, and was told.
+            print()
 
 
 if __name__ == "__main__":

@@ -96,10 +96,11 @@ def main() -> None:
     for answer in cli.answer_inputs(predictor.predict, texts):
         if args.json:
             cli.print_json(answer and to_json(*answer, args.n_best))
-            continue
-        # A line that cannot be read, and was told, is an empty one.
-        for line in format_lines(answer[1], args.n_best) if answer else [""]:
-            print(line)
+        elif answer:
+            for line in format_lines(answer[1], args.n_best):
+                print(line)
+        else:  # A line that cannot be read, and was told.
+            print()
 
 
 if __name__ == "__main__":

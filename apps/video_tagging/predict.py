@@ -5,7 +5,6 @@ Prints the segments of each video: its name, start, end, tag and confidence.
 
 import argparse
 import contextlib
-import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -263,18 +262,13 @@ def main() -> None:
         tag_stream(predictor, args.live, config)
         return
     args.inputs = expand_folders(args.inputs, datasets.list_videos)
-    inputs = cli.read_inputs(args.inputs, args.file, args.encoding)
+    paths = list(cli.read_inputs(args.inputs, args.file, args.encoding))
+    videos_tagged = cli.answer_inputs(
+        lambda read: tag_videos(predictor, [*read], config, args.labels), paths
+    )
     tagged = []
     num_broken = 0
-    inputs, paths = itertools.tee(inputs)
-    for path, video in zip(
-        paths,
-        cli.answer_inputs(
-            lambda paths: tag_videos(predictor, [*paths], config, args.labels),
-            inputs,
-        ),
-        strict=True,
-    ):
+    for path, video in zip(paths, videos_tagged, strict=True):
         if args.json:
             cli.print_json(to_json(path, video))
         else:

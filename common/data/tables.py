@@ -100,7 +100,11 @@ def read_rows(
 
 
 def read_column(
-    path: Path, flag: str, name: str, encoding: str = "utf-8"
+    path: Path,
+    flag: str,
+    name: str,
+    encoding: str = "utf-8",
+    delimiter: str = "",
 ) -> Iterator[str]:
     """Yields one column of a table; see `read_rows`.
 
@@ -109,8 +113,9 @@ def read_column(
         flag: that names the column, for errors.
         name: of the column.
         encoding: of the file.
+        delimiter: between columns; "" is found by the header.
     """
-    for _, (text,) in read_rows(path, {flag: name}, encoding):
+    for _, (text,) in read_rows(path, {flag: name}, encoding, delimiter):
         yield text
 
 

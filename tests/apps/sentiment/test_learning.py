@@ -31,4 +31,5 @@ def test_the_default_training_learns_to_read(command, tmp_path, seed):
         for label, text in zip(labels, texts, strict=True)
         if answers[text].label != label
     ]
+    print(f"seed {seed}: {len(texts) - len(wrong)} of {len(texts)} sentences")
     assert len(wrong) <= 0.1 * len(texts), wrong

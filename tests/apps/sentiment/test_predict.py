@@ -127,6 +127,10 @@ def test_a_table_is_read_as_training_reads_it(run, predict, tmp_path):
     table.write_text("id,review\n1,one\n")
     (row,) = predict("--file", table, "--text-column", "review")
     assert row[2] == "one"
+    table.write_text("id^text\n1^one; two\n")
+    (row,) = predict("--file", table, "--delimiter", "^")
+    assert row[2] == "one; two"
+    table.write_text("id,review\n1,one\n")
     error = commands.error_line(
         *["apps.sentiment.predict", run, "--file", table], folder=tmp_path
     )
