@@ -429,6 +429,9 @@ def test_pictures_without_a_rate_are_counted_one_by_one(of_videos):
         for index, frame in enumerate(pixels(10, number)):
             picture = tf.io.encode_png(frame).numpy()
             (path.with_suffix("") / f"{index}.png").write_bytes(picture)
+    table = of_videos / "annotations.csv"  # Pictures have no times.
+    rows = [f"v{number},2,6,wave\n" for number in range(4)]
+    table.write_text("video,start_frame,end_frame,tag\n" + "".join(rows))
     # At most 40 frames * 3 * 32 * 32 bytes.
     assert load(of_videos, max_gigabytes=0.000_123).train
     refused(of_videos, str(of_videos), max_gigabytes=0.000_06)
