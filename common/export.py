@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import atomic, export_usage, export_versions
+from common import atomic, export_usage, export_versions, locks
 from common.errors import UserError, format_names
 from common.training import runs
 
@@ -126,6 +126,8 @@ def write(
         UserError: if it cannot be written, does not answer as it should, or
             is another model than the version before; nothing is left behind.
     """
+    lock = locks.Lock(base)
+    atomic.remove_leftovers(base)
     before = find_saved_model(base)
     with new_version(base) as folder:
         archive.write_out(folder, verbose=False)
@@ -139,6 +141,7 @@ def write(
         if before:
             export_versions.check_same_contract(base, before, folder)
         check(folder, [*cases, *(x for y in cases for x in split_rows(y))])
+    lock.release()
     return base / str(latest_version(base))
 
 

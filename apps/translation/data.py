@@ -15,6 +15,7 @@ from common.data.skipped import Skipped
 from common.data.splits import Stream
 from common.errors import UserError, format_names
 from common.metrics import translation
+from common.training import schedule
 
 from . import datasets, text, vocabulary
 from .batches import Encoded, Sequences
@@ -80,7 +81,8 @@ class Data:
         lines += skipped.format_empty(self.report, "a source and a target")
         if share := self.report["left_out_share"]:
             lines.append(f"{share:.1%} of the training pairs are left out")
-        return "\n".join([*lines, self.measure.reason])
+        kept = schedule.describe_kept(self.report)
+        return "\n".join([*lines, *(kept or [self.measure.reason])])
 
 
 def _describe_pair(pair: Pair) -> str:
@@ -150,6 +152,7 @@ def load(config: Config) -> Data:
         "data": config.data,
         "languages": list(languages),
         **{name: {"examples": counts[name]} for name in splits},
+        "kept_epoch": schedule.choose_kept(len(valid_pairs)),
         "skipped": left_out.report(),
         "left_out_share": num_left_out / (num_left_out + counts["train"]),
         "example": _example(valid_pairs, tokenizers[0], config),

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common import export_usage, options
+from common import cli, export_usage, options
 from common.training import checkpoints, interrupts
 from tests.support import commands
 
@@ -146,7 +146,7 @@ class TestTraining:
         self, app, tmp_path, monkeypatch, signals
     ):
         stop_in_epoch_2(monkeypatch)
-        done = train(app, tmp_path, status=interrupts.EXIT_STATUS)
+        done = train(app, tmp_path, status=cli.INTERRUPTED_STATUS)
         assert "the same command goes on from here" in done.stdout
         stopped, _ = variables(run_in(app, tmp_path))
         assert stopped["epoch"] == 1
