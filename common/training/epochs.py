@@ -131,19 +131,20 @@ class _GoOn(keras.callbacks.Callback):
     """Lets the metrics of an epoch go on where they were.
 
     Args:
-        values: of the sums behind the metrics; None to begin anew.
+        values: the sums behind the metrics; None to begin anew.
     """
 
     def __init__(self, values: list[Any] | None) -> None:
         super().__init__()
         self._values = values
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        if self._values is not None:  # After `fit` has reset them.
-            for sum_, value in zip(
-                _sums(self.model), self._values, strict=True
-            ):
-                sum_.assign(value)
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Adds the batches before, after the first one has made the sums."""
+        if self._values is None:
+            return
+        for sum_, value in zip(_sums(self.model), self._values, strict=True):
+            sum_.assign_add(value)
+        self._values = None
 
 
 def _sums(model: keras.Model) -> list[keras.Variable]:
