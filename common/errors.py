@@ -3,10 +3,11 @@
 Beside it, what the system refuses, such as a full disk, in words.
 """
 
+import contextlib
 import errno
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 MAX_NAMES = 12
 MAX_NAME_LENGTH = 60
@@ -76,6 +77,26 @@ def _shorten(name: object) -> str:
     if len(text) <= MAX_NAME_LENGTH:
         return text
     return f"{text[: MAX_NAME_LENGTH - 3]}..."
+
+
+@contextlib.contextmanager
+def tell_system_errors(place: str) -> Iterator[None]:
+    """Turns what the system refuses in the body into an error of one line.
+
+    Args:
+        place: the beginning of the line: what was tried, and where.
+
+    Raises:
+        UserError: with the system's reason, and what to do.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_of_system(error):
+            raise
+        raise UserError(
+            f"{place} ({reason(error)}): {advice(error)}"
+        ) from error
 
 
 def is_of_system(error: BaseException) -> bool:

@@ -53,28 +53,28 @@ class Lock:
         path = Path(os.path.realpath(path))
         lock_path = path.with_name(f".{path.name}.lock")
         try:
-            created = atomic.make_parents(path)
-            descriptor = _acquire(lock_path)
-        except BlockingIOError:
+            with errors.tell_system_errors(f"{path}: cannot write there"):
+                created = atomic.make_parents(path)
+                descriptor = _acquire(lock_path)
+        except _InUseError:
             raise UserError(
                 f"{path}: in use by {_read_owner(lock_path)}: wait for it, or"
                 " choose another place"
             ) from None
-        except OSError as error:
-            raise UserError(
-                f"{path}: cannot write there ({errors.reason(error)}):"
-                f" {errors.advice(error)}"
-            ) from error
         self.release = weakref.finalize(
             self, _release, lock_path, descriptor, created
         )
+
+
+class _InUseError(Exception):
+    """Another process holds it."""
 
 
 def _acquire(path: Path) -> int:
     """Returns a descriptor of the file that no other process has locked.
 
     Raises:
-        BlockingIOError: if one has.
+        _InUseError: if one has.
         OSError: if it cannot be written.
     """
     while True:
@@ -98,7 +98,7 @@ def _lock(descriptor: int) -> None:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EAGAIN):  # As systems differ.
-            raise BlockingIOError from error
+            raise _InUseError from error
         if error.errno not in _UNSUPPORTED:
             raise
 

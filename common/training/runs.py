@@ -27,7 +27,13 @@ import tensorflow as tf
 
 from common import atomic, errors, locks, options
 from common.errors import Interrupted, UserError
-from common.training import checkpoints, interrupts, logs, schedule
+from common.training import (
+    checkpoints,
+    determinism,
+    interrupts,
+    logs,
+    schedule,
+)
 from common.training.epochs import Epoch, format_seconds
 
 CONFIG = "config.json"
@@ -59,7 +65,8 @@ class Run:
 
     Args:
         config: the app's config; it has `run_dir`, `epochs`, `patience`,
-            `learning_rate`, `learning_rate_decay` and `BY_DATA`.
+            `learning_rate`, `learning_rate_decay`, `deterministic` and
+            `BY_DATA`.
         package: the app, so that no other app continues its runs.
         monitor: the history column by which the best epoch is chosen; the
             greater the better.
@@ -87,6 +94,8 @@ class Run:
         self.history: list[dict] = []
         self._overwrite = overwrite
         self.first_epoch = 0  # Of this process.
+        if config.deterministic:
+            determinism.make_deterministic()
         self._check_name()
         # Where the run is a link, the link stays.
         self._place = Path(os.path.realpath(self.folder))
@@ -208,14 +217,9 @@ class Run:
                 " another --run-dir"
             )
         print(f"{self.folder}: removing the run that was there")
-        try:
+        place = f"--overwrite {self.folder}: cannot remove the run there"
+        with errors.tell_system_errors(place):
             atomic.remove_folder(self._place)
-        except OSError as error:
-            raise UserError(
-                f"--overwrite {self.folder}: cannot remove the run that"
-                f" was there ({errors.reason(error)}):"
-                f" {errors.advice(error)}"
-            ) from error
 
     @property
     def best_epoch(self) -> int:

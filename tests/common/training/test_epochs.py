@@ -28,6 +28,7 @@ class Config:
     learning_rate: float = 0.1
     learning_rate_decay: float = 0.5
     batch_size: int = 4
+    deterministic: bool = False
     passes: int = 1
 
 

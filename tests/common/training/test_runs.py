@@ -24,6 +24,7 @@ class Config:
     units: int = 3
     kinds: tuple[str, ...] = ("max", "mean")
     batch_size: int = 0
+    deterministic: bool = False
     epochs: int = 3
     patience: int = 2
 
