@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from common import atomic
+from common.data import json_files
 from common.training import runs
 
 REQUEST = "request.json"
@@ -32,7 +33,7 @@ def example_inputs(run: Path) -> list[str]:
     """
     if not (run / runs.DATA).is_file():
         return []
-    return shlex.split(runs.read_json(run / runs.DATA).get("example", ""))
+    return shlex.split(json_files.read(run / runs.DATA).get("example", ""))
 
 
 def encode_request(inputs: dict[str, np.ndarray]) -> str:

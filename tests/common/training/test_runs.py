@@ -316,7 +316,7 @@ def test_a_config_of_another_version_is_refused(run):
 
 def test_a_broken_config_is_named(run):
     (run.folder / "config.json").write_text("{")
-    with pytest.raises(UserError, match="config.json: cannot read it"):
+    with pytest.raises(UserError, match="config.json:1: not JSON"):
         runs.load_config(run.folder, Config)
 
 
