@@ -203,7 +203,12 @@ def latest_version(base: Path) -> int:
 
 
 def find_saved_model(path: Path) -> Path | None:
-    """The SavedModel in a folder or in its latest version; None if none."""
+    """The SavedModel in a folder or in its latest version; None if none.
+
+    A SavedModel runs as a program: one that hides in a run folder is none.
+    """
+    if (path / runs.MODEL).is_file():
+        return None
     for folder in (path, path / str(latest_version(path))):
         if (folder / "saved_model.pb").is_file():
             return folder
