@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage
+from common import cli, export, export_usage, limits
 from common.data import json_files
 from common.layers.attention import Memory
 from common.training import runs
@@ -95,7 +95,8 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
     # Traced once, for both signatures.
     translate = tf.function(
-        lambda text: translator(text), input_signature=inputs
+        lambda text: translator(limits.check_rows(text)),
+        input_signature=inputs,
     )
 
     def serve(text: tf.Tensor) -> Tensors:
