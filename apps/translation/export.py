@@ -202,7 +202,9 @@ def make_card(run: Path, translator: pipeline.Translator) -> str:
     source, target = json_files.read(run / runs.DATA, "languages")["languages"]
     return f"""# Translator, {source} to {target}
 
-- Input `text`: string[batch], UTF-8, any length; sentences, not documents.
+- Input `text`: string[batch], UTF-8; sentences, not documents: of a text
+  its first {text.MAX_BYTES} bytes are translated, to at most
+  {pipeline.MAX_STEPS} tokens.
 - Outputs: `translation` string[batch], `score` float32[batch], the greater
   the likelier; signature `n_best`: `translations` string[batch,
   {config.beam}], `scores`. Signatures `encode` and `decode_step` work on
