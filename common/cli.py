@@ -5,7 +5,6 @@ import dataclasses
 import difflib
 import io
 import itertools
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from common import options
+from common.characters import dump_json, printable
 from common.data import tables, text_files
 from common.errors import UserError
 
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         if unknown != message:
             message = self._unknown_flag(unknown.split()[0])
         message = re.sub(r"^argument (--\S+): must be", r"\1 must be", message)
-        _print_error(f"{message} (see --help)")
+        print_error(f"{message} (see --help)")
         sys.exit(2)
 
     def _unknown_flag(self, flag: str) -> str:
@@ -265,7 +265,7 @@ def choose_inputs(
 
 def print_json(answer: dict[str, Any] | None) -> None:
     """Prints one JSON object, or null, on a line of its own."""
-    print(json.dumps(answer, ensure_ascii=False), flush=True)
+    print(dump_json(answer), flush=True)
 
 
 def read_inputs(
@@ -328,7 +328,7 @@ def main(command: Callable[[], None]) -> None:
     try:
         command()
     except UserError as error:
-        _print_error(str(error))
+        print_error(error)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -338,9 +338,9 @@ def main(command: Callable[[], None]) -> None:
         sys.exit(0)
 
 
-def _print_error(message: str) -> None:
+def print_error(message: object) -> None:
     """Prints one line; of a longer one, the beginning and the remedy."""
-    line = " ".join(f"error: {message}".splitlines())
+    line = printable(f"error: {message}")
     if len(line) > MAX_ERROR_LENGTH:
         half = (MAX_ERROR_LENGTH - len(" ... ")) // 2
         line = f"{line[:half]} ... {line[-half:]}"
