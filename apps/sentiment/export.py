@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, export, export_usage
+from common.characters import printable
 from common.training import runs
 
 from . import pipeline
@@ -31,8 +32,6 @@ CASES: tuple[list[str], ...] = (
         "A",
     ],
 )
-# Beside the model, for `predict` and `evaluate`.
-FILES = (*export.FILES, "labels.txt", "vocabulary.txt")
 
 
 def export_run(run: Path, to: Path) -> Path:
@@ -54,7 +53,11 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(classifier),
         make_cases(classifier),
         make_card(run, classifier),
-        [run / name for name in FILES],
+        [run / name for name in export.FILES],
+        {
+            "labels": classifier.labels,
+            "vocabulary": classifier.vectorizer.vocabulary,
+        },
         make_request(run),
     )
 
@@ -118,9 +121,10 @@ def make_card(run: Path, classifier: pipeline.Classifier) -> str:
   {config.max_tokens} words the middle is left out).
 - Outputs: `label` string[batch], `score` float32[batch] (the label's
   probability), `probabilities` float32[batch, {len(labels)}].
-- Labels, in the order of `probabilities`: {", ".join(labels)}.
-- Trained on `{config.data}`; validation accuracy {best["val_accuracy"]:.4f},
-  loss {best["val_loss"]:.4f} nats, after epoch {best["epoch"]}.
+- Labels, in the order of `probabilities`: {", ".join(map(printable, labels))}.
+- Trained on `{printable(config.data)}`; validation accuracy
+  {best["val_accuracy"]:.4f}, loss {best["val_loss"]:.4f} nats, after epoch
+  {best["epoch"]}.
 - It knows the words of its training data and no others; on texts of another
   kind its probabilities mean little. Evaluate it on yours before you rely on
   it.

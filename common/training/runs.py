@@ -25,6 +25,9 @@ import keras
 import tensorflow as tf
 
 from common import atomic, options
+from common.characters import dump_json, printable
+from common.data import name_lists
+from common.data.names import check_path
 from common.errors import UserError
 from common.training import checkpoints, interrupts, logs, schedule
 from common.training.epochs import Epoch, format_seconds
@@ -93,6 +96,7 @@ class Run:
             )
 
     def _check_folder(self) -> None:
+        check_path(self.folder, "--run-dir")
         if self.folder.is_file() or (
             self.folder.is_dir()
             and not (self.folder / CONFIG).exists()
@@ -136,7 +140,7 @@ class Run:
         Args:
             config: the options of this run, with all sizes chosen.
             report: what the loader read and skipped.
-            **texts: files of one entry a line, such as `labels`.
+            **texts: lists of names by the name of their file, such as `labels`.
 
         Raises:
             UserError: if the data are not those with which the run began.
@@ -146,7 +150,8 @@ class Run:
         self.config = config
         if (self.folder / CONFIG).exists():
             for name, lines in texts.items():
-                if read_lines(self.folder / f"{name}.txt") != lines:
+                path = self.folder / f"{name}.txt"
+                if name_lists.read_names(path) != lines:
                     raise UserError(
                         f"--run-dir {self.folder}: the data have changed since"
                         f" this run began ({name}.txt differs); choose another"
@@ -163,7 +168,7 @@ class Run:
             DATA: to_json(report),
         }
         for name, lines in texts.items():
-            contents[f"{name}.txt"] = "".join(f"{line}\n" for line in lines)
+            contents[f"{name}.txt"] = name_lists.encode_names(lines)
         with atomic.write(self.folder) as partial:
             partial.mkdir()
             for name, content in contents.items():
@@ -304,7 +309,7 @@ class Run:
             format_scores: from validation scores to a line about them.
         """
         best = validation_scores(self.history[self.best_epoch - 1])
-        example = read_json(self.folder / DATA).get("example", "")
+        example = printable(read_json(self.folder / DATA).get("example", ""))
         seconds = sum(row["seconds"] for row in self.history)
         folder = shlex.quote(str(self.folder))
         events = shlex.quote(str(self.folder / "tensorboard"))
@@ -414,19 +419,6 @@ def load_config(folder: Path, config_class: type) -> Any:
     return config_class(**options.read_config(folder / CONFIG, config_class))
 
 
-def read_lines(path: Path) -> list[str]:
-    """Reads a file of one entry a line, as `Run.create` wrote it.
-
-    Raises:
-        UserError: if it is missing or damaged.
-    """
-    try:
-        # As bytes: reading text would take a carriage return for a line end.
-        return path.read_bytes().decode("utf-8").split("\n")[:-1]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot read it ({error})") from error
-
-
 def read_json(path: Path) -> Any:
     """Reads a JSON file; a damaged or missing one is a `UserError`."""
     try:
@@ -437,7 +429,7 @@ def read_json(path: Path) -> Any:
 
 def to_json(value: Any) -> str:
     """JSON for people: indented, ending with a line end."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return dump_json(value, indent=2) + "\n"
 
 
 def versions(package: str) -> dict:
