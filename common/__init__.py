@@ -10,7 +10,7 @@ Read in this order:
     training: the run folder, checkpoints, Ctrl-C.
     export: SavedModels that check themselves.
     options, cli, errors: a config dataclass as the command line; its errors.
-    atomic: files and folders that appear whole or not at all.
+    atomic, locks: files that appear whole or not at all; one owner for each.
 
 Importing `common` selects Keras's TensorFlow backend, so import it before
 `keras`, or set `KERAS_BACKEND=tensorflow` yourself.
@@ -47,6 +47,7 @@ def __getattr__(name: str) -> Any:
     return module if name == "shapes" else getattr(module, name)
 
 
+startup.silence_interrupts()
 startup.choose_backend()
 if startup.needs_keras():  # Saved models find our layers once they are here.
     for _name in __all__:

@@ -1,23 +1,27 @@
 """Commands: exact flags, errors of one line, and what all verbs share."""
 
 import argparse
+import contextlib
 import dataclasses
 import difflib
+import errno
 import io
 import itertools
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from common import options
+from common import errors, options
 from common.characters import dump_json, printable
 from common.data import tables, text_files
-from common.errors import UserError
+from common.errors import Interrupted, UserError
 
 RUN_HELP = "a run folder or an exported SavedModel"
 MAX_ERROR_LENGTH = 500
+INTERRUPTED_STATUS = 130  # The status that shells report after Ctrl-C.
 
 Answer = TypeVar("Answer")
 
@@ -320,22 +324,50 @@ def answer_inputs(
 def main(command: Callable[[], None]) -> None:
     """Runs a command; a `UserError` becomes one line and exit status 2.
 
-    A character that standard output cannot encode becomes "?".
+    So does what the system refuses, such as a full disk. A character that
+    standard output cannot encode becomes "?".
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         command()
+        sys.stdout.flush()
     except UserError as error:
         print_error(error)
         sys.exit(2)
+    except Interrupted:
+        sys.exit(INTERRUPTED_STATUS)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED_STATUS)
     except BrokenPipeError:  # `... | head` closed our output: not an error.
-        sys.stderr.close()
+        _drop_output()
         sys.exit(0)
+    except Exception as error:
+        if not errors.is_of_system(error):
+            raise
+        _drop_output()
+        print_error(_describe(error))
+        sys.exit(2)
+
+
+def _describe(error: Exception) -> str:
+    """Returns a line about an error of the system that nobody expected."""
+    path = getattr(error, "filename", None)
+    where = f"{path}: " if path else ""
+    if not where and getattr(error, "errno", 0) == errno.ENOSPC:
+        where = "standard output: "
+    return f"{where}{errors.reason(error)}: {errors.advice(error)}"
+
+
+def _drop_output() -> None:
+    """Lets what is left of standard output go nowhere.
+
+    Python would try again at its end, and fail again.
+    """
+    with contextlib.suppress(OSError):  # It may be no file at all.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_error(message: object) -> None:

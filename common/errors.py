@@ -1,13 +1,40 @@
-"""The one exception that means: the user can mend this; and its text."""
+"""The one exception that means: the user can mend this; and its text.
 
+Beside it, what the system refuses, such as a full disk, in words.
+"""
+
+import contextlib
+import errno
 import itertools
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 
 from common.characters import printable
 
 MAX_NAMES = 12
 MAX_NAME_LENGTH = 60
 MAX_LIST_LENGTH = 200  # Of all names in one error.
+# What to do about an error of the system, by its number.
+_ADVICE = {
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "make room",
+    (errno.EROFS,): "the disk is read-only: choose another place",
+    (errno.EACCES, errno.EPERM): "choose a place where you may write",
+    (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY): "something"
+    " else has this name: move it, or choose another place",
+    (errno.ENAMETOOLONG,): "choose a shorter name",
+    (errno.ELOOP,): "its links lead to themselves: choose another place",
+    (errno.EMFILE, errno.ENFILE): "too many files are open: raise ulimit -n",
+    (errno.EIO,): "the disk fails: choose another one",
+    (errno.ENOENT,): "the folder is gone: choose another place",
+}
+_AGAIN = ", then run the same command again"
+
+
+class Interrupted(KeyboardInterrupt):  # noqa: N818
+    """Ctrl-C, or a polite kill, after which everything is saved and told.
+
+    Not an Exception: it ends a notebook's cell, or pytest, as Ctrl-C does.
+    """
 
 
 class UserError(Exception):
@@ -52,3 +79,67 @@ def _shorten(name: object) -> str:
     if len(text) <= MAX_NAME_LENGTH:
         return text
     return f"{text[: MAX_NAME_LENGTH - 3]}..."
+
+
+@contextlib.contextmanager
+def tell_system_errors(place: str) -> Iterator[None]:
+    """Turns what the system refuses in the body into an error of one line.
+
+    Args:
+        place: the beginning of the line: what was tried, and where.
+
+    Raises:
+        UserError: with the system's reason, and what to do.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_of_system(error):
+            raise
+        raise UserError(
+            f"{place} ({reason(error)}): {advice(error)}"
+        ) from error
+
+
+def is_of_system(error: BaseException) -> bool:
+    """Returns True if the disk, or the system, refused: no fault of a program.
+
+    TensorFlow has exceptions of its own, with the system's text in theirs.
+    """
+    return isinstance(error, OSError) or bool(_number(error))
+
+
+def reason(error: BaseException) -> str:
+    """Returns what the system says of an error, in a few words.
+
+    Example:
+        >>> reason(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a file"))
+        'No space left on device'
+    """
+    number = _number(error)
+    return os.strerror(number) if number else str(error)
+
+
+def advice(error: BaseException) -> str:
+    """Returns what to do about an error of the system.
+
+    Example:
+        >>> advice(OSError(errno.ENOSPC, ""))
+        'make room, then run the same command again'
+    """
+    number = _number(error)
+    for numbers, text in _ADVICE.items():
+        if number in numbers:
+            return text + _AGAIN
+    return "look at the place" + _AGAIN
+
+
+def _number(error: BaseException) -> int:
+    """Returns the number of an error of the system; 0 for other errors."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    if not type(error).__module__.startswith("tensorflow."):
+        return 0
+    text = str(error).lower()
+    known = itertools.chain(*_ADVICE)
+    return next((x for x in known if os.strerror(x).lower() in text), 0)

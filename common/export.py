@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import atomic, export_usage, export_versions
+from common import atomic, export_usage, export_versions, locks
 from common.characters import printable
 from common.data import name_lists
 from common.data.names import check_path
@@ -133,6 +133,8 @@ def write(
             is another model than the version before; nothing is left behind.
     """
     check_path(base, "--to")
+    lock = locks.Lock(base)
+    atomic.remove_leftovers(base)
     before = find_saved_model(base)
     with new_version(base) as folder:
         archive.write_out(folder, verbose=False)
@@ -149,6 +151,7 @@ def write(
         if before:
             export_versions.check_same_contract(base, before, folder)
         check(folder, [*cases, *(x for y in cases for x in split_rows(y))])
+    lock.release()
     return base / str(latest_version(base))
 
 

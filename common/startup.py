@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 # Python may have found another package of this name, and this file after it.
 if (
@@ -93,6 +94,34 @@ def needs_keras() -> bool:
     """Returns False for commands that only show a text, or copy files."""
     is_bare_app = sys.argv[:1] == ["-m"] and _module() in sys.modules
     return not (wants_help() or is_bare_app or _module() in _LIGHT)
+
+
+def silence_interrupts() -> None:
+    """Ends `python -m MODULE` without a traceback at Ctrl-C, from now on.
+
+    Imports take seconds; `cli.main` takes over after them. Other programs
+    that import `common` keep Python's way.
+    """
+    if _module().rpartition(".")[2] not in VERBS:
+        return
+    show = sys.excepthook
+
+    def show_errors(
+        kind: type[BaseException],
+        error: BaseException,
+        traceback: TracebackType | None,
+    ) -> None:
+        # An import that it interrupts may fail for a reason of its own.
+        if not _is_interrupt(error):
+            show(kind, error, traceback)
+
+    sys.excepthook = show_errors
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def wants_help() -> bool:

@@ -31,6 +31,20 @@ def pytest_addoption(parser):
         "--nightly", action="store_true", help="also run whole trainings"
     )
     parser.addoption(
+        "--kills",
+        type=int,
+        default=3,
+        metavar="N",
+        help="kills of each command in tests/apps/test_kills.py [3]",
+    )
+    parser.addoption(
+        "--kill-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="another one kills at other moments [0]",
+    )
+    parser.addoption(
         "--real-data",
         metavar="FOLDER",
         help="also run the tests on real data, which lie in FOLDER",

@@ -54,6 +54,7 @@ class Config:
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
     patience: int = 5  # Epochs without a better CIDEr before stopping.
     seed: int = 0  # Of weights, order, dropout and sampling.
+    deterministic: bool = False  # Equal on any processors; one thread.
 
     # --- decoding ---
     beam: int = 5  # Captions that are followed at one time.

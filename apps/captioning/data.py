@@ -12,6 +12,7 @@ from common.data.skipped import Skipped
 from common.errors import UserError, format_names
 from common.media import images
 from common.metrics.caption_tokens import tokenize
+from common.training import schedule
 
 from . import batches, datasets, features, text
 from .batches import Encoded
@@ -49,6 +50,7 @@ class Data:
             f" captions, {valid['images']} validation images with"
             f" {valid['captions']}, {len(self.vocabulary)} words"
         ]
+        lines += schedule.describe_kept(self.report)
         return "\n".join(lines + skipped.format_report(self.report["skipped"]))
 
 
@@ -131,6 +133,7 @@ def load(config: Config, vocabulary: list[str] | None = None) -> Data:
         "data": config.data,
         "train": _count(train),
         "valid": _count(valid),
+        "kept_epoch": schedule.choose_kept(len(valid)),
         "skipped": left_out.report(),
         # Of a trained encoder no other features will do: it changes.
         "features_of": stored and stored.encoder,

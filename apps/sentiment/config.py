@@ -47,6 +47,7 @@ class Config:
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
     patience: int = 3  # Epochs without a better accuracy before stopping.
     seed: int = 0  # Of weights, order and dropout.
+    deterministic: bool = False  # Equal on any processors; one thread.
 
     # --- output ---
     run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.

@@ -14,6 +14,7 @@ from common.data.names import check_label
 from common.data.skipped import Skipped
 from common.data.splits import Stream
 from common.errors import UserError, format_names
+from common.training import schedule
 
 from . import datasets, text
 from .batches import SMALL, Encoded
@@ -51,6 +52,7 @@ class Data:
             f" validation texts, {len(self.vocabulary)} words, labels"
             f" {format_names(self.labels)}"
         ]
+        lines += schedule.describe_kept(self.report)
         lines += skipped.format_report(self.report["skipped"])
         return "\n".join(lines + skipped.format_empty(self.report, "a label"))
 
@@ -116,6 +118,7 @@ def load(config: Config) -> Data:
             "labels": dict(sorted(label_counts.items())),
         },
         **{name: {"examples": count} for name, count in counts.items()},
+        "kept_epoch": schedule.choose_kept(counts["valid"]),
         "skipped": left_out.report(),
         "vocabulary": {
             "distinct_words": len(words),

@@ -55,6 +55,7 @@ class Config:
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
     patience: int = 3  # Epochs without a better BLEU before stopping.
     seed: int = 0  # Of weights, order and dropout.
+    deterministic: bool = False  # Equal on any processors; one thread.
 
     # --- decoding ---
     beam: int = 5  # Translations that are followed at one time.

@@ -16,6 +16,7 @@ from common.data.skipped import Skipped
 from common.data.splits import Stream
 from common.errors import UserError, format_names
 from common.metrics import translation
+from common.training import schedule
 
 from . import datasets, text, vocabulary
 from .batches import Encoded, Sequences
@@ -81,7 +82,7 @@ class Data:
         lines += skipped.format_empty(self.report, "a source and a target")
         if share := self.report["left_out_share"]:
             lines.append(f"{share:.1%} of the training pairs are left out")
-        lines.append(self.measure.reason)
+        lines += schedule.describe_kept(self.report) or [self.measure.reason]
         return "\n".join(map(printable, lines))
 
 
@@ -152,6 +153,7 @@ def load(config: Config) -> Data:
         "data": config.data,
         "languages": list(languages),
         **{name: {"examples": counts[name]} for name in splits},
+        "kept_epoch": schedule.choose_kept(len(valid_pairs)),
         "skipped": left_out.report(),
         "left_out_share": num_left_out / (num_left_out + counts["train"]),
         "example": _example(valid_pairs, tokenizers[0], config),

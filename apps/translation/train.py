@@ -27,7 +27,7 @@ def train(config: Config, overwrite: bool = False) -> Run:
 
     Raises:
         UserError: if data or run folder cannot be used.
-        SystemExit: after Ctrl-C, when everything is saved.
+        Interrupted: after Ctrl-C, when everything is saved.
     """
     run = Run(config, __package__, MONITOR, overwrite)
     if run.is_finished:

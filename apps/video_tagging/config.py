@@ -67,6 +67,7 @@ class Config:
     clip_norm: float = 1.0  # Longest gradient; longer ones are scaled.
     patience: int = 4  # Epochs without a better score before stopping.
     seed: int = 0  # Of weights, order, windows, noise and dropout.
+    deterministic: bool = False  # Equal on any processors; one thread.
 
     # --- output ---
     run_dir: str = "runs/" + __package__.rpartition(".")[2]  # Results go here.

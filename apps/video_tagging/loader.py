@@ -139,8 +139,7 @@ def _check_encoder(config: Config) -> None:
             f" features; leave out --encoder {config.encoder}, and the model"
             " knows features only"
         )
-    # Refuses features of another one.
-    FeatureFolder(folder, encoder_signature(config))
+    feature_store.check_encoder(folder, encoder_signature(config))
 
 
 def _check_memory(paths: Mapping[str, Path], config: Config) -> None:

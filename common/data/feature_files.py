@@ -10,14 +10,13 @@ stamps    if known, <str>[n], of the pictures' files (see `feature_cache`)
 import dataclasses
 import functools
 import json
-import shutil
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from common import atomic
+from common import atomic, locks
 from common.data import feature_cache
 from common.errors import UserError, format_names
 
@@ -223,13 +222,17 @@ class FeatureFile:
         signature: of the encoder, a JSON object.
 
     Raises:
-        UserError: if there are features of another encoder, or a damaged file.
+        UserError: if there are features of another encoder, a damaged file,
+            or another process that writes it.
     """
 
     def __init__(self, path: Path, signature: dict) -> None:
         self.path = path
         self.signature = signature
         self._parts = path.with_name(path.name + ".parts")
+        self._lock = locks.Lock(path)
+        for place in (path, self._parts):
+            atomic.remove_leftovers(place)
         # By name, the stamp and the features <float16>[regions, dim].
         self._rows: dict[str, tuple[str, np.ndarray]] = {}
         for stored in (path, *self._part_paths()):
@@ -275,12 +278,14 @@ class FeatureFile:
         rows = {name: self._rows[name] for name in [*order, *self._rows]}
         features = self._pack(rows)
         save(self.path, features)
-        shutil.rmtree(self._parts, ignore_errors=True)
+        for part in self._part_paths():
+            part.unlink()
+        atomic.remove_empty([self._parts])  # Unless somebody uses it too.
+        self._lock.release()
         return features
 
     def _part_paths(self) -> list[Path]:
-        # Not the hidden files, which a kill left half-written.
-        return sorted(self._parts.glob("[0-9]*.npz"))
+        return sorted(self._parts.glob("[0-9]" * 6 + ".npz"))
 
     def _read_rows(self, path: Path) -> dict[str, tuple[str, np.ndarray]]:
         features = load(path)

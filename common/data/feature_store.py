@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import atomic
+from common import atomic, locks
 from common.characters import dump_json
 from common.data import feature_cache
 from common.errors import UserError
@@ -48,12 +48,15 @@ class FeatureFolder:
         signature: of the encoder, a JSON object.
 
     Raises:
-        UserError: if the folder has features of another encoder.
+        UserError: if the folder has features of another encoder, or another
+            process that writes there.
     """
 
     def __init__(self, path: Path, signature: dict) -> None:
         self.path = path
         self.signature = signature
+        self._lock = locks.Lock(path)
+        atomic.remove_leftovers(path)
         self.stamps = _read_stamps(path / INDEX, signature)
 
     def has(self, name: str, stamp: str) -> bool:
@@ -128,8 +131,7 @@ class FeatureFolder:
         return self.path / "features" / f".{name}.parts"
 
     def _part_paths(self, name: str) -> list[Path]:
-        # Not the hidden files, which a kill left half-written.
-        return sorted(self._parts(name).glob("[0-9]*.npy"))
+        return sorted(self._parts(name).glob("[0-9]" * 6 + ".npy"))
 
     def _read_parts(self, name: str) -> Iterator[np.ndarray]:
         for path in self._part_paths(name):
@@ -152,6 +154,15 @@ class FeatureFolder:
     def _write_index(self) -> None:
         content = {"encoder": self.signature, "videos": self.stamps}
         atomic.write_text(self.path / INDEX, dump_json(content, 2) + "\n")
+
+
+def check_encoder(folder: Path, signature: dict) -> None:
+    """Checks that a folder has the features of one encoder.
+
+    Raises:
+        UserError: if they are of another one.
+    """
+    _read_stamps(folder / INDEX, signature)
 
 
 def _read_stamps(path: Path, signature: dict) -> dict[str, str]:

@@ -5,6 +5,7 @@ Read in this order:
     epochs: `Epoch`: one call of `fit`, then everything is saved.
     schedule: sizes that follow from the amount of data.
     checkpoints: the state that continues a training exactly.
+    determinism: the same results on any number of processors.
     interrupts: Ctrl-C that loses nothing.
     logs: the history as a table, TensorBoard events and a picture.
 """

@@ -2,13 +2,16 @@
 
 A checkpoint is a folder with the weights, the optimizer's and the random
 generators' state, and the history so far. It appears by a rename, the two
-newest are kept, and a damaged one is noticed by its checksum.
+newest are kept, and a damaged one is noticed by its checksums: of the arrays,
+and of all else.
 """
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,41 +22,42 @@ from common.errors import UserError
 NUM_KEPT = 2
 VARIABLES = "variables.npz"
 STATE = "state.json"
+CHECKSUM = "sha256"
+
+_NAME = re.compile(r"epoch-\d{4,}-step-\d{8,}")
 
 
-def save(
-    folder: Path, model: keras.Model, epoch: int, step: int, history: list[dict]
-) -> None:
+def save(folder: Path, model: keras.Model, state: dict[str, Any]) -> None:
     """Writes a checkpoint and removes all but the two newest.
 
     Args:
         folder: where the checkpoints of the run lie.
         model: a compiled model.
-        epoch: the epochs that are complete.
-        step: the batches done of the epoch after them; 0 between epochs.
-        history: one row of metrics for each complete epoch.
+        state: where the run stands; for JSON. Its `epoch` are the epochs that
+            are complete, its `step` the batches done of the one after them,
+            its `history` has a row for each complete epoch.
 
     Raises:
         UserError: if the disk is full; the checkpoints before are untouched.
     """
-    target = folder / f"epoch-{epoch:04d}-step-{step:08d}"
-    with atomic.write(target) as partial:
+    name = f"epoch-{state['epoch']:04d}-step-{state['step']:08d}"
+    with atomic.write(folder / name) as partial:
         partial.mkdir()
         # Not `save_weights`: the HDF5 library crashes where a disk is full.
         variables = _name_variables(model)
         values = {name: x.numpy() for name, x in variables.items()}
         np.savez(partial / VARIABLES, allow_pickle=False, **values)
-        state = {
-            "epoch": epoch,
-            "step": step,
-            "history": history,
-            "sha256": _checksum(partial / VARIABLES),
-        }
+        state = state | {VARIABLES: _checksum(partial / VARIABLES)}
+        state |= {CHECKSUM: _checksum_state(state)}
         (partial / STATE).write_text(json.dumps(state, indent=1))
-        if target.exists():  # The same place, reached twice.
-            shutil.rmtree(target)
     for old in _newest_first(folder)[NUM_KEPT:]:
-        shutil.rmtree(old)
+        remove(old)
+
+
+def remove(path: Path) -> None:
+    """Removes a checkpoint; a folder with anything else in it stays."""
+    if {file.name for file in path.iterdir()} <= {VARIABLES, STATE}:
+        shutil.rmtree(path)
 
 
 def newest(folder: Path) -> tuple[Path, dict] | None:
@@ -67,17 +71,17 @@ def newest(folder: Path) -> tuple[Path, dict] | None:
     """
     folders = _newest_first(folder)
     for path in folders:
-        damage = _damage(path)
-        if damage is None:
-            return path, json.loads((path / STATE).read_text())
-        print(
-            f"{path}: damaged checkpoint ({damage});"
-            " going back to the one before"
-        )
+        try:
+            return path, _read_state(path)
+        except (OSError, ValueError) as error:
+            print(
+                f"{path}: damaged checkpoint ({error});"
+                " going back to the one before"
+            )
     if folders:
         raise UserError(
             f"{folder}: every checkpoint is damaged; start again with another"
-            " --run-dir"
+            " --run-dir, or --overwrite"
         )
     return None
 
@@ -121,17 +125,60 @@ def _name_variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("epoch-*"), reverse=True)
+    if not folder.is_dir():
+        return []
+    names = (path.name for path in folder.iterdir() if path.is_dir())
+    mine = filter(_NAME.fullmatch, names)
+    # As numbers: epoch 10,000 comes after 9999.
+    numbers = sorted(
+        (tuple(map(int, re.findall(r"\d+", name))), name) for name in mine
+    )
+    return [folder / name for _, name in reversed(numbers)]
 
 
-def _damage(path: Path) -> str | None:
+def _read_state(path: Path) -> dict[str, Any]:
+    """Reads the state of a checkpoint.
+
+    Raises:
+        OSError, ValueError: if it, or the arrays, are not what was written.
+    """
     try:
-        state = json.loads((path / STATE).read_text())
-        if _checksum(path / VARIABLES) != state["sha256"]:
-            return f"{VARIABLES} has changed since it was written"
-    except (OSError, ValueError, KeyError) as error:
-        return str(error)
-    return None
+        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{STATE} is no JSON") from None
+    if not isinstance(state, dict):
+        raise ValueError(f"{STATE} is no object")
+    # One of before 0.3.0 has a checksum of the arrays alone.
+    checksum = state.pop(CHECKSUM, None)
+    is_old = VARIABLES not in state
+    if not is_old and checksum != _checksum_state(state):
+        raise ValueError(f"{STATE} has changed since it was written")
+    arrays = checksum if is_old else state.pop(VARIABLES)
+    if _checksum(path / VARIABLES) != arrays:
+        raise ValueError(f"{VARIABLES} has changed since it was written")
+    _check_state(path, state)
+    return state
+
+
+def _check_state(path: Path, state: dict[str, Any]) -> None:
+    epoch, step = state.get("epoch"), state.get("step")
+    if type(epoch) is not int or type(step) is not int:
+        raise ValueError(f"{STATE} has no epoch or step")
+    if path.name != f"epoch-{epoch:04d}-step-{step:08d}":
+        raise ValueError(f"{STATE} is not that of {path.name}")
+    rows = state.get("history")
+    if not isinstance(rows, list) or len(rows) != epoch:
+        raise ValueError(f"{STATE} has no row for each epoch")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or row.get("epoch") != number:
+            raise ValueError(f"{STATE} has no row for epoch {number}")
+        if not all(type(x) in (int, float) for x in row.values()):
+            raise ValueError(f"{STATE}: epoch {number} has not only numbers")
+
+
+def _checksum_state(state: dict[str, Any]) -> str:
+    text = json.dumps(state, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _checksum(path: Path) -> str:

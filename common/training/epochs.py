@@ -36,7 +36,8 @@ class Epoch:
         self.learning_rate = config.learning_rate * decay
         self._run = run
         self._stop = stop
-        self._start = time.monotonic()
+        self._progress = run.progress
+        self._start = time.monotonic() - self._progress.get("seconds", 0.0)
 
     def fit(self, model: keras.Model, batches: Any) -> dict[str, float]:
         """Trains on the batches that are left.
@@ -51,7 +52,7 @@ class Epoch:
 
         Raises:
             UserError: if training has diverged.
-            SystemExit: after Ctrl-C, when the state is saved.
+            Interrupted: after Ctrl-C, when the state is saved.
         """
         if self.index == self._run.first_epoch:
             print(self._describe(model, self.step + len(batches)))
@@ -60,11 +61,18 @@ class Epoch:
             initial_epoch=self.index,
             epochs=self._run.config.epochs,
             shuffle=False,  # The batches are shuffled, by seed and epoch.
-            callbacks=[self._stop],
+            callbacks=[_GoOn(self._progress.get("metrics")), self._stop],
             verbose=1 if sys.stdout.isatty() else 2,
         ).history
         if self._stop.requested and self._stop.batches < len(batches):
-            self._run.save_step(model, self.step + self._stop.batches)
+            self._run.save_step(
+                model,
+                self.step + self._stop.batches,
+                {
+                    "seconds": time.monotonic() - self._start,
+                    "metrics": [x.numpy().tolist() for x in _sums(model)],
+                },
+            )
             self._run.exit_saved()
         logs = {name: values[0] for name, values in history.items()}
         if not math.isfinite(logs["loss"]):
@@ -108,7 +116,8 @@ class Epoch:
         It ends with the time that is left if no epoch is left out.
         """
         run = self._run
-        mark = " (best so far)" if run.best_epoch == run.epoch else ""
+        is_best = run.kept == schedule.BEST and run.best_epoch == run.epoch
+        mark = " (best so far)" if is_best else ""
         line = f"epoch {run.epoch}/{run.config.epochs}: {scores}{mark}"
         if run.is_finished:
             return line
@@ -116,6 +125,31 @@ class Epoch:
         times = [row["seconds"] for row in run.history[run.first_epoch :]]
         left = num_left * statistics.median(times)
         return f"{line}; at most {format_seconds(left)} left"
+
+
+class _GoOn(keras.callbacks.Callback):
+    """Lets the metrics of an epoch go on where they were.
+
+    Args:
+        values: the sums behind the metrics; None to begin anew.
+    """
+
+    def __init__(self, values: list[Any] | None) -> None:
+        super().__init__()
+        self._values = values
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Adds the batches before, after the first one has made the sums."""
+        if self._values is None:
+            return
+        for sum_, value in zip(_sums(self.model), self._values, strict=True):
+            sum_.assign_add(value)
+        self._values = None
+
+
+def _sums(model: keras.Model) -> list[keras.Variable]:
+    """Returns the variables from which the metrics of training are made."""
+    return [x for metric in model.metrics for x in metric.variables]
 
 
 def device_name() -> str:

@@ -7,7 +7,6 @@ from types import FrameType
 
 import keras
 
-EXIT_STATUS = 130  # The status that shells report after Ctrl-C.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

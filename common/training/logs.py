@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from common import atomic
+from common import atomic, errors
 
 PREFIX = "val_"
 
@@ -21,18 +21,23 @@ def write_table(path: Path, history: list[dict]) -> None:
 
 
 def write_events(folder: Path, row: dict) -> None:
-    """Appends an epoch to the TensorBoard events of a folder."""
+    """Appends an epoch to the TensorBoard events of a folder.
+
+    Raises:
+        UserError: if the disk refuses.
+    """
     # Not `tf.summary.scalar`, which needs the tensorboard package to write
     # what anybody may want to view on another machine.
     kind = tf.compat.v1.SummaryMetadata(data_class="DATA_CLASS_SCALAR")
     kind.plugin_data.plugin_name = "scalars"
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step=row["epoch"]):
-        for name, value in row.items():
-            if name != "epoch":
-                scalar = tf.constant(value, tf.float32)
-                tf.summary.write(name, scalar, metadata=kind)
-    writer.close()
+    with errors.tell_system_errors(f"{folder}: cannot write events"):
+        writer = tf.summary.create_file_writer(str(folder))
+        with writer.as_default(step=row["epoch"]):
+            for name, value in row.items():
+                if name != "epoch":
+                    scalar = tf.constant(value, tf.float32)
+                    tf.summary.write(name, scalar, metadata=kind)
+        writer.close()
 
 
 def draw_curves(path: Path, history: list[dict]) -> None:

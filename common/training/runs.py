@@ -14,22 +14,29 @@ tensorboard/      the log as TensorBoard events
 
 import dataclasses
 import json
+import os
 import platform
+import re
 import shlex
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
 
-from common import atomic, options
+from common import atomic, errors, locks, options
 from common.characters import dump_json, printable
 from common.data import name_lists
 from common.data.names import check_path
-from common.errors import UserError
-from common.training import checkpoints, interrupts, logs, schedule
+from common.errors import Interrupted, UserError
+from common.training import (
+    checkpoints,
+    determinism,
+    interrupts,
+    logs,
+    schedule,
+)
 from common.training.epochs import Epoch, format_seconds
 
 CONFIG = "config.json"
@@ -37,6 +44,15 @@ VERSIONS = "versions.json"
 DATA = "data.json"
 METRICS = "metrics.json"
 MODEL = "model.keras"
+CHECKPOINTS = "checkpoints"
+PROGRESS = "progress"  # Of an epoch, in its checkpoint.
+EVENTS = "tensorboard"
+# All that a run writes, but its lists of names.
+_OURS = re.compile(
+    r"(config|versions|data|metrics)\.json|model\.keras|log\.csv|curves\.png"
+    r"|checkpoints(/epoch-\d+-step-\d+(/(state\.json|variables\.npz))?)?"
+    r"|tensorboard(/events\.out\..*)?|samples(/.*)?"
+)
 # Only these may differ when a run is continued: they say how long, not what.
 MAY_CHANGE = ("run_dir", "epochs", "patience")
 
@@ -52,7 +68,8 @@ class Run:
 
     Args:
         config: the app's config; it has `run_dir`, `epochs`, `patience`,
-            `learning_rate`, `learning_rate_decay` and `BY_DATA`.
+            `learning_rate`, `learning_rate_decay`, `deterministic` and
+            `BY_DATA`.
         package: the app, so that no other app continues its runs.
         monitor: the history column by which the best epoch is chosen; the
             greater the better.
@@ -60,7 +77,8 @@ class Run:
             `create` removes it. Default False.
 
     Raises:
-        UserError: if the folder belongs to another app or other options.
+        UserError: if the folder belongs to another app or other options, or
+            another process is training in it.
     """
 
     def __init__(
@@ -79,10 +97,19 @@ class Run:
         self.history: list[dict] = []
         self._overwrite = overwrite
         self.first_epoch = 0  # Of this process.
+        if config.deterministic:
+            determinism.make_deterministic()
+        self._check_name()
+        # Where the run is a link, the link stays.
+        self._place = Path(os.path.realpath(self.folder))
+        self._lock = locks.Lock(self._place)
+        atomic.remove_leftovers(self._place)
         self._check_folder()
         self._checkpoint = None
+        self.kept = schedule.BEST
         if not overwrite:
-            self._checkpoint = checkpoints.newest(self.folder / "checkpoints")
+            self._read_kept()
+            self._checkpoint = checkpoints.newest(self.folder / CHECKPOINTS)
         if self._checkpoint:
             _, state = self._checkpoint
             self.epoch, self.step = state["epoch"], state["step"]
@@ -95,18 +122,22 @@ class Run:
                 " another --run-dir"
             )
 
-    def _check_folder(self) -> None:
+    def _check_name(self) -> None:
+        """Refuses the place of something else, before anything is written."""
         check_path(self.folder, "--run-dir")
-        if self.folder.is_file() or (
-            self.folder.is_dir()
-            and not (self.folder / CONFIG).exists()
-            and any(self.folder.iterdir())
-        ):
+        if self._has_config() or not os.path.lexists(self.folder):
+            return
+        if not self.folder.is_dir() or any(self.folder.iterdir()):
             raise UserError(
                 f"--run-dir {self.folder}: it exists and is not a run folder;"
                 " choose another name"
             )
-        if not (self.folder / CONFIG).exists():
+
+    def _has_config(self) -> bool:
+        return os.path.exists(self.folder / CONFIG)
+
+    def _check_folder(self) -> None:
+        if not self._has_config():
             return
         owner = read_json(self.folder / VERSIONS)["app"]
         if owner != self.package:
@@ -132,6 +163,11 @@ class Run:
                 " choose another --run-dir, or --overwrite"
             )
 
+    def _read_kept(self) -> None:
+        if self._has_config():
+            report = read_json(self.folder / DATA)
+            self.kept = report.get("kept_epoch", schedule.BEST)
+
     def create(self, config: Any, report: dict, **texts: list[str]) -> None:
         """Writes the folder, whole or not at all; checks one that is there.
 
@@ -146,8 +182,9 @@ class Run:
             UserError: if the data are not those with which the run began.
         """
         if self._overwrite:
-            self._remove_old()
+            self._remove_old(texts)
         self.config = config
+        self.kept = report.get("kept_epoch", schedule.BEST)
         if (self.folder / CONFIG).exists():
             for name, lines in texts.items():
                 path = self.folder / f"{name}.txt"
@@ -169,29 +206,38 @@ class Run:
         }
         for name, lines in texts.items():
             contents[f"{name}.txt"] = name_lists.encode_names(lines)
-        with atomic.write(self.folder) as partial:
+        with atomic.write(self._place) as partial:
             partial.mkdir()
             for name, content in contents.items():
                 (partial / name).write_text(content, encoding="utf-8")
 
-    def _remove_old(self) -> None:
-        if (self.folder / CONFIG).exists():
-            print(f"{self.folder}: removing the run that was there")
-            try:
-                shutil.rmtree(self.folder.resolve())
-            except OSError as error:
-                raise UserError(
-                    f"--overwrite {self.folder}: cannot remove the run that"
-                    f" was there ({error.strerror}); choose another --run-dir"
-                ) from error
+    def _remove_old(self, texts: Collection[str]) -> None:
+        if not self._has_config():
+            return
+        strange = _find_strange(self.folder, texts)
+        if strange:
+            raise UserError(
+                f"--overwrite {self.folder}: train did not write"
+                f" {errors.format_names(strange)}: move it away, or choose"
+                " another --run-dir"
+            )
+        print(f"{self.folder}: removing the run that was there")
+        place = f"--overwrite {self.folder}: cannot remove the run there"
+        with errors.tell_system_errors(place):
+            atomic.remove_folder(self._place)
 
     @property
     def best_epoch(self) -> int:
-        """The number of the best epoch so far, from 1; 0 before the first."""
+        """The number of the best epoch so far, from 1; 0 before the first.
+
+        The last is the best where validation cannot tell.
+        """
         ranks = [self._rank(row) for row in self.history]
         return ranks.index(max(ranks)) + 1 if ranks else 0
 
     def _rank(self, row: dict[str, float]) -> tuple[float, float]:
+        if self.kept == schedule.LAST:
+            return row["epoch"], 0
         # Few examples have few scores, and the loss tells equal ones apart.
         return row[self.monitor], -row.get("val_loss", 0)
 
@@ -219,7 +265,7 @@ class Run:
         }
         return (
             f"{self.folder}: this run is finished after epoch {self.epoch},"
-            f" best {self.best_epoch} ("
+            f" {self.kept} {self.best_epoch} ("
             f"{', and '.join(reasons[flag] for flag in limits)}); a greater"
             f" {' with a greater '.join(limits)} goes on, another --run-dir or"
             " --overwrite begins anew"
@@ -239,26 +285,44 @@ class Run:
         saved.
 
         Raises:
-            SystemExit: after Ctrl-C.
+            Interrupted: after Ctrl-C.
         """
-        with interrupts.graceful() as stop:
-            while not self.is_finished:
-                yield Epoch(self, stop)
-                if stop.requested:
-                    self.exit_saved()
+        try:
+            with interrupts.graceful() as stop:
+                while not self.is_finished:
+                    yield Epoch(self, stop)
+                    if stop.requested:
+                        self.exit_saved()
+        finally:
+            self._lock.release()
 
-    def exit_saved(self) -> None:
-        """Ends the process after Ctrl-C, when everything is saved."""
+    def exit_saved(self) -> NoReturn:
+        """Ends the run after Ctrl-C, when everything is saved."""
         without = " without --overwrite" if self._overwrite else ""
         print(
             f"{self.folder}: saved; the same command{without} goes on from here"
         )
-        raise SystemExit(interrupts.EXIT_STATUS)
+        raise Interrupted
 
-    def save_step(self, model: keras.Model, step: int) -> None:
-        """Saves a state in the middle of an epoch."""
+    def save_step(
+        self, model: keras.Model, step: int, progress: dict[str, Any]
+    ) -> None:
+        """Saves a state in the middle of an epoch.
+
+        Args:
+            model: the compiled model that is trained.
+            step: the batches that are done.
+            progress: what the epoch needs to go on, for JSON.
+        """
         self.step = step
-        self._save(model)
+        self._save(model, progress)
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """The rest of the state, where `save_step` saved one in this epoch."""
+        if self._checkpoint and self.epoch == self.first_epoch:
+            return self._checkpoint[1].get(PROGRESS, {})
+        return {}
 
     def save_epoch(
         self, model: keras.Model, pipeline: keras.Model, row: dict
@@ -279,14 +343,16 @@ class Run:
         self._save(model)
         self._write_logs()
 
-    def _save(self, model: keras.Model) -> None:
-        checkpoints.save(
-            self.folder / "checkpoints",
-            model,
-            self.epoch,
-            self.step,
-            self.history,
-        )
+    def _save(
+        self, model: keras.Model, progress: dict[str, Any] | None = None
+    ) -> None:
+        state = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "history": self.history,
+            PROGRESS: progress or {},
+        }
+        checkpoints.save(self.folder / CHECKPOINTS, model, state)
 
     def _write_logs(self) -> None:
         summary = {
@@ -297,7 +363,7 @@ class Run:
         }
         atomic.write_text(self.folder / METRICS, to_json(summary))
         logs.write_table(self.folder / "log.csv", self.history)
-        logs.write_events(self.folder / "tensorboard", self.history[-1])
+        logs.write_events(self.folder / EVENTS, self.history[-1])
         # A picture takes a second: short epochs have one at their end.
         if self.is_finished or self.history[-1]["seconds"] > LONG_EPOCH:
             logs.draw_curves(self.folder / "curves.png", self.history)
@@ -312,15 +378,22 @@ class Run:
         example = printable(read_json(self.folder / DATA).get("example", ""))
         seconds = sum(row["seconds"] for row in self.history)
         folder = shlex.quote(str(self.folder))
-        events = shlex.quote(str(self.folder / "tensorboard"))
+        events = shlex.quote(str(self.folder / EVENTS))
         return (
-            f"best epoch {self.best_epoch}: {format_scores(best)}\n"
+            f"{self.kept} epoch {self.best_epoch}: {format_scores(best)}\n"
             f"{self.epoch} epochs in {format_seconds(seconds)}; tensorboard"
             f" --logdir {events} shows them\n\nNext:\n"
             f"  python -m {self.package}.evaluate {folder}\n"
             f"  python -m {self.package}.predict {folder} {example}\n"
             f"  python -m {self.package}.export {folder}"
         )
+
+
+def _find_strange(folder: Path, texts: Collection[str]) -> list[str]:
+    """Returns what is in a run folder, but what no run writes."""
+    lists = {f"{name}.txt" for name in texts}
+    names = (x.relative_to(folder).as_posix() for x in folder.rglob("*"))
+    return sorted(x for x in names if x not in lists and not _OURS.fullmatch(x))
 
 
 def validation_scores(row: dict[str, float]) -> dict[str, float]:

@@ -8,6 +8,9 @@ from typing import Any
 MIN_STEPS = 100
 # Fewer batches in a pass are too large for the data: their noise is missed.
 MIN_BATCHES = 12
+# By fewer validation examples the best epoch is chosen by chance.
+MIN_VALID = 10
+BEST, LAST = "best", "last"
 
 
 def complete(
@@ -62,6 +65,35 @@ def batch_size(amount: int, most: int, least: int) -> int:
     if wanted >= most:
         return most
     return max(least, 2 ** int(math.log2(max(wanted, 1))))
+
+
+def choose_kept(num_valid: int) -> str:
+    """Returns which epoch's model a run keeps: the "best" or the "last".
+
+    Of four pictures, say, any measure goes up and down as they please.
+
+    Args:
+        num_valid: the validation examples.
+
+    Example:
+        >>> choose_kept(4), choose_kept(100)
+        ('last', 'best')
+    """
+    return BEST if num_valid >= MIN_VALID else LAST
+
+
+def describe_kept(report: dict) -> list[str]:
+    """Returns a line about a run that keeps the last epoch; else none.
+
+    Args:
+        report: of the data, with what `choose_kept` returned.
+    """
+    if report["kept_epoch"] == BEST:
+        return []
+    return [
+        f"fewer than {MIN_VALID} validation examples cannot tell the best"
+        " epoch: the last one is kept"
+    ]
 
 
 def fill_from(config: Any, before: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common import export_usage, options
+from common import cli, export_usage, options
 from common.training import checkpoints, interrupts
 from tests.support import commands
 
@@ -146,7 +146,7 @@ class TestTraining:
         self, app, tmp_path, monkeypatch, signals
     ):
         stop_in_epoch_2(monkeypatch)
-        done = train(app, tmp_path, status=interrupts.EXIT_STATUS)
+        done = train(app, tmp_path, status=cli.INTERRUPTED_STATUS)
         assert "the same command goes on from here" in done.stdout
         stopped, _ = variables(run_in(app, tmp_path))
         assert stopped["epoch"] == 1
@@ -160,6 +160,39 @@ class TestTraining:
         assert values.keys() == expected.keys()
         for name, value in values.items():
             np.testing.assert_array_equal(value, expected[name])
+
+
+PROCESSORS = """
+import os, sys
+os.cpu_count = lambda: {number}
+os.sched_setaffinity(0, range({affinity}))
+import tensorflow as tf
+if {affinity} > 1:
+    tf.config.threading.set_inter_op_parallelism_threads({number})
+from {package} import train
+from common import cli
+sys.argv = ["train", "--smoke", "--epochs", "1", "--deterministic"]
+cli.main(train.main)
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("package", commands.PACKAGES)
+def test_deterministic_training_is_equal_on_any_processors(package, tmp_path):
+    results = []
+    for number, affinity in ((1, 1), (8, 2)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        code = PROCESSORS.format(
+            number=number, affinity=affinity, package=package
+        )
+        (folder / "here.py").write_text(code)
+        commands.run_process("here", folder=folder)
+        (run,) = (folder / "runs").iterdir()
+        results.append(variables(run)[1])
+    assert results[0].keys() == results[1].keys()
+    for name, value in results[0].items():
+        np.testing.assert_array_equal(value, results[1][name])
 
 
 def stop_in_epoch_2(monkeypatch):

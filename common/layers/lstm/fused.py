@@ -187,8 +187,9 @@ def fused_lstm(
 
 
 def _num_parts(rows: int | None) -> int:
-    """Returns the number of processors, or fewer if parts had too few rows."""
-    num_processors = os.cpu_count() or 1
+    """Returns the number of threads, or fewer if parts had too few rows."""
+    num_threads = tf.config.threading.get_intra_op_parallelism_threads()
+    num_processors = num_threads or os.cpu_count() or 1
     if rows is None:
         return min(num_processors, MAX_PARTS_OF_UNKNOWN)
     return max(1, min(num_processors, rows // MIN_ROWS))

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -9,7 +10,12 @@ from common import atomic
 from common.errors import UserError
 from common.training import checkpoints
 
-HISTORY = [{"epoch": 1, "val_accuracy": 0.5}]
+
+def save(folder, model, epoch, step):
+    history = [{"epoch": n + 1, "val_accuracy": n / 9} for n in range(epoch)]
+    state = {"epoch": epoch, "step": step, "history": history}
+    checkpoints.save(folder, model, state)
+    return state
 
 
 def small_model(units=3):
@@ -38,10 +44,9 @@ def values(model):
 
 def test_everything_comes_back(tmp_path):
     model = trained_model()
-    checkpoints.save(tmp_path, model, 1, 0, HISTORY)
+    expected = save(tmp_path, model, 1, 0)
     path, state = checkpoints.newest(tmp_path)
-    assert (state["epoch"], state["step"]) == (1, 0)
-    assert state["history"] == HISTORY
+    assert state == expected
     other = small_model()
     checkpoints.load(path, other)
     for actual, expected in zip(values(other), values(model), strict=True):
@@ -54,7 +59,7 @@ def test_everything_comes_back(tmp_path):
 def test_the_two_newest_are_kept(tmp_path):
     model = trained_model()
     for epoch, step in ((1, 0), (1, 7), (2, 0), (10, 0)):
-        checkpoints.save(tmp_path, model, epoch, step, HISTORY)
+        save(tmp_path, model, epoch, step)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "epoch-0002-step-00000000",
         "epoch-0010-step-00000000",
@@ -70,8 +75,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     tmp_path, damage, capsys
 ):
     model = trained_model()
-    checkpoints.save(tmp_path, model, 1, 0, HISTORY)
-    checkpoints.save(tmp_path, model, 2, 0, HISTORY)
+    save(tmp_path, model, 1, 0)
+    save(tmp_path, model, 2, 0)
     newest = tmp_path / "epoch-0002-step-00000000"
     if damage in ("cut", "flip"):
         content = bytearray((newest / checkpoints.VARIABLES).read_bytes())
@@ -91,7 +96,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
 
 
 def test_nothing_but_damaged_checkpoints_is_an_error(tmp_path):
-    checkpoints.save(tmp_path, trained_model(), 1, 0, HISTORY)
+    save(tmp_path, trained_model(), 1, 0)
     for path in tmp_path.glob("*/state.json"):
         path.write_text("")
     with pytest.raises(UserError, match="every checkpoint is damaged"):
@@ -99,15 +104,15 @@ def test_nothing_but_damaged_checkpoints_is_an_error(tmp_path):
 
 
 def test_a_model_of_other_shape_is_refused(tmp_path):
-    checkpoints.save(tmp_path, trained_model(), 1, 0, HISTORY)
+    save(tmp_path, trained_model(), 1, 0)
     path, _ = checkpoints.newest(tmp_path)
     with pytest.raises(UserError, match="the model has changed since"):
         checkpoints.load(path, small_model(units=5))
 
 
 def test_the_same_place_can_be_saved_twice(tmp_path):
-    checkpoints.save(tmp_path, trained_model(1), 1, 4, HISTORY)
-    checkpoints.save(tmp_path, trained_model(3), 1, 4, HISTORY)
+    save(tmp_path, trained_model(1), 1, 4)
+    save(tmp_path, trained_model(3), 1, 4)
     path, _ = checkpoints.newest(tmp_path)
     model = small_model()
     checkpoints.load(path, model)
@@ -122,11 +127,11 @@ from common.training import checkpoints
 folder = pathlib.Path(sys.argv[1])
 model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(100)])
 model.compile("sgd", "mse")
-checkpoints.save(folder, model, 1, 0, [])
+checkpoints.save(folder, model, {"epoch": 0, "step": 1, "history": []})
 # The system refuses to let any file grow past this, as a full disk would.
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
 try:
-    checkpoints.save(folder, model, 2, 0, [])
+    checkpoints.save(folder, model, {"epoch": 0, "step": 2, "history": []})
 except errors.UserError as error:
     print(error)
 print(sorted(path.name for path in folder.iterdir()))
@@ -142,9 +147,9 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
     )
     message, left = done.stdout.splitlines()
     assert "cannot write it (File too large); what was there before" in message
-    assert left == "['epoch-0001-step-00000000']"
+    assert left == "['epoch-0000-step-00000001']"
     _, state = checkpoints.newest(tmp_path / "checkpoints")
-    assert state["epoch"] == 1
+    assert state["step"] == 1
 
 
 def test_a_failed_write_leaves_neither_file_nor_new_folder(tmp_path):
@@ -162,3 +167,56 @@ def test_a_failed_write_keeps_what_was_there(tmp_path):
         partial.write_text("half")
         raise ZeroDivisionError
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_no_bit_of_the_state_changes_without_a_word(tmp_path, capsys):
+    expected = save(tmp_path, trained_model(1), 1, 0)
+    (path,) = tmp_path.glob("*/state.json")
+    content = path.read_bytes()
+    harmless = 0
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            _, state = checkpoints.newest(tmp_path)
+        except UserError:  # Every checkpoint, that is: the only one.
+            assert "damaged checkpoint (" in capsys.readouterr().out
+        else:
+            assert state == expected
+            harmless += 1  # Blanks between the values.
+    assert harmless < len(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "null", "{}", "1", '{"epoch": "1"}', "[" * 100_000, "\xff"],
+)
+def test_what_is_no_state_is_damage(tmp_path, content, capsys):
+    save(tmp_path, trained_model(1), 1, 0)
+    save(tmp_path, trained_model(1), 2, 0)
+    newest = tmp_path / "epoch-0002-step-00000000" / checkpoints.STATE
+    newest.write_bytes(content.encode("latin-1"))
+    _, state = checkpoints.newest(tmp_path)
+    assert state["epoch"] == 1
+    assert "damaged checkpoint (" in capsys.readouterr().out
+
+
+def test_a_state_of_before_0_3_is_read(tmp_path):
+    expected = save(tmp_path, trained_model(1), 1, 0)
+    (path,) = tmp_path.glob("*/state.json")
+    arrays = json.loads(path.read_text())[checkpoints.VARIABLES]
+    path.write_text(json.dumps(expected | {"sha256": arrays}))
+    _, state = checkpoints.newest(tmp_path)
+    assert state == expected
+
+
+def test_other_files_among_the_checkpoints_stay(tmp_path):
+    save(tmp_path, trained_model(1), 1, 0)
+    mine = tmp_path / "epoch-0001-step-00000000" / "notes.txt"
+    mine.write_text("mine")
+    (tmp_path / "epoch-notes").mkdir()
+    for epoch in (2, 3):
+        save(tmp_path, trained_model(1), epoch, 0)
+    assert mine.read_text() == "mine"
+    assert (tmp_path / "epoch-notes").exists()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common.errors import UserError
+from common.errors import Interrupted, UserError
 from common.training import Run, checkpoints, epochs, interrupts
 
 NUM_BATCHES = 5
@@ -28,6 +28,7 @@ class Config:
     learning_rate: float = 0.1
     learning_rate_decay: float = 0.5
     batch_size: int = 4
+    deterministic: bool = False
     passes: int = 1
 
 
@@ -131,16 +132,20 @@ def test_two_epochs_and_one_more_are_three(tmp_path):
 def test_a_run_stopped_by_ctrl_c_goes_on_exactly(
     tmp_path, monkeypatch, capsys, signals, stop_at, place
 ):
-    _, expected, _ = train(tmp_path / "whole")
+    _, expected, reference = train(tmp_path / "whole")
     interrupt(monkeypatch, stop_at)
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(Interrupted):
         train(tmp_path / "run")
-    assert stopped.value.code == 130
     assert "the same command goes on from here" in capsys.readouterr().out
     _, state = checkpoints.newest(tmp_path / "run" / "checkpoints")
     assert (state["epoch"], state["step"]) == place
-    _, values, _ = train(tmp_path / "run")
+    _, values, state = train(tmp_path / "run")
     assert_same(values, expected)
+    # The metrics of training too are of the whole epoch.
+    rows = [
+        [x | {"seconds": 0} for x in y["history"]] for y in (state, reference)
+    ]
+    assert rows[0] == rows[1]
 
 
 def test_a_signal_ends_the_process_again_after_training(
@@ -148,7 +153,7 @@ def test_a_signal_ends_the_process_again_after_training(
 ):
     before = signal.getsignal(signal.SIGINT)
     interrupt(monkeypatch, stop_at=2)
-    with pytest.raises(SystemExit):
+    with pytest.raises(Interrupted):
         train(tmp_path / "run")
     assert signal.getsignal(signal.SIGINT) == before
     with interrupts.graceful() as stop:

@@ -2,6 +2,9 @@ import csv
 import dataclasses
 import json
 import os
+import platform
+import subprocess
+import sys
 
 import keras
 import pytest
@@ -22,6 +25,7 @@ class Config:
     units: int = 3
     kinds: tuple[str, ...] = ("max", "mean")
     batch_size: int = 0
+    deterministic: bool = False
     epochs: int = 3
     patience: int = 2
 
@@ -178,6 +182,70 @@ def test_overwrite_removes_no_other_folder(tmp_path, run):
     with pytest.raises(UserError, match="exists and is not a run folder"):
         open_run(tmp_path, overwrite=True)
     assert (run.folder / "labels.txt").exists()
+
+
+def test_overwrite_removes_nothing_of_the_user(tmp_path, run):
+    an_epoch(run, 0.9)
+    mine = [
+        run.folder / "notes.txt",
+        run.folder / "plots",
+        run.folder / "checkpoints" / "epoch-0001-step-00000000" / "copy.npz",
+    ]
+    for path in mine:
+        path.mkdir()
+    again = open_run(tmp_path, overwrite=True)
+    message = "train did not write checkpoints/epoch-0001-step-00000000/copy"
+    with pytest.raises(UserError, match=message) as caught:
+        again.create(again.config, {}, labels=[])
+    assert str(caught.value).endswith(
+        "copy.npz, notes.txt, plots: move it away, or choose another --run-dir"
+    )
+    assert (run.folder / "model.keras").exists()
+    for path in mine:
+        path.rmdir()
+    again.create(again.config, {}, labels=[])
+    assert not (run.folder / "model.keras").exists()
+
+
+def test_few_validation_examples_keep_the_last_epoch(tmp_path, capsys):
+    run = open_run(tmp_path, patience=1)
+    run.create(run.config, {"kept_epoch": "last"})
+    for accuracy in (0.9, 0.5):
+        an_epoch(run, accuracy)
+        assert not run.is_finished
+    again = open_run(tmp_path, patience=1)
+    assert again.best_epoch == 2
+    an_epoch(again, 0.1)
+    assert "finished after epoch 3, last 3" in again.finished_message
+    assert again.summary(str).startswith("last epoch 3: ")
+
+
+def test_a_second_process_is_refused(tmp_path, run):
+    an_epoch(run, 0.9)
+    code = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from tests.common.training.test_runs import open_run
+from pathlib import Path
+open_run(Path({str(tmp_path)!r}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    last = done.stderr.splitlines()[-1]
+    assert f"in use by process {os.getpid()} on {platform.node()}: wait" in last
+
+
+def test_what_a_kill_left_is_removed(tmp_path, run):
+    left = [
+        tmp_path / ".partial-0123456789ab-run",
+        run.folder / ".partial-0123456789ab-model.keras",
+        run.folder / "checkpoints" / ".partial-44-epoch-0001-step-00000000",
+    ]
+    for path in left:
+        path.mkdir(parents=True)
+    open_run(tmp_path)
+    assert not [path for path in left if path.exists()]
 
 
 def test_of_equal_scores_the_lower_loss_is_better_and_progress(run):
