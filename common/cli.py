@@ -330,26 +330,34 @@ def main(command: Callable[[], None]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # Outside of any handler, which would keep what failed alive: a run is free
+    # again when the process, or the test, goes on.
+    if status := _run(command):
+        sys.exit(status)
+
+
+def _run(command: Callable[[], None]) -> int:
+    """Runs a command; returns its exit status."""
     try:
         command()
         sys.stdout.flush()
     except UserError as error:
         print_error(error)
-        sys.exit(2)
+        return 2
     except Interrupted:
-        sys.exit(INTERRUPTED_STATUS)
+        return INTERRUPTED_STATUS
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED_STATUS)
+        return INTERRUPTED_STATUS
     except BrokenPipeError:  # `... | head` closed our output: not an error.
         _drop_output()
-        sys.exit(0)
     except Exception as error:
         if not errors.is_of_system(error):
             raise
         _drop_output()
         print_error(_describe(error))
-        sys.exit(2)
+        return 2
+    return 0
 
 
 def _describe(error: Exception) -> str:

@@ -6,6 +6,7 @@ and so on. A version appears by a rename, because the server polls for it.
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import tensorflow as tf
 
 from common import atomic, export_usage, export_versions, locks
 from common.characters import printable
-from common.data import name_lists
+from common.data import json_files, name_lists
 from common.data.names import check_path
 from common.errors import UserError, format_names
 from common.training import runs
@@ -31,6 +32,8 @@ FILES = (runs.CONFIG, runs.DATA, runs.VERSIONS)
 DEFAULT = "serving_default"
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 TOLERANCE = 1e-5
+# Some characters of other scripts are digits for Python alone.
+_VERSION = re.compile("[0-9]{1,18}")
 
 # Inputs and outputs by name, as NumPy arrays; strings have dtype object.
 Arrays = dict[str, np.ndarray]
@@ -181,7 +184,9 @@ def check_is_run(path: str, app: str) -> Path:
 
 def made_with(run: Path) -> str:
     """Returns the last lines of a model card: the versions behind a run."""
-    versions = runs.read_json(run / runs.VERSIONS)
+    versions = json_files.read(
+        run / runs.VERSIONS, "python", "tensorflow", "keras"
+    )
     return (
         f"- Made with python {versions['python']}, tensorflow"
         f" {versions['tensorflow']},\n  keras {versions['keras']}. All options"
@@ -204,7 +209,7 @@ def latest_version(base: Path) -> int:
     if not base.is_dir():
         return 0
     names = [path.name for path in base.iterdir() if path.is_dir()]
-    return max((int(name) for name in names if name.isdigit()), default=0)
+    return max(map(int, filter(_VERSION.fullmatch, names)), default=0)
 
 
 def find_saved_model(path: Path) -> Path | None:

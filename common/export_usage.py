@@ -14,6 +14,7 @@ import numpy as np
 
 from common import atomic
 from common.characters import dump_json, printable
+from common.data import json_files
 from common.training import runs
 
 REQUEST = "request.json"
@@ -33,7 +34,7 @@ def example_inputs(run: Path) -> list[str]:
     """
     if not (run / runs.DATA).is_file():
         return []
-    return shlex.split(runs.read_json(run / runs.DATA).get("example", ""))
+    return shlex.split(json_files.read(run / runs.DATA).get("example", ""))
 
 
 def encode_request(inputs: dict[str, np.ndarray]) -> str:

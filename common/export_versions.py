@@ -6,7 +6,7 @@ TensorFlow Serving switches to a new version by itself, under its clients.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.data import name_lists
+from common.data import json_files, name_lists
 from common.errors import UserError, format_names
 from common.training import runs
 
@@ -36,9 +36,9 @@ class Contract(NamedTuple):
         """Reads the contract of an exported version."""
         app = languages = labels = None
         if (folder / runs.VERSIONS).is_file():
-            app = runs.read_json(folder / runs.VERSIONS).get("app")
+            app = json_files.read(folder / runs.VERSIONS).get("app")
         if (folder / runs.DATA).is_file():
-            languages = runs.read_json(folder / runs.DATA).get("languages")
+            languages = json_files.read(folder / runs.DATA).get("languages")
         if (folder / LABELS).is_file():
             labels = name_lists.read_names(folder / LABELS)
         return cls(app, languages, labels, read_signatures(folder))

@@ -7,13 +7,13 @@ help text, a comment `# --- model ---` the heading of those that follow.
 import argparse
 import dataclasses
 import inspect
-import json
 import re
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from common.data import json_files
 from common.errors import UserError, format_names
 
 # Whether a value is allowed, and in words what it must be.
@@ -37,16 +37,12 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
     Raises:
         UserError: if it cannot be read, or has other fields.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot read it ({error})") from error
+    values = json_files.read(path)
     fields = {field.name for field in dataclasses.fields(config_class)}
-    if not isinstance(values, dict) or not values.keys() <= fields:
-        unknown = sorted(set(values) - fields) if values else []
+    if unknown := sorted(values.keys() - fields):
         raise UserError(
             f"{path}: written by another version of this app"
-            f" (unknown: {format_names(unknown or ['all of it'])});"
+            f" (unknown: {format_names(unknown)});"
             " train again, with another --run-dir or --overwrite"
         )
     return {

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from common import cli, export, export_usage
 from common.characters import printable
+from common.data import json_files
 from common.training import runs
 
 from . import pipeline
@@ -143,7 +144,7 @@ def make_request(run: Path, captioner: pipeline.Captioner) -> export.Arrays:
 def make_card(run: Path, captioner: pipeline.Captioner) -> str:
     """Returns the model card, in Markdown."""
     config = captioner.config
-    best = runs.read_json(run / runs.METRICS)["best"]
+    best = json_files.read(run / runs.METRICS, "best")["best"]
     regions, dim = captioner.feature_shape
     shape = f"`features`: float32[batch, {regions}, {dim}]"
     takes = (

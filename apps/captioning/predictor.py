@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import export, notes
-from common.data import feature_files
+from common.data import feature_files, json_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.media import images as pictures
@@ -225,7 +225,7 @@ class Predictor:
 
 
 def _read_encoder(folder: Path) -> dict | None:
-    return runs.read_json(folder / runs.DATA)["features_of"]
+    return json_files.read(folder / runs.DATA, "features_of")["features_of"]
 
 
 def _call_signature(loaded: Any, name: str, argument: str) -> PredictFn:

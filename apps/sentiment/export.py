@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from common import cli, export, export_usage
 from common.characters import printable
+from common.data import json_files
 from common.training import runs
 
 from . import pipeline
@@ -114,7 +115,7 @@ def make_request(run: Path) -> export.Arrays:
 def make_card(run: Path, classifier: pipeline.Classifier) -> str:
     """Returns the model card, in Markdown."""
     config, labels = classifier.config, classifier.labels
-    best = runs.read_json(run / runs.METRICS)["best"]
+    best = json_files.read(run / runs.METRICS, "best")["best"]
     return f"""# Text classifier
 
 - Input `text`: string[batch], UTF-8, any length (of more than

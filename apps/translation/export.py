@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from common import cli, export, export_usage
 from common.characters import printable
+from common.data import json_files
 from common.layers.attention import Memory
 from common.training import runs
 
@@ -197,8 +198,8 @@ def make_request(run: Path) -> export.Arrays:
 def make_card(run: Path, translator: pipeline.Translator) -> str:
     """Returns the model card, in Markdown."""
     config = translator.config
-    best = runs.read_json(run / runs.METRICS)["best"]
-    source, target = runs.read_json(run / runs.DATA)["languages"]
+    best = json_files.read(run / runs.METRICS, "best")["best"]
+    source, target = json_files.read(run / runs.DATA, "languages")["languages"]
     return f"""# Translator, {printable(source)} to {printable(target)}
 
 - Input `text`: string[batch], UTF-8, any length; sentences, not documents.

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import export
-from common.data import feature_arrays
+from common.data import feature_arrays, json_files
 from common.errors import UserError
 from common.media import videos
 from common.training import runs
@@ -287,7 +287,7 @@ def load(path: str) -> Predictor:
 
 
 def _read_frame_rate(folder: Path) -> float:
-    return runs.read_json(folder / runs.DATA).get("frame_rate", 0.0)
+    return json_files.read(folder / runs.DATA).get("frame_rate", 0.0)
 
 
 def _lengths(values: np.ndarray) -> tf.Tensor:

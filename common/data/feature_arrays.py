@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 import numpy as np
 
+from common.data import arrays
 from common.errors import UserError
 
 ENDING = ".npy"
@@ -37,8 +38,8 @@ def load(path: Path) -> np.ndarray:
     """
     read_shape(path)
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        values = arrays.read_npy(path)
+    except (OSError, arrays.DamagedError) as error:
         raise _broken(path, error) from error
     with np.errstate(over="ignore"):  # What float32 cannot hold is refused.
         result = np.ascontiguousarray(values.T, dtype=np.float32)
@@ -61,7 +62,10 @@ def read_shape(path: Path) -> tuple[int, int]:
     Raises:
         UserError: if it is no file of `[dim, time]`, or has no frames.
     """
-    size, dtype = _read_header(path)
+    try:
+        size, dtype = arrays.read_header(path)
+    except (OSError, arrays.DamagedError) as error:
+        raise _broken(path, error) from error
     if len(size) != 2 or dtype.kind not in _DTYPE_KINDS:
         raise UserError(
             f"{path}: expected numbers [dim, time], got {dtype} of shape"
@@ -91,20 +95,6 @@ def check_same_dim(paths: Iterable[Path]) -> None:
                 f"{path}: {dim} features a frame, but {first[0]} has"
                 f" {first[1]}: expected [dim, time] with one dim in all files"
             )
-
-
-def _read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            size, _, dtype = readers[version](file)
-    except (OSError, ValueError, KeyError) as error:
-        raise _broken(path, error) from error
-    return size, dtype
 
 
 def _broken(path: Path, error: Exception) -> UserError:

@@ -10,17 +10,17 @@ stamps    if known, <str>[n], of the pictures' files (see `feature_cache`)
 import dataclasses
 import functools
 import json
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from common import atomic, locks
-from common.data import feature_cache
+from common.data import arrays, feature_cache
 from common.errors import UserError, format_names
 
 _DTYPES = ("float16", "float32", "uint8")
+_ARRAYS = ("names", "features", "low", "step", "encoder", "stamps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,38 +98,33 @@ def load(path: Path) -> Features:
     Raises:
         UserError: if there is none, or if it is not one.
     """
-    arrays = _read_arrays(path)
-    missing = [name for name in ("names", "features") if name not in arrays]
+    stored = _read_arrays(path)
+    missing = [name for name in ("names", "features") if name not in stored]
     if missing:
         raise UserError(
             f"{path}: no array {format_names(missing, ' and ')}; expected"
-            f" names and features, it has {format_names(arrays)}"
+            f" names and features, it has {format_names(stored)}"
         )
-    names, values = _parse_names(path, arrays["names"]), arrays["features"]
+    names, values = _parse_names(path, stored["names"]), stored["features"]
     _check_values(path, names, values)
     if values.ndim == 2:
         values = values[:, None]
-    low, step = _parse_scale(path, values, arrays)
-    encoder = _parse_encoder(path, arrays)
-    stamps = _parse_stamps(path, arrays)
+    low, step = _parse_scale(path, values, stored)
+    encoder = _parse_encoder(path, stored)
+    stamps = _parse_stamps(path, stored)
     return Features(names, values, low, step, encoder, stamps)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        # Opened here: NumPy leaves a file that it refuses open.
-        with path.open("rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
-                raise ValueError("an array by itself")
-            return {name: stored[name] for name in stored.files}
+        return arrays.read_npz(path, _ARRAYS)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"{path}: cannot read it ({reason})") from error
-    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except arrays.DamagedError as error:
         raise UserError(
             f"{path}: expected a file of features, .npz with names and"
-            f" features; it is none ({str(error).partition(chr(10))[0]})"
+            f" features; it is none ({error})"
         ) from error
 
 
@@ -139,7 +134,13 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
             f"{path}: names must be strings [n], got {array.dtype}"
             f" {list(array.shape)}"
         )
-    names = np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+    try:
+        is_bytes = array.dtype.kind == "S"
+        names = np.char.decode(array, "utf-8") if is_bytes else array
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: names must be in UTF-8 ({error.reason}); write them anew"
+        ) from error
     kinds, counts = np.unique(names, return_counts=True)
     if (counts > 1).any():
         raise UserError(

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from common.data import text_files
+from common.data import json_files, text_files
 from common.errors import UserError, format_names
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -304,10 +304,7 @@ def _read_jsonl(
     for number, line in enumerate(text_files.read_lines(path, encoding), 1):
         if not line.strip():
             continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: not JSON: {error}") from error
+        record = json_files.parse(line, path, number)
         if not isinstance(record, dict):
             raise UserError(f"{path}:{number}: expected an object {{...}}")
         _find_columns(path, list(record), columns, optional, number)

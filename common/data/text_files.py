@@ -7,6 +7,8 @@ import codecs
 import contextlib
 import gzip
 import io
+import lzma
+import stat
 import sys
 import zipfile
 import zlib
@@ -20,7 +22,12 @@ from common.errors import UserError
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Errors of packed files that are cut off or damaged.
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
+_BROKEN = (
+    *[EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile],
+    lzma.LZMAError,
+)
+# Characters; no text has longer lines, but a packed file may claim them.
+MAX_LINE = 2**24
 
 
 def suffix(path: Path) -> str:
@@ -71,14 +78,35 @@ def read_lines(
         UserError: if the file is missing, unreadable, broken or not in
             `encoding`; the line is named.
     """
-    with _user_errors(path):
+    with _user_errors(path), _decoding_errors(path, encoding):
         encoding = detect_encoding(path, encoding)
         options = {"encoding": _codec(encoding), "newline": newline}
-        try:
-            with _open(path, "rt", **options) as stream:
-                yield from stream
-        except UnicodeDecodeError as error:
-            raise UserError(_locate_error(path, encoding)) from error
+        with _open(path, "rt", **options) as stream:
+            yield from _split_lines(stream, path)
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Reads a whole text file, whose lines may be of any length.
+
+    Raises:
+        UserError: as `read_lines`.
+    """
+    with _user_errors(path), _decoding_errors(path, encoding):
+        encoding = detect_encoding(path, encoding)
+        with _open(path, "rt", encoding=_codec(encoding)) as stream:
+            return stream.read()
+
+
+def _split_lines(stream: IO[str], path: Path) -> Iterator[str]:
+    number = 1
+    while line := stream.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise UserError(
+                f"{path}:{number}: a line of more than {MAX_LINE:,} characters;"
+                " expected a text with line ends: is it the right file?"
+            )
+        yield line
+        number += 1
 
 
 def read_bare_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -132,13 +160,14 @@ def read_lines_leniently(
             encoding is unknown.
     """
     with _user_errors(path):
-        encoding = detect_encoding(path, encoding) if path else encoding
+        if path and is_regular(path):
+            encoding = detect_encoding(path, encoding)
         if "\n".encode(encoding) != b"\n":
             strict = read_bare_lines(path, encoding) if path else None
             for line in strict or read_stdin(encoding):
                 yield line.rstrip("\r\n")
             return
-        with _open(path, "rb") if path else sys.stdin.buffer as stream:
+        with _open_input(path) as stream:
             yield from _decode_lines(stream, _name(path), encoding)
 
 
@@ -180,11 +209,32 @@ def _codec(encoding: str) -> str:
 
 
 def _open(path: Path, mode: str, **kwargs: str) -> IO:
+    if not is_regular(path):
+        raise UserError(
+            f"{path}: a pipe or a device, expected a file, which can be read"
+            " more than once: save it as one"
+        )
     openers: dict[str, Callable[..., IO]] = {
         ".gz": gzip.open,
         ".zip": zipped.open_text,
     }
     return openers.get(path.suffix.lower(), open)(path, mode, **kwargs)
+
+
+def _open_input(path: Path | None) -> IO[bytes]:
+    """Opens inputs, which are read once: a pipe will do."""
+    if path is None:
+        return sys.stdin.buffer
+    return _open(path, "rb") if is_regular(path) else path.open("rb")
+
+
+def is_regular(path: Path) -> bool:
+    """Returns True unless reading may wait for ever: of pipes and devices."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return True  # Opening it tells what is wrong.
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _name(path: Path | None) -> str:
@@ -208,8 +258,23 @@ def _user_errors(path: Path | None) -> Iterator[None]:
         raise UserError(f"--encoding: {error}") from error
 
 
+@contextlib.contextmanager
+def _decoding_errors(path: Path, encoding: str) -> Iterator[None]:
+    """Turns bytes that are not in an encoding into errors in one line."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise UserError(_locate_error(path, encoding)) from error
+    except UnicodeError as error:  # Such as UTF-16 without its mark.
+        raise UserError(
+            f"{path}: not {encoding} ({error}); pass the file's --encoding"
+        ) from error
+
+
 def _locate_error(path: Path, encoding: str) -> str:
     """Finds the first bad line; text mode reads ahead and cannot tell it."""
+    if "\n".encode(encoding) != b"\n":  # Its lines are not split by bytes.
+        return f"{path}: this is not {encoding}; pass the file's --encoding"
     with _open(path, "rb") as stream:
         for number, line in enumerate(stream, 1):
             try:

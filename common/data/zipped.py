@@ -22,7 +22,7 @@ def find_text(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [n for n in archive.namelist() if not _is_extra(n)]
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise UserError(
             f"{path}: broken zip file ({error}); copy or download it again"
         ) from error
@@ -41,7 +41,9 @@ def find_text(path: Path) -> str:
 def _is_extra(name: str) -> bool:
     file = PurePosixPath(name)
     is_folder = name.endswith("/")
-    return is_folder or file.name[0] in "._" or "__MACOSX" in file.parts
+    return (
+        is_folder or file.name[:1] in ("", ".", "_") or "__MACOSX" in file.parts
+    )
 
 
 def open_text(
@@ -65,7 +67,8 @@ def open_text(
     try:
         with zipfile.ZipFile(path) as archive:
             stream = archive.open(name)  # Outlives the archive.
-    except RuntimeError as error:  # A password, or a rare compression.
+    # A password, or a rare compression.
+    except (RuntimeError, NotImplementedError) as error:
         raise UserError(
             f"{path}: {error}; unpack it and pass the path of the file in it"
         ) from error

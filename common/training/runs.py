@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from common import atomic, errors, locks, options
 from common.characters import dump_json, printable
-from common.data import name_lists
+from common.data import json_files, name_lists
 from common.data.names import check_path
 from common.errors import Interrupted, UserError
 from common.training import (
@@ -139,7 +139,7 @@ class Run:
     def _check_folder(self) -> None:
         if not self._has_config():
             return
-        owner = read_json(self.folder / VERSIONS)["app"]
+        owner = json_files.read(self.folder / VERSIONS, "app")["app"]
         if owner != self.package:
             raise UserError(
                 f"--run-dir {self.folder}: a run of {owner}, not of"
@@ -165,7 +165,7 @@ class Run:
 
     def _read_kept(self) -> None:
         if self._has_config():
-            report = read_json(self.folder / DATA)
+            report = json_files.read(self.folder / DATA)
             self.kept = report.get("kept_epoch", schedule.BEST)
 
     def create(self, config: Any, report: dict, **texts: list[str]) -> None:
@@ -375,7 +375,8 @@ class Run:
             format_scores: from validation scores to a line about them.
         """
         best = validation_scores(self.history[self.best_epoch - 1])
-        example = printable(read_json(self.folder / DATA).get("example", ""))
+        report = json_files.read(self.folder / DATA)
+        example = printable(report.get("example", ""))
         seconds = sum(row["seconds"] for row in self.history)
         folder = shlex.quote(str(self.folder))
         events = shlex.quote(str(self.folder / EVENTS))
@@ -419,7 +420,7 @@ def check_app(folder: Path, app: str, config_class: type | None = None) -> None:
         UserError: naming both apps.
     """
     if (folder / VERSIONS).is_file():
-        owner = read_json(folder / VERSIONS).get("app")
+        owner = json_files.read(folder / VERSIONS).get("app")
         if owner != app:
             raise UserError(
                 f"{folder}: made by {owner}, not by {app}; give a run or an"
@@ -470,17 +471,23 @@ def load_model(run: str | Path, app: str = "") -> Any:
         app: the package that is to use it; "" for any.
 
     Raises:
-        UserError: if it is no run folder, of another app, has no finished
-            epoch, or its model is damaged.
+        UserError: if it is no run folder, of another app or an earlier version
+            of it, has no finished epoch, or its model is damaged.
     """
     path = find_model(run, app)
     try:
-        return keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises many types for a broken file.
         reason = str(error).partition("\n")[0][:200]
         raise UserError(
             f"{path}: cannot load it ({reason}); train again"
         ) from error
+    if app and not type(model).__module__.startswith(f"{app}."):
+        raise UserError(
+            f"{path}: a model of an earlier version of {app}; train again,"
+            " with another --run-dir"
+        )
+    return model
 
 
 def load_config(folder: Path, config_class: type) -> Any:
@@ -490,14 +497,6 @@ def load_config(folder: Path, config_class: type) -> Any:
         UserError: if it was written by another version of the app.
     """
     return config_class(**options.read_config(folder / CONFIG, config_class))
-
-
-def read_json(path: Path) -> Any:
-    """Reads a JSON file; a damaged or missing one is a `UserError`."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot read it ({error})") from error
 
 
 def to_json(value: Any) -> str:

@@ -123,8 +123,8 @@ def test_options_come_from_a_file_and_flags_win(tmp_path):
     assert config == Config(7, pooling=("last",), rate=0.1)
     for content, message in {
         '{"units": 3}': "another version of this app .unknown: units.; train",
-        "[]": "another version of this app .unknown: all of it.",
-        "{": "config.json: cannot read it",
+        "[]": "expected an object {...}, got a list",
+        "{": "config.json:1: not JSON",
     }.items():
         path.write_text(content)
         with pytest.raises(UserError, match=message):

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from common.characters import replace_halves
-from common.data import text_files
+from common.data import json_files, text_files
 from common.data.skipped import Skipped
 from common.data.splits import ALIASES, check_names, names_split
 from common.errors import UserError, format_names
@@ -128,10 +128,7 @@ def _parse_split(path: Path) -> str:
 
 
 def _read_tables(path: Path, encoding: str) -> tuple[Table, Table]:
-    try:
-        content = json.loads("".join(text_files.read_lines(path, encoding)))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not JSON: {error}") from error
+    content = json_files.parse(text_files.read_text(path, encoding), path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected an object {{...}}")
     images = _get_table(path, content, "images")

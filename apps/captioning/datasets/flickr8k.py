@@ -100,7 +100,8 @@ def _read_captions(
 
 
 def _read_rows(path: Path, encoding: str) -> Iterator[Row]:
-    first = next(text_files.read_bare_lines(path, encoding), "")
+    # Old Macs end lines with CR alone; tables are read with them.
+    first = next(text_files.read_lines(path, encoding), "").rstrip("\r\n")
     is_table = set(HEADER) <= set(_parse_header(next(csv.reader([first]), [])))
     yield from (_read_table if is_table else _read_tabbed)(path, encoding)
 

@@ -113,7 +113,7 @@ def read_classes(folder: Path, encoding: str) -> Iterator[Example]:
     """
     for class_folder in _class_folders(folder):
         for path in sorted(_text_files(class_folder)):
-            text = "".join(text_files.read_lines(path, encoding))
+            text = text_files.read_text(path, encoding)
             yield Example(text, class_folder.name, str(path))
 
 

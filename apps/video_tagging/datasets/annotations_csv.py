@@ -143,7 +143,7 @@ def _parse_segment(
 
 
 def _parse_frame(text: str, where: str) -> float:
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 18:
         raise UserError(
             f"{where}: expected the number of a frame, 0 or more, got {text!r}"
             + (": name the columns start,end for seconds" * ("." in text))

@@ -157,7 +157,7 @@ def read_mapping(folder: Path, options: LabelOptions) -> list[str] | None:
 
 def _parse_label(line: str, where: str) -> tuple[int, str]:
     key, *rest = line.split(maxsplit=1)
-    if not key.isdecimal() or not rest:
+    if not key.isdecimal() or len(key) > 18 or not rest:
         raise UserError(
             f'{where}: expected "id name", such as "0 background", got'
             f" {line[:40]!r}"

@@ -9,9 +9,8 @@ import tensorflow as tf
 
 from apps.captioning import export, pipeline
 from common import export as common_export
-from common.data import feature_files
+from common.data import feature_files, json_files
 from common.media import images
-from common.training import runs
 from tests.support.captioning import TINY, open_predictor, scene_contents
 from tests.support.images import (
     ANIMATED_GIF,
@@ -230,7 +229,7 @@ def test_the_card_says_what_goes_in(folders):
     for run, folder in folders:
         card = (folder / "MODEL_CARD.md").read_text()
         assert card.startswith("# Captioner\n\n- Input `")
-        config = runs.read_json(run / "config.json")
+        config = json_files.read(run / "config.json")
         assert f"Trained on `{config['data']}`; validation CIDEr 0." in card
         assert re.search(r"BLEU-4\s+10.00 \(greedy\), after epoch 1\.", card)
         takes_pictures = folder == folders[0][1]

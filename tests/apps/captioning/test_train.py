@@ -9,6 +9,7 @@ import pytest
 from apps.captioning import evaluate, pipeline, train
 from apps.captioning.config import Config
 from apps.captioning.datasets import samples
+from common.data import json_files
 from common.errors import UserError
 from common.training import Run, checkpoints, logs, runs
 from tests.support import commands
@@ -124,11 +125,11 @@ def check_run(run, rows):
         assert row["val_cider"] >= 0 and 0 <= row["val_bleu_4"] <= 100
     header = (run / "log.csv").read_text().partition("\n")[0].split(",")
     assert header == list(rows[0])
-    best = runs.read_json(run / "metrics.json")["best"]
+    best = json_files.read(run / "metrics.json")["best"]
     assert best["val_cider"] == max(row["val_cider"] for row in rows)
     names = sorted(path.name for path in (run / samples.FOLDER).iterdir())
     assert names == [f"valid-0000{number}.png" for number in range(8)]
-    report = runs.read_json(run / "data.json")
+    report = json_files.read(run / "data.json")
     assert report["example"] == f"{run}/samples/valid-00000.png"
     assert report["train"] == {"images": 20, "captions": 100}
     assert report["skipped"] == {}
@@ -177,7 +178,7 @@ def test_training_on_features_of_others(here):
     assert not model.has_encoder
     assert model.feature_shape == (4, 6)
     assert not (here / "given" / "samples").exists()
-    assert runs.read_json(here / "given" / "data.json")["features_of"] is None
+    assert json_files.read(here / "given" / "data.json")["features_of"] is None
     config = dataclasses.replace(FROZEN, finetune="given", run_dir="x")
     with pytest.raises(UserError, match="--finetune given: a model of given f"):
         pipeline.load_base_model(config)
@@ -214,7 +215,7 @@ def test_a_frozen_encoder_stays_and_finetuning_goes_on_with_all_weights(
         "9 training images with 45 captions, 11 validation images with 55",
     ):
         assert line in head
-    report = runs.read_json(here / "frozen" / "data.json")
+    report = json_files.read(here / "frozen" / "data.json")
     assert skipped_pictures(report) == BROKEN
     assert report["example"] == "scenes/images/valid-00000.png"
     base = runs.load_model(here / "frozen")

@@ -3,6 +3,7 @@ import pytest
 
 from apps.translation import data, text
 from apps.translation.config import Config
+from common.data import json_files
 from common.data.splits import SPLITS
 from common.errors import UserError
 from common.training import runs
@@ -202,7 +203,7 @@ def test_a_pair_is_shown_and_a_test_without_targets_is_noted(tmp_path):
     assert lines[2].startswith("skipped: 2 (with an empty side): ")
     told = "test: no example in it has a source and a target; training goes on"
     assert lines[3] == f"{told} without it"
-    assert lines[4].startswith("the best epoch is chosen by chrF: BLEU ")
+    assert lines[4].startswith("fewer than 10 validation examples cannot tell")
 
 
 def test_only_the_first_places_are_told(tmp_path):
@@ -222,14 +223,15 @@ def test_the_report_is_complete_and_stored_in_the_run_folder(tmp_path):
     assert sum(num_pairs) == 99
     assert all(num_pairs)
     assert dataset.report.keys() == {
-        *["data", "languages", "skipped", "left_out_share", "example"],
+        *["data", "languages", "kept_epoch", "skipped", "left_out_share"],
+        "example",
         *SPLITS,
     }
     assert dataset.report["data"] == str(path)
     assert dataset.report["languages"] == ["source", "target"]
     config = Config(run_dir=str(tmp_path / "run"))
     runs.Run(config, "apps.mine", "x").create(config, dataset.report)
-    assert runs.read_json(tmp_path / "run" / "data.json") == dataset.report
+    assert json_files.read(tmp_path / "run" / "data.json") == dataset.report
 
 
 # Which pairs validate

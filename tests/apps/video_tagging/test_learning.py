@@ -7,7 +7,8 @@ import pytest
 
 from apps.video_tagging import train
 from apps.video_tagging.config import Config
-from common.training import logs, runs
+from common.data import json_files
+from common.training import logs
 
 TIME = 32
 
@@ -56,7 +57,7 @@ def accuracy(folder, run, monkeypatch, **options):
         **options,
     )
     train.train(config)
-    return runs.read_json(run / "metrics.json")["best"]["val_accuracy"]
+    return json_files.read(run / "metrics.json")["best"]["val_accuracy"]
 
 
 @pytest.mark.slow
@@ -85,5 +86,5 @@ def test_one_frame_by_itself_does_not_show_what_it_does(command):
         "apps.video_tagging.train",
         *["--num-layers", 0, "--epochs", 4, "--run-dir", "run"],
     )
-    best = runs.read_json(command.folder / "run" / "metrics.json")["best"]
+    best = json_files.read(command.folder / "run" / "metrics.json")["best"]
     assert best["val_accuracy"] < 70

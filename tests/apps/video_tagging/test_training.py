@@ -7,10 +7,10 @@ import pytest
 
 from apps.video_tagging import datasets, train
 from apps.video_tagging.datasets import Example, builtin, samples
-from common.data import name_lists
+from common.data import json_files, name_lists
 from common.errors import UserError
 from common.metrics import segments
-from common.training import checkpoints, logs, runs
+from common.training import checkpoints, logs
 from tests.support import commands
 from tests.support.video_tagging import LABELS, write_folder
 
@@ -90,7 +90,7 @@ def check_log(run, history):
         assert row["val_score"] == pytest.approx(np.mean(scores))
     header = (run / "log.csv").read_text().partition("\n")[0].split(",")
     assert set(header) == {*history[0], "seconds"}
-    best = runs.read_json(run / "metrics.json")["best"]
+    best = json_files.read(run / "metrics.json")["best"]
     assert best["val_score"] == max(row["val_score"] for row in history)
 
 
@@ -126,7 +126,7 @@ def test_training_on_features(learn, here):
     assert next_one in printed
     assert not (here / "run" / samples.FOLDER).exists()
     assert name_lists.read_names(here / "run" / "labels.txt") == LABELS
-    report = runs.read_json(here / "run" / "data.json")
+    report = json_files.read(here / "run" / "data.json")
     assert report["skipped"]["without labels"]["first"] == ["v2"]
 
 

@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import os
+import threading
 import types
 import zipfile
 
@@ -225,3 +227,56 @@ class TestLenient:
         assert next(lines) == "one"
         assert stream.tell() == len(b"one\n")
         assert next(lines) == "two"
+
+
+def test_a_line_that_no_text_has(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_files, "MAX_LINE", 10)
+    path = tmp_path / "a.txt"
+    path.write_text("short\n" + "x" * 11 + "\n")
+    with pytest.raises(UserError, match=f"^{path}:2: a line of more than 10 c"):
+        list(text_files.read_lines(path))
+    assert text_files.read_text(path).endswith("x\n")
+
+
+def read_all(*args):
+    return list(text_files.read_lines(*args))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "undefined"])
+def test_text_in_another_encoding_is_one_line(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"text,label\na,x\n")
+    for read in (
+        text_files.read_text,
+        lambda *x: list(text_files.read_lines(*x)),
+    ):
+        with pytest.raises(UserError, match=f"^{path}: .*not {encoding}"):
+            read(path, encoding)
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "utf-9"])
+def test_what_is_no_encoding_is_one_line(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"text\n")
+    with pytest.raises(UserError, match=f"^--encoding: .*{encoding}"):
+        text_files.read_text(path, encoding)
+
+
+def test_a_pipe_is_refused_where_it_would_be_waited_for(tmp_path):
+    path = tmp_path / "a.txt"
+    os.mkfifo(path)
+    for read in (
+        text_files.read_text,
+        lambda x: list(text_files.read_lines(x)),
+    ):
+        with pytest.raises(UserError, match=f"^{path}: a pipe or a device"):
+            read(path)
+
+
+def test_inputs_may_come_from_a_pipe(tmp_path):
+    path = tmp_path / "a.txt"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=("one\ntwo\n",))
+    writer.start()
+    assert list(text_files.read_lines_leniently(path)) == ["one", "two"]
+    writer.join()

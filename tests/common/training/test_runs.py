@@ -10,7 +10,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from common.data import name_lists
+from common.data import json_files, name_lists
 from common.errors import UserError
 from common.training import runs
 
@@ -317,7 +317,7 @@ def test_a_config_of_another_version_is_refused(run):
 
 def test_a_broken_config_is_named(run):
     (run.folder / "config.json").write_text("{")
-    with pytest.raises(UserError, match="config.json: cannot read it"):
+    with pytest.raises(UserError, match="config.json:1: not JSON"):
         runs.load_config(run.folder, Config)
 
 
@@ -338,7 +338,7 @@ def test_a_run_goes_on_with_names_of_any_characters(tmp_path):
     report = {"skipped": {"m\udce4.png\x1b": 1}}
     run = open_run(tmp_path)
     run.create(run.config, report, labels=names)
-    assert runs.read_json(run.folder / "data.json") == report
+    assert json_files.read(run.folder / "data.json") == report
     open_run(tmp_path).create(run.config, report, labels=names)
     path = run.folder / "labels.txt"
     path.write_text(path.read_text().removesuffix("\n") + "\n\n")

@@ -1,0 +1,66 @@
+"""JSON of users and of our own files: an error of one line for all others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError, format_names
+
+
+def parse(text: str, path: Path, line: int = 0) -> Any:
+    """Parses a JSON text.
+
+    Args:
+        text: of any kind.
+        path: of the file that has it, for errors.
+        line: on which it stands; 0 for all of the file.
+
+    Raises:
+        UserError: if it is none, or has brackets or numbers out of bounds.
+
+    Example:
+        >>> parse('{"a": [1, null]}', Path("a.json"))
+        {'a': [1, None]}
+    """
+    where = f"{path}:{line}" if line else str(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"{path}:{line or error.lineno}"
+        raise UserError(f"{place}: not JSON: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"{where}: not JSON: brackets too deep") from error
+    except ValueError as error:  # A number of more than 4,300 digits.
+        raise UserError(
+            f"{where}: a number of too many digits: expected one of 4,300 at"
+            " most"
+        ) from error
+
+
+def read(path: Path, *keys: str) -> dict[str, Any]:
+    """Reads one of the JSON files that our commands write.
+
+    Args:
+        path: the file.
+        *keys: that it must have.
+
+    Raises:
+        UserError: if it is missing or damaged, or has not all keys.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot read it ({error})") from error
+    value = parse(text, path)
+    if not isinstance(value, dict):
+        raise UserError(
+            f"{path}: expected an object {{...}}, got a"
+            f" {type(value).__name__}: it is damaged; make it anew"
+        )
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise UserError(
+            f"{path}: expected {format_names(keys)}, it has no"
+            f" {format_names(missing)}: it is damaged; make it anew"
+        )
+    return value
