@@ -7,7 +7,6 @@ import difflib
 import errno
 import io
 import itertools
-import json
 import os
 import re
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from common import errors, options
+from common.characters import dump_json, printable
 from common.data import tables, text_files
 from common.errors import Interrupted, UserError
 
@@ -50,7 +50,7 @@ class Parser(argparse.ArgumentParser):
         if unknown != message:
             message = self._unknown_flag(unknown.split()[0])
         message = re.sub(r"^argument (--\S+): must be", r"\1 must be", message)
-        _print_error(f"{message} (see --help)")
+        print_error(f"{message} (see --help)")
         sys.exit(2)
 
     def _unknown_flag(self, flag: str) -> str:
@@ -269,7 +269,7 @@ def choose_inputs(
 
 def print_json(answer: dict[str, Any] | None) -> None:
     """Prints one JSON object, or null, on a line of its own."""
-    print(json.dumps(answer, ensure_ascii=False), flush=True)
+    print(dump_json(answer), flush=True)
 
 
 def read_inputs(
@@ -342,7 +342,7 @@ def _run(command: Callable[[], None]) -> int:
         command()
         sys.stdout.flush()
     except UserError as error:
-        _print_error(str(error))
+        print_error(error)
         return 2
     except Interrupted:
         return INTERRUPTED_STATUS
@@ -355,7 +355,7 @@ def _run(command: Callable[[], None]) -> int:
         if not errors.is_of_system(error):
             raise
         _drop_output()
-        _print_error(_describe(error))
+        print_error(_describe(error))
         return 2
     return 0
 
@@ -378,9 +378,9 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _print_error(message: str) -> None:
+def print_error(message: object) -> None:
     """Prints one line; of a longer one, the beginning and the remedy."""
-    line = " ".join(f"error: {message}".splitlines())
+    line = printable(f"error: {message}")
     if len(line) > MAX_ERROR_LENGTH:
         half = (MAX_ERROR_LENGTH - len(" ... ")) // 2
         line = f"{line[:half]} ... {line[-half:]}"

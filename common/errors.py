@@ -9,6 +9,8 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 
+from common.characters import printable
+
 MAX_NAMES = 12
 MAX_NAME_LENGTH = 60
 MAX_LIST_LENGTH = 200  # Of all names in one error.
@@ -73,7 +75,7 @@ def format_names(
 
 
 def _shorten(name: object) -> str:
-    text = " ".join(str(name).splitlines())
+    text = printable(name)
     if len(text) <= MAX_NAME_LENGTH:
         return text
     return f"{text[: MAX_NAME_LENGTH - 3]}..."

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,9 @@ import numpy as np
 import tensorflow as tf
 
 from common import atomic, export_usage, export_versions, limits, locks
-from common.data import json_files
+from common.characters import printable
+from common.data import json_files, name_lists
+from common.data.names import check_path
 from common.errors import UserError, format_names
 from common.training import runs
 
@@ -110,6 +112,7 @@ def write(
     cases: Sequence[Case],
     card: str,
     files: Sequence[Path],
+    names: Mapping[str, list[str]],
     request: Arrays,
 ) -> Path:
     """Writes the next version of an export, and checks it before it appears.
@@ -121,6 +124,8 @@ def write(
             warm-up requests too.
         card: the model card, Markdown.
         files: to copy beside the model.
+        names: lists of names of the model itself, by the name of their file,
+            such as `labels`.
         request: an input of `serving_default`, to show how it is asked.
 
     Returns:
@@ -130,6 +135,7 @@ def write(
         UserError: if it cannot be written, does not answer as it should, or
             is another model than the version before; nothing is left behind.
     """
+    check_path(base, "--to")
     lock = locks.Lock(base)
     atomic.remove_leftovers(base)
     before = find_saved_model(base)
@@ -140,6 +146,9 @@ def write(
         )
         for path in files:
             shutil.copy(path, folder / path.name)
+        # From the model, which is what answers: files of a run can change.
+        for name, entries in names.items():
+            name_lists.write_names(folder / f"{name}.txt", entries)
         (folder / CARD).write_text(card, encoding="utf-8")
         export_usage.write_request(folder, request)
         if before:
@@ -151,7 +160,8 @@ def write(
 
 def print_done(folder: Path) -> None:
     """Prints that an export is done, and how to use it."""
-    print(f"{folder}: exported, answers as the model does in a clean process")
+    done = "exported, answers as the model does in a clean process"
+    print(f"{printable(folder)}: {done}")
     print(export_usage.format_usage(folder))
 
 
@@ -204,16 +214,35 @@ def latest_version(base: Path) -> int:
 
 
 def find_saved_model(path: Path) -> Path | None:
-    """The SavedModel in a folder or in its latest version; None if none.
+    """Finds the SavedModel in a folder or its latest version; None if none.
 
     A SavedModel runs as a program: one that hides in a run folder is none.
+
+    Raises:
+        UserError: if TensorFlow could not open it by its name.
     """
     if (path / runs.MODEL).is_file():
         return None
     for folder in (path, path / str(latest_version(path))):
         if (folder / "saved_model.pb").is_file():
+            check_path(folder, "RUN")
             return folder
     return None
+
+
+def read_labels(folder: Path, loaded: Any) -> list[str]:
+    """Reads the label names of an export.
+
+    Args:
+        folder: the version's folder.
+        loaded: its SavedModel, of a model with `probabilities`.
+
+    Raises:
+        UserError: if there are not as many as probabilities.
+    """
+    outputs = loaded.signatures[DEFAULT].structured_outputs
+    count = outputs["probabilities"].shape[-1]
+    return name_lists.read_names(folder / export_versions.LABELS, count)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from common import atomic
+from common.characters import dump_json, printable
 from common.data import json_files
 from common.training import runs
 
@@ -52,7 +53,7 @@ def encode_request(inputs: dict[str, np.ndarray]) -> str:
         name: [_encode(name, row) for row in value.tolist()]
         for name, value in inputs.items()
     }
-    return json.dumps({"inputs": columns}, ensure_ascii=False)
+    return dump_json({"inputs": columns})
 
 
 def _encode(name: str, value: Any) -> Any:
@@ -83,16 +84,19 @@ def format_usage(folder: Path) -> str:
     arguments = _format_arguments(request, example_inputs(folder))
     url = f"http://localhost:{PORT}/v1/models/{name}:predict"
     volume = shlex.quote(f"{base}:/models/{name}")
-    return (
-        "\nIn Python, without Keras and without this project:\n"
-        "  import tensorflow as tf\n"
-        f"  model = tf.saved_model.load({str(folder)!r})\n"
-        f"  print(model.signatures['serving_default']({arguments}))\n"
-        "\nWith TensorFlow Serving:\n"
+    lines = (
+        "",
+        "In Python, without Keras and without this project:",
+        "  import tensorflow as tf",
+        f"  model = tf.saved_model.load({str(folder)!r})",
+        f"  print(model.signatures['serving_default']({arguments}))",
+        "",
+        "With TensorFlow Serving:",
         f"  docker run --rm -p {PORT}:{PORT} -v {volume}"
-        f" -e MODEL_NAME={shlex.quote(name)} tensorflow/serving\n"
-        f"  curl -d {body} {shlex.quote(url)}"
+        f" -e MODEL_NAME={shlex.quote(name)} tensorflow/serving",
+        f"  curl -d {body} {shlex.quote(url)}",
     )
+    return "\n".join(map(printable, lines))
 
 
 def _format_arguments(request: str, files: list[str]) -> str:

@@ -6,7 +6,7 @@ TensorFlow Serving switches to a new version by itself, under its clients.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.data import json_files
+from common.data import json_files, name_lists
 from common.errors import UserError, format_names
 from common.training import runs
 
@@ -40,7 +40,7 @@ class Contract(NamedTuple):
         if (folder / runs.DATA).is_file():
             languages = json_files.read(folder / runs.DATA).get("languages")
         if (folder / LABELS).is_file():
-            labels = runs.read_lines(folder / LABELS)
+            labels = name_lists.read_names(folder / LABELS)
         return cls(app, languages, labels, read_signatures(folder))
 
 

@@ -4,6 +4,8 @@ import itertools
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from common.characters import printable
+
 MAX_NAMED = 12  # Words that a note names.
 MAX_LETTERS = 24  # Of such a word.
 WINDOW = 64  # Inputs that are described together.
@@ -32,7 +34,7 @@ def print_notes(
 def print_note(name: str, remark: str) -> None:
     """Prints a line about an input on standard error, if there is a remark."""
     if remark:
-        print(f"note: {name}: {remark}", file=sys.stderr)
+        print(printable(f"note: {name}: {remark}"), file=sys.stderr)
 
 
 def describe_unknown(words: Sequence[str], unknown: Collection[str]) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from common import atomic
+from common.characters import printable
 from common.errors import UserError
 
 
@@ -46,5 +47,10 @@ def save(figure: Any, path: Path) -> None:
 
 
 def escape(text: str) -> str:
-    """Returns a text that matplotlib draws as it is: $ begins no formula."""
-    return text.replace("$", r"\$")
+    """Returns a text that matplotlib draws as it is: $ begins no formula.
+
+    Characters that no font has, and which its warnings would print, become
+    escapes; line ends stay.
+    """
+    lines = map(printable, text.split("\n"))
+    return "\n".join(lines).replace("$", r"\$")

@@ -1,5 +1,6 @@
 """From encoded captions to batches of images and word ids."""
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -39,7 +40,8 @@ class PictureLoader:
     def __init__(self, examples: Sequence[Example], size: int) -> None:
         self._size = size
         self._in_memory = isinstance(examples[0].image, bytes)
-        self._images = tf.constant([example.image for example in examples])
+        # A name of a file need not be UTF-8.
+        self._images = tf.constant([os.fsencode(x.image) for x in examples])
 
     def load(self, numbers: tf.Tensor) -> tf.Tensor:
         """Loads pixels <float32>[batch, size, size, 3]."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import cli, options
+from common.characters import printable
 from common.data import scored, skipped
 from common.data.skipped import Skipped
 from common.data.splits import select
@@ -176,7 +177,7 @@ def format_scores(scores: dict[str, float]) -> str:
 def format_samples(predictions: Sequence[Prediction]) -> str:
     """Returns a line for each of the first few captions."""
     return "\n".join(
-        f"  {example.name} -> {caption}"
+        printable(f"  {example.name} -> {caption}")
         for example, caption in predictions[:NUM_SAMPLES]
     )
 
@@ -188,7 +189,8 @@ def make_report(
     lines = [f"{name:<16}{value:.4g}" for name, value in scores.items()]
     lines += skipped.format_report(left_out.report())
     lines += ["", "worst captions, by ROUGE-L"]
-    return "\n".join([*lines, *_worst_lines(predictions)])
+    lines += _worst_lines(predictions)
+    return "\n".join(map(printable, lines))
 
 
 def _worst_lines(predictions: Sequence[Prediction]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, export, export_usage, limits
+from common.characters import printable
 from common.data import json_files
 from common.training import runs
 
@@ -41,7 +42,8 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(captioner),
         make_cases(captioner),
         make_card(run, captioner),
-        [run / name for name in (*export.FILES, "vocabulary.txt")],
+        [run / name for name in export.FILES],
+        {"vocabulary": captioner.writer.vocabulary},
         make_request(run, captioner),
     )
 
@@ -144,6 +146,7 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
     """Returns the model card, in Markdown."""
     config = captioner.config
     best = json_files.read(run / runs.METRICS, "best")["best"]
+    spec = printable(config.data)
     regions, dim = captioner.feature_shape
     shape = f"`features`: float32[batch, {regions}, {dim}]"
     takes = (
@@ -151,7 +154,9 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
         " files of any size"
     )
     if not captioner.has_encoder:
-        takes = f"{shape}, of the encoder that made `{config.features}`"
+        takes = (
+            f"{shape}, of the encoder that made `{printable(config.features)}`"
+        )
     elif config.features:
         takes += f"; signature `features`: {shape}"
     return f"""# Captioner
@@ -160,7 +165,7 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
 - Outputs: `caption` string[batch], lower case without punctuation, `score`
   float32[batch], the greater the likelier. What is no picture has an empty
   caption, with the score 0.
-- Trained on `{config.data}`; validation CIDEr {best["val_cider"]:.3f}, BLEU-4
+- Trained on `{spec}`; validation CIDEr {best["val_cider"]:.3f}, BLEU-4
   {best["val_bleu_4"]:.2f} (greedy), after epoch {best["epoch"]}.
 - It knows what its training data show and no more: of other things it says
   something fluent and wrong, and it repeats what its captions took for

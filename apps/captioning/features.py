@@ -10,6 +10,7 @@ computes only what is missing, or has changed.
 from pathlib import Path
 
 from common import cli, options
+from common.characters import printable
 from common.data import skipped
 from common.data.feature_files import FeatureFile, Features
 from common.data.skipped import Skipped
@@ -88,8 +89,9 @@ def main() -> None:
     for line in skipped.format_report(left_out.report()):
         print(line)
     print(
-        f"{to}: {len(features.names)} pictures, {features.regions} regions of"
-        f" {features.dim} features; {left_out.counts.total()} left out"
+        f"{printable(to)}: {len(features.names)} pictures,"
+        f" {features.regions} regions of {features.dim} features;"
+        f" {left_out.counts.total()} left out"
     )
 
 

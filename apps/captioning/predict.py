@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, notes, plotting
+from common.characters import printable
 from common.data.feature_files import Features
 from common.decoding.sampling import Sampling
 from common.errors import UserError
@@ -92,7 +93,7 @@ def caption_images(
             try:
                 contents.append(None if name is None else read_fn(name))
             except UserError as error:
-                print(f"error: {error}", file=sys.stderr)
+                cli.print_error(error)
                 contents.append(None)
         captions = iter(predict_fn([x for x in contents if x is not None]))
         yield from (None if x is None else next(captions) for x in contents)
@@ -108,12 +109,13 @@ def format_captions(
         n_best: how many; 0 for the best, without its score.
         name: of the image, to stand first; "" for none.
     """
-    before = f"{name}\t" if name else ""
+    before = f"{printable(name)}\t" if name else ""
     if captions is None:
         yield before
         return
     for text, score in captions[: max(n_best, 1)]:
-        yield f"{before}{score:.4f}\t{text}" if n_best else f"{before}{text}"
+        line = printable(text)
+        yield f"{before}{score:.4f}\t{line}" if n_best else f"{before}{line}"
 
 
 def to_json(

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.data import example_text, skipped
+from common.data.names import check_label
 from common.data.skipped import Skipped
 from common.data.splits import Stream
 from common.errors import UserError, format_names
@@ -164,8 +165,12 @@ def usable(
         left_out: counts those that are left out.
         labels: of the training data, which may lack a rare one. Default None:
             any label.
+
+    Raises:
+        UserError: for a label that no file can hold.
     """
     for example in examples:
+        check_label(example.label, example.where)
         if not example.text.strip():
             left_out.add("empty text", example.where)
         elif not example.label:

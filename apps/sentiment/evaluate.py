@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, options
+from common.characters import printable
 from common.data import scored, skipped
 from common.data.skipped import Skipped
 from common.data.splits import select
@@ -181,7 +182,7 @@ def make_report(
             f"{mistake.confidence:.3f} {mistake.prediction}, truly"
             f" {mistake.label} ({mistake.where}): {snippet}"
         )
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _confusion_lines(predictions: Predictions, labels: list[str]) -> list[str]:
@@ -190,6 +191,7 @@ def _confusion_lines(predictions: Predictions, labels: list[str]) -> list[str]:
         predictions.probabilities.argmax(axis=1),
         len(labels),
     )
+    labels = [printable(label) for label in labels]
     width = max(8, *(len(label) + 2 for label in labels))
     header = " " * width + "".join(f"{label:>{width}}" for label in labels)
     rows = [

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, export, export_usage, limits
+from common.characters import printable
 from common.data import json_files
 from common.training import runs
 
@@ -32,8 +33,6 @@ CASES: tuple[list[str], ...] = (
         "A",
     ],
 )
-# Beside the model, for `predict` and `evaluate`.
-FILES = (*export.FILES, "labels.txt", "vocabulary.txt")
 
 
 def export_run(run: Path, to: Path) -> Path:
@@ -55,7 +54,11 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(classifier),
         make_cases(classifier),
         make_card(run, classifier),
-        [run / name for name in FILES],
+        [run / name for name in export.FILES],
+        {
+            "labels": classifier.labels,
+            "vocabulary": classifier.vectorizer.vocabulary,
+        },
         make_request(run),
     )
 
@@ -119,9 +122,10 @@ def make_card(run: Path, classifier: pipeline.Classifier) -> str:
   {config.max_tokens} words the middle is left out).
 - Outputs: `label` string[batch], `score` float32[batch] (the label's
   probability), `probabilities` float32[batch, {len(labels)}].
-- Labels, in the order of `probabilities`: {", ".join(labels)}.
-- Trained on `{config.data}`; validation accuracy {best["val_accuracy"]:.4f},
-  loss {best["val_loss"]:.4f} nats, after epoch {best["epoch"]}.
+- Labels, in the order of `probabilities`: {", ".join(map(printable, labels))}.
+- Trained on `{printable(config.data)}`;
+  validation accuracy {best["val_accuracy"]:.4f}, loss {best["val_loss"]:.4f}
+  nats, after epoch {best["epoch"]}.
 - It knows the words of its training data and no others; on texts of another
   kind its probabilities mean little. Evaluate it on yours before you rely on
   it.

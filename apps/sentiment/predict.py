@@ -3,6 +3,7 @@
 import functools
 
 from common import cli, notes, options
+from common.characters import printable
 from common.data import tables
 
 from .config import predict_parser
@@ -11,8 +12,9 @@ from .predictor import Prediction, load
 
 def format_line(text: str, prediction: Prediction) -> str:
     """Returns label, score and text, with tabs between them."""
-    words = " ".join(text.split())
-    return f"{prediction.label}\t{prediction.score:.4f}\t{words}"
+    label = printable(prediction.label)
+    words = printable(" ".join(text.split()))
+    return f"{label}\t{prediction.score:.4f}\t{words}"
 
 
 def to_json(text: str, prediction: Prediction) -> dict:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import export, notes
+from common.data import name_lists
 from common.training import runs
 
 from . import pipeline
@@ -84,9 +85,9 @@ class Predictor:
             return outputs["probabilities"]
 
         config = runs.load_config(folder, Config)
-        labels = runs.read_lines(folder / "labels.txt")
+        labels = export.read_labels(folder, loaded)
         words = folder / "vocabulary.txt"
-        vocabulary = runs.read_lines(words) if words.exists() else []
+        vocabulary = name_lists.read_names(words) if words.exists() else []
         return cls(config, labels, predict_fn, frozenset(vocabulary))
 
     def predict_probabilities(self, texts: list[str]) -> np.ndarray:

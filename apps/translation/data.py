@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from common.characters import printable
 from common.data import example_text, skipped
 from common.data.skipped import Skipped
 from common.data.splits import Stream
@@ -81,8 +82,8 @@ class Data:
         lines += skipped.format_empty(self.report, "a source and a target")
         if share := self.report["left_out_share"]:
             lines.append(f"{share:.1%} of the training pairs are left out")
-        kept = schedule.describe_kept(self.report)
-        return "\n".join([*lines, *(kept or [self.measure.reason])])
+        lines += schedule.describe_kept(self.report) or [self.measure.reason]
+        return "\n".join(map(printable, lines))
 
 
 def _describe_pair(pair: Pair) -> str:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from common import cli, options
+from common.characters import printable
 from common.data import scored, skipped
 from common.data.skipped import Skipped
 from common.data.splits import select
@@ -89,7 +90,7 @@ def validate(predictor: Predictor, pairs: list[Pair]) -> dict[str, float]:
     for pair, hypothesis in zip(
         pairs[:NUM_SAMPLES], translations, strict=False
     ):
-        print(f"  {pair.source} -> {hypothesis}")
+        print(printable(f"  {pair.source} -> {hypothesis}"))
     references = [pair.target for pair in pairs]
     return translation.score(translations, references)
 
@@ -116,7 +117,8 @@ def make_report(predictions: Predictions, scores: dict) -> str:
     lines += [f"{'up to':>8}{'pairs':>8}{'BLEU':>8}{'chrF':>8}"]
     lines += _lines_by_length(predictions)
     lines += ["", "worst translations, by chrF"]
-    return "\n".join([*lines, *_worst_lines(predictions)])
+    lines += _worst_lines(predictions)
+    return "\n".join(map(printable, lines))
 
 
 def _lines_by_length(predictions: Predictions) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, export, export_usage, limits
+from common.characters import printable
 from common.data import json_files
 from common.layers.attention import Memory
 from common.training import runs
@@ -66,16 +67,16 @@ def export_run(run: Path, to: Path) -> Path:
         UserError: if the run cannot be exported; nothing is left behind.
     """
     translator = runs.load_model(run, __package__)
-    names = (
-        *export.FILES,
-        *["source_vocabulary.txt", "target_vocabulary.txt"],
-    )
     return export.write(
         to / run.resolve().name,
         make_archive(translator),
         make_cases(translator),
         make_card(run, translator),
-        [run / name for name in names],
+        [run / name for name in export.FILES],
+        {
+            "source_vocabulary": translator.source_tokenizer.vocabulary,
+            "target_vocabulary": translator.target_tokenizer.vocabulary,
+        },
         make_request(run),
     )
 
@@ -200,7 +201,7 @@ def make_card(run: Path, translator: pipeline.Translator) -> str:
     config = translator.config
     best = json_files.read(run / runs.METRICS, "best")["best"]
     source, target = json_files.read(run / runs.DATA, "languages")["languages"]
-    return f"""# Translator, {source} to {target}
+    return f"""# Translator, {printable(source)} to {printable(target)}
 
 - Input `text`: string[batch], UTF-8; sentences, not documents: of a text
   its first {text.MAX_BYTES} bytes are translated, to at most
@@ -210,8 +211,9 @@ def make_card(run: Path, translator: pipeline.Translator) -> str:
   {config.beam}], `scores`. Signatures `encode` and `decode_step` work on
   ids, for decoders of your own; the tokens are in `source_vocabulary.txt`
   and `target_vocabulary.txt`, from id {text.NUM_SPECIAL} on.
-- Trained on `{config.data}`; validation BLEU {best["val_bleu"]:.2f}, chrF
-  {best["val_chrf"]:.2f} (greedy), after epoch {best["epoch"]}.
+- Trained on `{printable(config.data)}`;
+  validation BLEU {best["val_bleu"]:.2f}, chrF {best["val_chrf"]:.2f} (greedy),
+  after epoch {best["epoch"]}.
 - It knows what its training data speak of and no more: what it says of other
   things may be fluent and wrong. Evaluate it on yours before you rely on it.
 {export.made_with(run)}"""

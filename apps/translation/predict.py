@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common import cli, notes
+from common.characters import printable
 from common.data import tables, text_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
@@ -25,7 +26,7 @@ class Answer(NamedTuple):
 def format_lines(translations: list[Translation], n_best: int) -> Iterator[str]:
     """Yields a line for each translation; with n-best, its score before it."""
     for translation in translations[: max(n_best, 1)]:
-        line = " ".join(translation.text.splitlines())
+        line = printable(" ".join(translation.text.splitlines()))
         yield f"{translation.score:.4f}\t{line}" if n_best else line
 
 

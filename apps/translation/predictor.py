@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import export, notes
+from common.data import name_lists
 from common.decoding.sampling import Sampling
 from common.errors import UserError
 from common.training import runs
@@ -122,7 +123,7 @@ class Predictor:
             raise _needs_run("--attention-plot")
 
         config = runs.load_config(folder, Config)
-        vocabulary = runs.read_lines(folder / "source_vocabulary.txt")
+        vocabulary = name_lists.read_names(folder / "source_vocabulary.txt")
         tokenizer = tokens.Tokenizer(vocabulary, config.level)
         return cls(config, predict_fn, align_fn, tokenizer)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import cli, options
+from common.characters import printable
 from common.data import scored
 from common.data import skipped as skips
 from common.data.skipped import Skipped
@@ -253,7 +254,7 @@ def make_report(
         if video.is_labelled.any()
     )
     lines += [f"{value:8.2f} {name}" for value, name in ranked[:NUM_WORST]]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _tag_lines(
@@ -268,6 +269,7 @@ def _tag_lines(
             [video.prediction.tags for video in tagged],
         )
     )
+    labels = [printable(label) for label in labels]
     width = max(len(label) for label in labels)
     yield f"{'tag':<{width}}    frames  precision  recall"
     for label, true, guess in zip(labels, truth.T, predicted.T, strict=True):

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import cli, export, export_usage, limits
+from common.characters import printable
 from common.data import feature_arrays, json_files
 from common.errors import UserError
 from common.media import videos
@@ -62,7 +63,8 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(tagger),
         make_cases(tagger),
         make_card(run, tagger),
-        [run / name for name in (*export.FILES, "labels.txt")],
+        [run / name for name in export.FILES],
+        {"labels": tagger.labels},
         make_request(run, tagger),
     )
 
@@ -237,7 +239,7 @@ def make_card(run: Path, tagger: pipeline.Tagger) -> str:
 - Outputs: `tags` string[batch, time], {_describe_tags(tagger)}; `probabilities`
   float32[batch, time, {len(tagger.labels)}], in the order of `labels.txt`.
 - {_describe_states(tagger)}
-- Trained on `{config.data}`; validation: {scores}, after epoch
+- Trained on `{printable(config.data)}`; validation: {scores}, after epoch
   {best["epoch"]}.
 - It knows the tags of its training data and no more: whatever it sees, it says
   one of them. Cameras, rooms and people that it has not seen make it worse;

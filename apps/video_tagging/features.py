@@ -13,10 +13,12 @@ splits/*.bundle         which videos to train and to test with
 """
 
 import shlex
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from common import atomic, cli, options
+from common.characters import has_halves, printable
 from common.data import skipped as skips
 from common.data import text_files
 from common.data.feature_store import INDEX, FeatureFolder, Times
@@ -68,9 +70,29 @@ def read_folder(config: Config) -> VideoFolder:
         examples = {name: Example(name, x, None) for name, x in paths.items()}
         return VideoFolder(examples, {}, None, Skipped())
     splits, labels, skipped = data.open_splits(config)
-    examples = {x.name: x for split in splits.values() for x in split}
-    names = {split: [x.name for x in rows] for split, rows in splits.items()}
+    kept = {x: list(_drop_odd(splits[x], skipped)) for x in splits}
+    examples = {x.name: x for split in kept.values() for x in split}
+    names = {x: [y.name for y in rows] for x, rows in kept.items() if rows}
     return VideoFolder(examples, names, labels, skipped)
+
+
+def _drop_odd(
+    examples: Iterable[Example], skipped: Skipped
+) -> Iterator[Example]:
+    """Yields the videos whose names are found again in a bundle.
+
+    Raises:
+        UserError: for a tag that would be several lines.
+    """
+    for example in examples:
+        name = example.name
+        is_one_line = "\n" not in name and not has_halves(name)
+        if not is_one_line or folders.strip_ending(f"{name}.txt") != name:
+            skipped.add("name that no list can hold", name)
+            continue
+        if example.annotation is not None:
+            annotations.check_one_line(example.annotation)
+        yield example
 
 
 def check_target(source: Path, to: Path) -> None:
@@ -184,9 +206,9 @@ def main() -> None:
     write_lists(source, tags, config, to)
     for line in skips.format_report(source.skipped.report()):
         print(line)
-    print(f"{to}: {len(folder.stamps)} videos")
+    print(f"{printable(to)}: {len(folder.stamps)} videos")
     if source.splits:
-        print(f"to train: {next_command(config, to)}")
+        print(printable(f"to train: {next_command(config, to)}"))
 
 
 if __name__ == "__main__":

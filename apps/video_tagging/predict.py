@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common import atomic, cli, notes, options
+from common.characters import printable
 from common.errors import UserError, format_names
 from common.media import streams, videos
 from common.media.folders import expand_folders
@@ -119,7 +120,7 @@ def tag_videos(
         try:
             yield tag_video(predictor, path, config, labels, name)
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            cli.print_error(error)
             yield None
 
 
@@ -132,7 +133,7 @@ def format_video(video: VideoSegments | None) -> Iterator[str]:
         yield segments.format_segment(video.name, segment, video.in_seconds)
     if not video.segments:  # Sets of tags may all be empty.
         end = segments.format_time(video.end, video.in_seconds)
-        yield f"{video.name}\t0\t{end}\t-\t"
+        yield f"{printable(video.name)}\t0\t{end}\t-\t"
 
 
 def to_json(path: str | None, video: VideoSegments | None) -> dict:

@@ -105,7 +105,7 @@ class Predictor:
         runs.check_app(folder, __package__, Config)
         loaded = tf.saved_model.load(str(folder))
         config = runs.load_config(folder, Config)
-        labels = runs.read_lines(folder / "labels.txt")
+        labels = export.read_labels(folder, loaded)
 
         def predict_fn(values: tf.Tensor, lengths: tf.Tensor) -> Prediction:
             has_features = pipeline.FEATURES in loaded.signatures
@@ -323,7 +323,13 @@ def _to_prediction(
     # "" stands on padding, which nobody reads.
     numbers = {label.encode(): k for k, label in enumerate(labels)} | {b"": 0}
     names = outputs["tags"].numpy()
-    flat = [numbers[name] for name in names.ravel()]
+    try:
+        flat = [numbers[name] for name in names.ravel()]
+    except KeyError as error:
+        raise UserError(
+            f"labels.txt of this export does not have the tag {error}: it was"
+            " changed; put the old one back, or export the run again"
+        ) from error
     tags = np.array(flat, np.int32).reshape(names.shape)
     return Prediction(tags, probabilities)
 

@@ -3,6 +3,8 @@
 import shlex
 from collections.abc import Sequence
 
+from common.characters import printable, replace_halves
+
 NUM_CANDIDATES = 50
 SHORT = range(4, 13)  # Its words and marks, if there is such a text.
 
@@ -26,13 +28,16 @@ def choose_text(
         >>> print(choose_text(["Bad.", "Not bad at all."], [2, 5], [0, 0]))
         'Not bad at all.'
     """
+    texts = [replace_halves(" ".join(text.split())) for text in texts]
 
     def badness(number: int) -> tuple[bool, int, int, bool]:
-        # What begins with a dash would be taken for a flag.
-        is_flag = texts[number].lstrip().startswith("-")
+        # What begins with a dash would be taken for a flag, and controls
+        # cannot be typed.
+        text = texts[number]
+        is_odd = text.startswith("-") or printable(text) != text
         excess = 0 if lengths[number] in SHORT else lengths[number]
         # Quoting an apostrophe takes five characters.
-        return is_flag, num_unknown[number], excess, "'" in texts[number]
+        return is_odd, num_unknown[number], excess, "'" in text
 
     best = min(range(len(texts)), key=badness)
-    return shlex.quote(" ".join(texts[best].split()))
+    return shlex.quote(texts[best])

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import atomic, locks
+from common.characters import dump_json
 from common.data import feature_cache
 from common.errors import UserError
 
@@ -152,8 +153,7 @@ class FeatureFolder:
 
     def _write_index(self) -> None:
         content = {"encoder": self.signature, "videos": self.stamps}
-        text = json.dumps(content, indent=2, ensure_ascii=False)
-        atomic.write_text(self.path / INDEX, text + "\n")
+        atomic.write_text(self.path / INDEX, dump_json(content, 2) + "\n")
 
 
 def check_encoder(folder: Path, signature: dict) -> None:

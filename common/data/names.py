@@ -1,6 +1,47 @@
-"""Names of the same thing in two places: a table, and files on a disk."""
+"""Names in data: of the same thing in two places, and those nobody can keep."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from common.characters import has_halves
+from common.errors import UserError
+
+
+def check_label(label: str, where: str) -> None:
+    """Checks that the name of a label or a tag can be kept as it is.
+
+    Texts get a question mark for half a character; labels that differ only
+    there would fall together.
+
+    Args:
+        label: the name.
+        where: its place in the data.
+
+    Raises:
+        UserError: naming the place.
+    """
+    if has_halves(label):
+        raise UserError(
+            f"{where}: the label {label!r} has half a character, or bytes that"
+            " are not UTF-8, and cannot be kept: rename it"
+        )
+
+
+def check_path(path: Path, flag: str) -> None:
+    """Checks that TensorFlow can write and read files at a path.
+
+    Args:
+        path: of a folder.
+        flag: that names it.
+
+    Raises:
+        UserError: if it is not UTF-8.
+    """
+    if has_halves(str(path)):
+        raise UserError(
+            f"{flag} {path}: this name is not UTF-8, which TensorFlow needs:"
+            " choose another one, or rename the folder"
+        )
 
 
 def match_names(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.characters import printable
 from common.data.splits import Stream
 
 
@@ -62,4 +63,4 @@ def describe_rows(split: str, count: int, data: str, run_data: str) -> str:
             "test": "held out from training",
             "valid": "by which training chose its best epoch",
         }.get(split, "on which it was trained")
-    return f"{split}: {count} examples of {data}, {note}"
+    return f"{split}: {count} examples of {printable(data)}, {note}"

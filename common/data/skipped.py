@@ -2,6 +2,8 @@
 
 import collections
 
+from common.characters import printable
+
 # Places of each reason that a report names.
 NUM_PLACES = 5
 
@@ -72,5 +74,6 @@ def format_report(report: dict) -> list[str]:
     for reason, skipped in report.items():
         more = ", ..." if skipped["count"] > len(skipped["first"]) else ""
         places = ", ".join(skipped["first"]) + more
-        lines.append(f"skipped: {skipped['count']} ({reason}): {places}")
+        line = f"skipped: {skipped['count']} ({reason}): {places}"
+        lines.append(printable(line))
     return lines

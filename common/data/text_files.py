@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from common.characters import printable
 from common.data import zipped
 from common.errors import UserError
 
@@ -181,8 +182,8 @@ def _decode_lines(
         except UnicodeDecodeError as error:
             bad = line[error.start]
             print(
-                f"{name}:{number}: byte 0x{bad:02x} is not {encoding}; nothing"
-                " is answered to this line",
+                f"{printable(name)}:{number}: byte 0x{bad:02x} is not"
+                f" {encoding}; nothing is answered to this line",
                 file=sys.stderr,
             )
             yield None

@@ -5,6 +5,7 @@ changed, is computed. What cannot be read is skipped.
 """
 
 import itertools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from common.characters import printable
 from common.data import feature_cache
 from common.data.feature_files import FeatureFile, Features
 from common.data.feature_store import FeatureFolder, Times
@@ -191,8 +193,9 @@ def _decode_images(
     def decode(number: tf.Tensor, path: tf.Tensor) -> tuple:
         return number, images.decode_image(tf.io.read_file(path), size)
 
+    names = [os.fsencode(path) for path in paths]  # Not all are UTF-8.
     return (
-        tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
+        tf.data.Dataset.from_tensor_slices(names)
         .enumerate()
         .map(decode, num_parallel_calls=tf.data.AUTOTUNE)
         .ignore_errors()
@@ -259,7 +262,7 @@ class _Progress:
     """A line that changes on a terminal; elsewhere, a line each minute."""
 
     def __init__(self, title: str) -> None:
-        self._title = title
+        self._title = printable(title)
         self._start = self._shown = time.monotonic()
 
     def show(self, text: str) -> None:

@@ -109,7 +109,7 @@ def load_image(path: Path) -> np.ndarray:
     Returns:
         <float32>[height, width, 3], RGB, 0 to 255.
     """
-    content = tf.io.read_file(str(path))
+    content = tf.constant(path.read_bytes())
     decoded = tf.cast(_decode(content), tf.float32)
     return _turn_upright(decoded, content).numpy()
 

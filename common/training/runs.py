@@ -26,7 +26,9 @@ import keras
 import tensorflow as tf
 
 from common import atomic, errors, locks, options
-from common.data import json_files
+from common.characters import dump_json, printable
+from common.data import json_files, name_lists
+from common.data.names import check_path
 from common.errors import Interrupted, UserError
 from common.training import (
     checkpoints,
@@ -122,6 +124,7 @@ class Run:
 
     def _check_name(self) -> None:
         """Refuses the place of something else, before anything is written."""
+        check_path(self.folder, "--run-dir")
         if self._has_config() or not os.path.lexists(self.folder):
             return
         if not self.folder.is_dir() or any(self.folder.iterdir()):
@@ -173,7 +176,7 @@ class Run:
         Args:
             config: the options of this run, with all sizes chosen.
             report: what the loader read and skipped.
-            **texts: files of one entry a line, such as `labels`.
+            **texts: lists of names by the name of their file, such as `labels`.
 
         Raises:
             UserError: if the data are not those with which the run began.
@@ -184,7 +187,8 @@ class Run:
         self.kept = report.get("kept_epoch", schedule.BEST)
         if (self.folder / CONFIG).exists():
             for name, lines in texts.items():
-                if read_lines(self.folder / f"{name}.txt") != lines:
+                path = self.folder / f"{name}.txt"
+                if name_lists.read_names(path) != lines:
                     raise UserError(
                         f"--run-dir {self.folder}: the data have changed since"
                         f" this run began ({name}.txt differs); choose another"
@@ -201,7 +205,7 @@ class Run:
             DATA: to_json(report),
         }
         for name, lines in texts.items():
-            contents[f"{name}.txt"] = "".join(f"{line}\n" for line in lines)
+            contents[f"{name}.txt"] = name_lists.encode_names(lines)
         with atomic.write(self._place) as partial:
             partial.mkdir()
             for name, content in contents.items():
@@ -217,7 +221,7 @@ class Run:
                 f" {errors.format_names(strange)}: move it away, or choose"
                 " another --run-dir"
             )
-        print(f"{self.folder}: removing the run that was there")
+        print(f"{printable(self.folder)}: removing the run that was there")
         place = f"--overwrite {self.folder}: cannot remove the run there"
         with errors.tell_system_errors(place):
             atomic.remove_folder(self._place)
@@ -260,7 +264,8 @@ class Run:
             f" {self.config.patience}",
         }
         return (
-            f"{self.folder}: this run is finished after epoch {self.epoch},"
+            f"{printable(self.folder)}: this run is finished after epoch"
+            f" {self.epoch},"
             f" {self.kept} {self.best_epoch} ("
             f"{', and '.join(reasons[flag] for flag in limits)}); a greater"
             f" {' with a greater '.join(limits)} goes on, another --run-dir or"
@@ -272,7 +277,8 @@ class Run:
         if self._checkpoint:
             checkpoints.load(self._checkpoint[0], model)
             batches = f", {self.step} batches" if self.step else ""
-            print(f"{self.folder}: going on after epoch {self.epoch}{batches}")
+            folder = printable(self.folder)
+            print(f"{folder}: going on after epoch {self.epoch}{batches}")
 
     def epochs(self) -> Iterator[Epoch]:
         """Yields the epochs that are left, until validation stops improving.
@@ -295,9 +301,8 @@ class Run:
     def exit_saved(self) -> NoReturn:
         """Ends the run after Ctrl-C, when everything is saved."""
         without = " without --overwrite" if self._overwrite else ""
-        print(
-            f"{self.folder}: saved; the same command{without} goes on from here"
-        )
+        folder = printable(self.folder)
+        print(f"{folder}: saved; the same command{without} goes on from here")
         raise Interrupted
 
     def save_step(
@@ -371,10 +376,11 @@ class Run:
             format_scores: from validation scores to a line about them.
         """
         best = validation_scores(self.history[self.best_epoch - 1])
-        example = json_files.read(self.folder / DATA).get("example", "")
+        report = json_files.read(self.folder / DATA)
+        example = printable(report.get("example", ""))
         seconds = sum(row["seconds"] for row in self.history)
-        folder = shlex.quote(str(self.folder))
-        events = shlex.quote(str(self.folder / EVENTS))
+        folder = printable(shlex.quote(str(self.folder)))
+        events = printable(shlex.quote(str(self.folder / EVENTS)))
         return (
             f"{self.kept} epoch {self.best_epoch}: {format_scores(best)}\n"
             f"{self.epoch} epochs in {format_seconds(seconds)}; tensorboard"
@@ -494,22 +500,9 @@ def load_config(folder: Path, config_class: type) -> Any:
     return config_class(**options.read_config(folder / CONFIG, config_class))
 
 
-def read_lines(path: Path) -> list[str]:
-    """Reads a file of one entry a line, as `Run.create` wrote it.
-
-    Raises:
-        UserError: if it is missing or damaged.
-    """
-    try:
-        # As bytes: reading text would take a carriage return for a line end.
-        return path.read_bytes().decode("utf-8").split("\n")[:-1]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot read it ({error})") from error
-
-
 def to_json(value: Any) -> str:
     """JSON for people: indented, ending with a line end."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return dump_json(value, indent=2) + "\n"
 
 
 def versions(package: str) -> dict:

@@ -174,7 +174,7 @@ def test_an_error_is_one_line_of_at_most_500_characters(capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(command)
     printed = capsys.readouterr().err
-    assert printed.startswith("error: a.csv: long ")
+    assert printed.startswith(r"error: a.csv:\nlong ")
     assert printed.endswith(" mend it\n")
     assert 490 < len(printed.rstrip("\n")) <= 500
     parser = cli.evaluate_parser("apps.some", "rows")
@@ -185,11 +185,24 @@ def test_an_error_is_one_line_of_at_most_500_characters(capsys):
     assert printed.endswith(" (see --help)\n")
 
 
+def test_what_is_printed_cannot_steer_a_terminal(capsys):
+    answer = {"text": "\x1b[2J\x9b\u202e\ud83d é", "label": "a\nb"}
+    cli.print_json(answer)
+    out = capsys.readouterr().out
+    assert out.endswith(
+        '\\u001b[2J\\u009b\\u202e\\ud83d é", "label": "a\\nb"}\n'
+    )
+    assert json.loads(out) == answer
+    cli.print_error(UserError("no label 'a\x1b'\nb\r"))
+    err = capsys.readouterr().err
+    assert err == "error: no label 'a\\x1b'\\nb\\r\n"
+
+
 def test_an_error_names_twelve_of_many():
     assert errors.format_names([]) == "nothing"
     assert errors.format_names("abcdefghijkl") == ", ".join("abcdefghijkl")
     assert errors.format_names("abcdefghijklm").endswith("k, l, ...")
-    assert errors.format_names(["a\nb", 3], " ") == "a b 3"
+    assert errors.format_names(["a\nb", 3], " ") == r"a\nb 3"
     assert errors.format_names(["x" * 61]) == "x" * 57 + "..."
     long = errors.format_names(str(n) * 30 for n in range(9))
     assert long.startswith("0" * 30 + ", " + "1" * 30)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from common.characters import replace_halves
 from common.data import json_files, text_files
 from common.data.skipped import Skipped
 from common.data.splits import ALIASES, check_names, names_split
@@ -198,4 +199,4 @@ def _read_captions(
         elif not caption:
             left_out.add("empty caption", where)
         else:
-            yield names[key], caption
+            yield names[key], replace_halves(caption)

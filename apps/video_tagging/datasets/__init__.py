@@ -109,8 +109,9 @@ def open_splits(
         video_set = _from_scenes(spec, clips.splits, clips.labels, image_size)
     else:
         video_set = _read_folder(_find_folder(spec), options, skipped)
-    if video_set.labels is not None:
-        for annotation in video_set.annotations.values():
+    for annotation in video_set.annotations.values():
+        annotations.check_writable(annotation, options.multi_label)
+        if video_set.labels is not None:
             annotations.check_tags(
                 annotation, video_set.labels, options.multi_label
             )

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from common.data import text_files
+from common.data.names import check_label
 from common.errors import UserError, format_names
 
 from .example import Annotation, Segment
@@ -163,6 +164,53 @@ def check_overlaps(annotation: Annotation) -> None:
             )
         if last is None or segment.end > last.end:
             last = segment
+
+
+def check_writable(annotation: Annotation, multi_label: bool) -> None:
+    """Checks that all tags can be written, and read back.
+
+    Raises:
+        UserError: naming the line and the tag.
+    """
+    for line, tags in _list_tags(annotation, multi_label):
+        where = f"{annotation.where}:{line}" if line else annotation.where
+        for tag in tags:
+            check_tag(tag, where, multi_label)
+
+
+def check_tag(tag: str, where: str, multi_label: bool) -> None:
+    """Checks that a tag can be written, and read back.
+
+    Args:
+        tag: its name.
+        where: its place in the data.
+        multi_label: whether the tags of a frame are joined by spaces.
+
+    Raises:
+        UserError: for half a character, or a space with `multi_label`.
+    """
+    check_label(tag, where)
+    if multi_label and tag.split() != [tag]:
+        raise UserError(
+            f"{where}: the tag {tag!r} has a space, but with --multi-label"
+            " spaces are between the tags of a frame: write it as one word, as"
+            " take_cup"
+        )
+
+
+def check_one_line(annotation: Annotation) -> None:
+    """Checks that all tags can stand in files with a line for each frame.
+
+    Raises:
+        UserError: naming the row and the tag.
+    """
+    for segment in annotation.segments:
+        if "\n" in segment.tag:
+            raise UserError(
+                f"{annotation.where}:{segment.line}: the tag {segment.tag!r}"
+                " has a line end, but labels of features have one line for"
+                " each frame: write it without"
+            )
 
 
 def check_tags(

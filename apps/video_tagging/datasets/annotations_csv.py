@@ -66,7 +66,7 @@ def read(folder: Path, options: LabelOptions, skipped: Skipped) -> VideoSet:
         paths,
         annotations_by_name,
         folders.read_bundles(folder, options.encoding, skipped),
-        folders.read_mapping(folder, options.encoding),
+        folders.read_mapping(folder, options),
     )
 
 

@@ -21,6 +21,9 @@ from common.data.splits import (
 from common.errors import UserError, format_names
 from common.media import videos
 
+from . import annotations
+from .annotations import LabelOptions
+
 _ENDINGS = (".txt", feature_arrays.ENDING, *videos.ENDINGS)
 # Names under which folders of lists are found elsewhere.
 _FOLDERS = re.compile(r".*(splits?|bundles?|folds?|testlists?)\d*")
@@ -115,12 +118,16 @@ def strip_ending(text: str) -> str:
     return name
 
 
-def read_mapping(folder: Path, encoding: str) -> list[str] | None:
+def read_mapping(folder: Path, options: LabelOptions) -> list[str] | None:
     """Reads the labels of `mapping.txt`, by their ids; None without it.
+
+    Args:
+        folder: that may have one.
+        options: `encoding` and `multi_label` are used.
 
     Raises:
         UserError: for a line of another form, an id or name that stands
-            twice, or an empty file.
+            twice, a name that cannot be kept, or an empty file.
     """
     path = text_files.find(folder, "mapping", (".txt",))
     if path is None:
@@ -128,11 +135,13 @@ def read_mapping(folder: Path, encoding: str) -> list[str] | None:
     names: dict[int, str] = {}
     lines: dict[int | str, int] = {}
     for number, line in enumerate(
-        text_files.read_bare_lines(path, encoding), 1
+        text_files.read_bare_lines(path, options.encoding), 1
     ):
         if not line.strip():
             continue
-        key, name = _parse_label(line, f"{path}:{number}")
+        where = f"{path}:{number}"
+        key, name = _parse_label(line, where)
+        annotations.check_tag(name, where, options.multi_label)
         for twice in (key, name):
             if twice in lines:
                 raise UserError(

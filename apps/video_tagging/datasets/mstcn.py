@@ -39,7 +39,7 @@ def read(folder: Path, options: LabelOptions, skipped: Skipped) -> VideoSet:
         folders.find_videos(folder),
         read_annotations(folder, options),
         folders.read_bundles(folder, options.encoding, skipped),
-        folders.read_mapping(folder, options.encoding),
+        folders.read_mapping(folder, options),
     )
 
 

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.characters import printable
+
 
 class Segment(NamedTuple):
     """A run of frames that have a tag.
@@ -117,4 +119,4 @@ def format_segment(video: str, segment: Segment, in_seconds: bool) -> str:
         f"{segment.confidence:.2f}",
     )
     # A tab within a name would move the columns behind it.
-    return "\t".join(" ".join(column.split()) for column in columns)
+    return "\t".join(map(printable, columns))

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from common.characters import printable
+
 from .segments import format_time
 
 # From the next frames of a stream to their tags and probabilities.
@@ -49,7 +51,8 @@ def stream_lines(
         tags, probabilities = tag_frames(frame[None])
         names, probability = describe(tags[0], probabilities[0], labels)
         if names != before:
-            yield f"{format_time(time, True)}\t{names}\t{probability:.2f}"
+            tag = printable(names)
+            yield f"{format_time(time, True)}\t{tag}\t{probability:.2f}"
         before = names
 
 

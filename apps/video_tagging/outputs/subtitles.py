@@ -103,11 +103,19 @@ def format_csv(rows: Iterable[tuple[str, Segment]], in_seconds: bool) -> str:
         ['video,start,end,tag,confidence', 'S1,0.000,2.500,"pour, stir",0.9000']
     """
     unit = "" if in_seconds else "_frame"
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["video", f"start{unit}", f"end{unit}", "tag", "confidence"])
+    header = ["video", f"start{unit}", f"end{unit}", "tag", "confidence"]
+    lines = [_format_row(header)]
     for video, (start, end, tag, confidence) in rows:
+        # A name of a file need not be UTF-8.
+        name = video.encode("utf-8", "backslashreplace").decode()
         times = [format_time(time, in_seconds) for time in (start, end)]
         if times[0] != times[1]:
-            table.writerow([video, *times, tag, f"{confidence:.4f}"])
-    return text.getvalue()
+            lines.append(_format_row([name, *times, tag, f"{confidence:.4f}"]))
+    return "".join(lines)
+
+
+def _format_row(cells: list[str]) -> str:
+    row = io.StringIO()
+    # Cells with a lone CR are quoted only where lines end so.
+    csv.writer(row, lineterminator="\r\n").writerow(cells)
+    return row.getvalue().removesuffix("\r\n") + "\n"

@@ -1,5 +1,7 @@
 """Captions as words, and batches of images and captions."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +10,7 @@ from apps.captioning import batches, data, text
 from apps.captioning.config import Config
 from apps.captioning.datasets import Example
 from common.metrics.caption_tokens import tokenize
+from tests.support.images import grey_png
 
 VOCABULARY = ["a", "dog", "runs", "the", "'s", "n't", "does"]
 EXAMPLES = [
@@ -146,3 +149,10 @@ def test_few_shapes(num_buckets):
         for _, labels, _ in batches.make_batches(encode(many), config, 0)
     }
     assert len(shapes) <= num_buckets
+
+
+def test_names_of_pictures_need_not_be_utf8(tmp_path):
+    path = tmp_path / os.fsdecode(b"m\xe4\xdfig.png")
+    path.write_bytes(grey_png(4, 4))
+    loader = batches.PictureLoader([Example("a", str(path), ("a",))], 8)
+    assert loader.load(tf.constant([0])).shape == [1, 8, 8, 3]

@@ -35,7 +35,7 @@ def write_images(folder, names=NAMES):
     """Writes files that only their content tells apart."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        (folder / name).write_bytes(name.encode())
+        (folder / name).write_bytes(os.fsencode(name))
 
 
 def tokens(captions):
@@ -948,3 +948,23 @@ def test_a_tfds_image_in_two_splits(tmp_path):
         f"--data tfds:made: {inside / 'train' / 'images' / '1.jpg'} and"
         f" {inside / 'val' / 'images' / '1.jpg'} have the same name: expected",
     )
+
+
+# Names
+
+
+def test_names_of_images_need_not_be_utf8(tmp_path):
+    name, other = os.fsdecode(b"m\xe4\xdfig.jpg"), os.fsdecode(b"\xff.jpg")
+    content = coco(NAMES[:5])
+    content["images"][3]["file_name"] = name
+    content["images"][4]["file_name"] = "half\ud83d.jpg"
+    content["annotations"][0]["caption"] = "so \ud83d good"
+    write_json(tmp_path / "captions_train.json", content)
+    write_images(tmp_path / "images", [*NAMES[:3], name, other])
+    captions = everything(tmp_path)
+    assert captions.keys() == {*NAMES[:3], name}
+    assert captions["0.jpg"][0] == "so ? good"
+    assert left_out(tmp_path) == [
+        r"skipped: 1 (caption without an image): half\ud83d.jpg",
+        r"skipped: 1 (image without a caption): \udcff.jpg",
+    ]

@@ -108,3 +108,9 @@ def test_the_first_captions_are_shown():
     lines = evaluate.format_samples([*PREDICTIONS, *PREDICTIONS]).split("\n")
     assert len(lines) == evaluate.NUM_SAMPLES
     assert lines[1] == "  1.png -> two men sit in a boat"
+
+
+def test_samples_cannot_steer_a_terminal():
+    prediction = predict(0, "a \x1b[2J cat\n", "a cat")
+    lines = evaluate.format_samples([prediction]).split("\n")
+    assert lines == [r"  0.png -> a \x1b[2J cat\n"]

@@ -1,12 +1,19 @@
 """Vocabulary, ids, labels and the report."""
 
+import json
+import os
+
 import numpy as np
+import pytest
 
 from apps.sentiment import data, text
+from common.errors import UserError
+from common.training import runs
 from tests.support.sentiment import (
     FILMS,
     load,
     write,
+    write_texts,
 )
 
 
@@ -78,3 +85,44 @@ def test_the_report_counts_examples_labels_and_what_was_skipped(tmp_path):
 def test_a_lone_surrogate_is_read(tmp_path):
     path = write(tmp_path / "a.jsonl", [("bad \ud800", 0), *FILMS])
     assert load(path).report["skipped"] == {}
+
+
+def test_half_a_character_in_a_label_is_refused_with_its_line(tmp_path):
+    path = write(tmp_path / "a.jsonl", [*FILMS[:8], ("so", "x\ud83d"), *FILMS])
+    with pytest.raises(UserError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path}:9: the label 'x\\ud83d' has half a character, or bytes that"
+        " are not UTF-8, and cannot be kept: rename it"
+    )
+    folder = write_classes(tmp_path).parent
+    write_texts(folder / os.fsdecode(b"m\xe4\xdfig"), ["so", "la la"])
+    with pytest.raises(UserError, match=r"_7.txt: the label 'm\\udce4\\udcdf"):
+        load(folder)
+
+
+def test_names_of_files_need_not_be_utf8(tmp_path):
+    folder = write_classes(tmp_path)
+    name = os.fsdecode(b"m\xe4\xdfig.txt")
+    (folder / name).write_text("")
+    report = load(folder.parent).report["skipped"]
+    assert report["empty text"]["first"] == [str(folder / name)]
+    assert json.loads(runs.to_json(report).encode()) == report
+
+
+def write_classes(folder):
+    """Writes two folders of texts; returns the second one."""
+    for label in "ab":
+        texts = [f"so {label} {n}" for n in range(30)]
+        write_texts(folder / "classes" / label, texts)
+    return folder / "classes" / "b"
+
+
+def test_any_label_is_learned_as_it_is(tmp_path):
+    labels = ["good\nreview", '"quoted"', "=1+1", "a\tb", "\x1b[31mred"]
+    rows = [(f"so {n} la", labels[n % 5]) for n in range(99)]
+    for name in ("a.csv", "a.jsonl"):
+        dataset = load(write(tmp_path / name, rows))
+        assert dataset.labels == sorted(labels)
+        shown = r"\x1b[31mred, " + '"quoted", =1+1, ' + r"a\tb, good\nreview"
+        assert shown in dataset.summary()

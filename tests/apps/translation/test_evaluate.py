@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 import sacrebleu
 
-from apps.translation import data, evaluate
+from apps.translation import data, evaluate, predict
 from apps.translation.datasets import Pair
 from apps.translation.evaluate import Predictions
+from apps.translation.predictor import Translation
 from common.data.skipped import Skipped
 from common.metrics import translation
 from tests.support import commands
@@ -231,3 +233,15 @@ def test_what_cannot_be_evaluated(command, tmp_path, monkeypatch):
         "BLEU and chrF need the package sacrebleu: pip install"
         ' "rnn-topologies[translation]"'
     ) in error
+
+
+def test_what_is_printed_cannot_steer_a_terminal(capsys):
+    hard = "le \x1b[2J chat\n"
+    told = make_report((hard, hard, hard))
+    assert all(line.isprintable() for line in told)
+    assert told[-1].endswith(r"translation: le \x1b[2J chat\n")
+    translator = mock.Mock(translate=lambda texts: texts)
+    evaluate.validate(translator, [Pair(hard, hard, "a:1")])
+    assert capsys.readouterr().out.count("\n") == 1
+    lines = predict.format_lines([Translation(hard, 0.5)], n_best=1)
+    assert list(lines) == ["0.5000\t" + r"le \x1b[2J chat"]

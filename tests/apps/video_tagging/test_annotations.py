@@ -171,3 +171,22 @@ def test_unknown_tags_are_found_with_their_line():
     written = segments((0, 1, "1"), (1, 2, "?"), (2, 3, "pour"))
     with refuses(f"annotations.csv:4: tag 'pour'{rest}"):
         annotations.check_tags(written, labels, multi_label=False)
+
+
+def test_tags_that_cannot_be_written():
+    rows = (Segment(0, 4, "stir", 2), Segment(4, 9, "take\xa0cup", 3))
+    segments = Annotation("a.csv", None, rows)
+    annotations.check_writable(segments, multi_label=False)
+    with pytest.raises(UserError) as caught:
+        annotations.check_writable(segments, multi_label=True)
+    assert str(caught.value) == (
+        "a.csv:3: the tag 'take\\xa0cup' has a space, but with --multi-label"
+        " spaces are between the tags of a frame: write it as one word, as"
+        " take_cup"
+    )
+    lines = Annotation("a.txt", ("take cup", "take \ud83d"))
+    with pytest.raises(UserError, match=r"a.txt:2: the label '\\ud83d' has"):
+        annotations.check_writable(lines, multi_label=True)
+    rows = (Segment(0, 4, "one\ntwo", 2),)
+    with pytest.raises(UserError, match=r"a.csv:2: the tag 'one\\ntwo' has a"):
+        annotations.check_one_line(Annotation("a.csv", None, rows))

@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 
 import keras
@@ -170,6 +171,45 @@ def test_command_with_sets_of_tags(labelled, tmp_path, colours, run):
     run("--data", labelled, "--to", to, *options)
     assert lines(to / "groundTruth" / "a.txt") == [""] * 5 + ["x y"] * 5
     assert lines(to / "mapping.txt") == ["0 x", "1 y"]
+
+
+def test_command_refuses_tags_that_it_could_not_write(tmp_path, colours, run):
+    source, to = tmp_path / "data", tmp_path / "f"
+    write_videos(source / "videos", v0=5, v1=5)
+    path = source / "annotations.csv"
+    header = "video,start_frame,end_frame,tag\n"
+    path.write_text(f"{header}v0,0,5,take cup\n")
+    with pytest.raises(UserError, match="csv:2: the tag 'take cup' has a spa"):
+        run("--data", source, "--to", to, "--multi-label")
+    path.write_text(f'{header}v0,0,5,cut\nv1,0,5,"take\ncup"\n')
+    with pytest.raises(UserError, match=r"csv:4: the tag 'take\\ncup' has a l"):
+        run("--data", source, "--to", to)
+    path.write_text(f"{header}v0,0,5,take cup\n")
+    (source / "mapping.txt").write_text("0 stir\n1 take cup\n")
+    with pytest.raises(UserError, match="txt:2: the tag 'take cup' has a spa"):
+        run("--data", source, "--to", to, "--multi-label")
+    assert not to.exists()
+
+
+def test_command_leaves_out_names_that_no_list_can_hold(
+    labelled, tmp_path, colours, run, capsys
+):
+    videos, to = labelled / "videos", tmp_path / "f"
+    (videos / "d.mp4").rename(videos / os.fsdecode(b"m\xe4\xdfig.mp4"))
+    (videos / "c.mp4").rename(videos / "two\nlines.mp4")
+    (labelled / "splits" / "train.bundle").unlink()
+    (labelled / "splits" / "test.bundle").unlink()
+    for name in ("two\nlines", os.fsdecode(b"m\xe4\xdfig")):
+        text = (labelled / "groundTruth" / "c.txt").read_text()
+        (labelled / "groundTruth" / f"{name}.txt").write_text(text)
+    run("--data", labelled, "--to", to, "--frame-rate", "5")
+    out = capsys.readouterr().out
+    assert "skipped: 2 (name that no list can hold): " in out
+    assert r"m\udce4\udcdfig" in out
+    assert r"two\nlines" in out
+    assert f"{to}: 2 videos" in out
+    listed = [x.read_text() for x in (to / "splits").iterdir()]
+    assert sorted("".join(listed).split()) == ["a.txt", "b.txt"]
 
 
 def test_command_with_labels_that_do_not_fit(labelled, tmp_path, colours, run):

@@ -141,7 +141,7 @@ def test_lines_of_seconds_and_of_frames():
     segment = Segment(3.0, 12.0, "a\tb\nc", 1)
     assert (
         format_segment("S\t1", segment, in_seconds=False)
-        == "S 1\t3\t12\ta b c\t1.00"
+        == r"S\t1	3	12	a\tb\nc	1.00"
     )
 
 
@@ -266,12 +266,14 @@ def test_a_table_quotes_what_it_must():
     rows = [
         ("S1", Segment(0, 2.5, 'say "hi", wave', 0.98765)),
         ("kitchen, left", Segment(2.5, 3, "two\nlines", 1)),
+        ("m\udce4", Segment(3, 4, "a\rb", 1)),
     ]
     text = subtitles.format_csv(rows, in_seconds=True)
     assert list(csv.reader(io.StringIO(text, newline=""))) == [
         ["video", "start", "end", "tag", "confidence"],
         ["S1", "0.000", "2.500", 'say "hi", wave', "0.9877"],
         ["kitchen, left", "2.500", "3.000", "two\nlines", "1.0000"],
+        [r"m\udce4", "3.000", "4.000", "a\rb", "1.0000"],
     ]
 
 
@@ -330,6 +332,13 @@ def test_a_stream_says_when_its_set_changes():
         "0.500\ttalk\t0.90",
         "0.625\t-\t0.60",
     ]
+
+
+def test_a_tag_of_a_stream_is_one_line():
+    lines = streaming.stream_lines(
+        parrot, stream([0.9, 0.1]), ["\x1b[2J\n", "stand"], False
+    )
+    assert list(lines) == ["0.000\t\\x1b[2J\\n\t0.90"]
 
 
 def test_a_stream_is_answered_before_its_next_frame_is_there():

@@ -7,10 +7,10 @@ import pytest
 
 from apps.video_tagging import datasets, train
 from apps.video_tagging.datasets import Example, builtin, samples
-from common.data import json_files
+from common.data import json_files, name_lists
 from common.errors import UserError
 from common.metrics import segments
-from common.training import checkpoints, logs, runs
+from common.training import checkpoints, logs
 from tests.support import commands
 from tests.support.video_tagging import LABELS, write_folder
 
@@ -125,7 +125,7 @@ def test_training_on_features(learn, here):
     next_one = "python -m apps.video_tagging.predict run data/features/w1.npy"
     assert next_one in printed
     assert not (here / "run" / samples.FOLDER).exists()
-    assert runs.read_lines(here / "run" / "labels.txt") == LABELS
+    assert name_lists.read_names(here / "run" / "labels.txt") == LABELS
     report = json_files.read(here / "run" / "data.json")
     assert report["skipped"]["without labels"]["first"] == ["v2"]
 

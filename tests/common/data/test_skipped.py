@@ -33,3 +33,11 @@ def test_one_takes_up_what_another_noted():
 
 def test_nothing_left_out_says_nothing():
     assert format_report(Skipped().report()) == []
+
+
+def test_names_of_skipped_files_cannot_steer_a_terminal():
+    left_out = Skipped()
+    left_out.add("no caption", "\x1b[2Jm\udce4\n.png")
+    assert format_report(left_out.report()) == [
+        r"skipped: 1 (no caption): \x1b[2Jm\udce4\n.png"
+    ]

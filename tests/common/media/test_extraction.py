@@ -1,5 +1,6 @@
 """What is computed, what is reused, and what is skipped."""
 
+import os
 import sys
 
 import numpy as np
@@ -309,3 +310,15 @@ def test_a_full_disk_is_no_broken_video(tmp_path, colours, monkeypatch):
     files = write_videos(tmp_path / "v", a=5, b=5)
     with pytest.raises(UserError, match="no space left"):
         extract_videos(files, tmp_path / "f", colours)
+
+
+def test_names_of_pictures_need_not_be_utf8(tmp_path, colours):
+    files = write_pictures(tmp_path / "in", 2)
+    name = os.fsdecode(b"m\xe4\xdfig.png")
+    first = next(iter(files))
+    files[name] = files.pop(first).rename(tmp_path / "in" / name)
+    to = tmp_path / "f.npz"
+    assert name in extract_images(files, to, colours).names
+    seen = colours.seen
+    assert name in extract_images(files, to, colours).names
+    assert colours.seen == seen

@@ -10,6 +10,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from common.data import json_files, name_lists
 from common.errors import UserError
 from common.training import runs
 
@@ -74,7 +75,7 @@ def test_create_writes_what_the_run_is(run):
     names = {path.name for path in run.folder.iterdir()}
     assert names == {"config.json", "versions.json", "data.json", "labels.txt"}
     assert runs.load_config(run.folder, Config) == run.config
-    assert runs.read_lines(run.folder / "labels.txt") == ["neg", "pos"]
+    assert name_lists.read_names(run.folder / "labels.txt") == ["neg", "pos"]
     versions = json.loads((run.folder / "versions.json").read_text())
     assert versions["app"] == "apps.mine"
     assert versions["keras"] == keras.__version__
@@ -165,7 +166,7 @@ def test_overwrite_begins_anew_once_the_data_are_read(tmp_path, run, capsys):
     assert "removing the run that was there" in capsys.readouterr().out
     assert not (run.folder / "model.keras").exists()
     assert runs.load_config(run.folder, Config).units == 7
-    assert runs.read_lines(run.folder / "labels.txt") == ["new"]
+    assert name_lists.read_names(run.folder / "labels.txt") == ["new"]
 
 
 def test_overwrite_of_a_run_that_is_not_there_creates_it(tmp_path):
@@ -324,4 +325,22 @@ def test_lines_keep_every_odd_character(tmp_path):
     run = open_run(tmp_path)
     words = ["\x85", "\u2028", "a b", "é", "\r"]
     run.create(run.config, {}, vocabulary=words)
-    assert runs.read_lines(run.folder / "vocabulary.txt") == words
+    assert name_lists.read_names(run.folder / "vocabulary.txt") == words
+
+
+def test_a_folder_that_tensorflow_cannot_name_is_refused(tmp_path):
+    with pytest.raises(UserError, match="--run-dir .*: this name is not UTF-8"):
+        open_run(tmp_path / os.fsdecode(b"m\xe4\xdfig"))
+
+
+def test_a_run_goes_on_with_names_of_any_characters(tmp_path):
+    names = ["good\nreview", '"quoted"', "a\tb", ""]
+    report = {"skipped": {"m\udce4.png\x1b": 1}}
+    run = open_run(tmp_path)
+    run.create(run.config, report, labels=names)
+    assert json_files.read(run.folder / "data.json") == report
+    open_run(tmp_path).create(run.config, report, labels=names)
+    path = run.folder / "labels.txt"
+    path.write_text(path.read_text().removesuffix("\n") + "\n\n")
+    with pytest.raises(UserError, match=r"labels.txt differs"):
+        open_run(tmp_path).create(run.config, report, labels=names)
