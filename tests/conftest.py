@@ -39,6 +39,13 @@ def pytest_addoption(parser):
         help="kills of each command in tests/apps/test_kills.py [3]",
     )
     parser.addoption(
+        "--fuzz",
+        type=int,
+        default=20,
+        metavar="N",
+        help="damaged files of each reader in tests/fuzz [20]",
+    )
+    parser.addoption(
         "--kill-seed",
         type=int,
         default=0,
