@@ -4,6 +4,7 @@ Nothing is unpickled; no array is read that is not asked for, or that is
 larger than its file says.
 """
 
+import errno
 import math
 import os
 import zipfile
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+
+from common.data import text_files
 
 _READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -35,7 +38,7 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         DamagedError: if it is none.
     """
     arrays = {}
-    with path.open("rb") as file:
+    with _open(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 inside = {info.filename: info for info in archive.infolist()}
@@ -60,7 +63,7 @@ def read_npy(path: Path) -> np.ndarray:
     Raises:
         OSError, DamagedError: as `read_npz`.
     """
-    with path.open("rb") as file:
+    with _open(path) as file:
         try:
             _check_size(file, os.fstat(file.fileno()).st_size)
             file.seek(0)
@@ -77,8 +80,14 @@ def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
     Raises:
         OSError, DamagedError: as `read_npz`.
     """
-    with path.open("rb") as file:
+    with _open(path) as file:
         return _read_header(file)
+
+
+def _open(path: Path) -> IO[bytes]:
+    if not text_files.is_regular(path):  # Reading may wait for ever.
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file")
+    return path.open("rb")
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:

@@ -65,7 +65,8 @@ def extract_images(
     missing = _find_missing(files, store, "pictures")
     if missing:
         store.drop(missing)
-        paths = {name: files[name] for name in missing}
+        # Reading a pipe would wait for ever; below it is told.
+        paths = {x: files[x] for x in missing if files[x].is_file()}
         encode = _compile(build_encoder, seed, size, tf.float32)
         for part in _encode_images(paths, encode, size, batch_size):
             store.add_part({x: (missing[x], row) for x, row in part.items()})

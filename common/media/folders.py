@@ -1,7 +1,7 @@
-"""Folders of pictures or videos in place of one."""
+"""Folders of pictures or videos, and those in the place of one."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 
@@ -23,3 +23,23 @@ def expand_folders(
         inside = list_folder(Path(text)) if os.path.isdir(text) else []
         paths += [str(path) for path in inside] or [text]
     return paths
+
+
+def walk(top: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yields each folder below one, and the names of the files in it.
+
+    Links are followed, but no folder is visited twice: links may lead to
+    themselves, and two of them would double the work at each level.
+
+    Args:
+        top: the folder to begin with.
+    """
+    visited: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(top, followlinks=True):
+        state = os.stat(place)
+        if (state.st_dev, state.st_ino) in visited:
+            folders.clear()
+            continue
+        visited.add((state.st_dev, state.st_ino))
+        folders.sort()
+        yield place, sorted(names)

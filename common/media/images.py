@@ -281,10 +281,7 @@ def _decode_limited(content: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
                 lambda: _decode_over_white(content),
             ),
             (_starts_with(content, _BMP), lambda: bitmaps.decode_bmp(content)),
-            (
-                _starts_with(content, _GIFS[1]),
-                lambda: _decode_rest(gifs.whiten_transparent(content)),
-            ),
+            (_is_gif(content), lambda: _decode_gif(content)),
         ],
         lambda: _decode_rest(content),
     )
@@ -300,6 +297,15 @@ def _decode_limited(content: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
 def _turn_upright(pixels: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
     number = orientation.read_orientation(content)
     return orientation.turn_upright(pixels, number)
+
+
+def _is_gif(content: tf.Tensor) -> tf.Tensor:
+    return _starts_with(content, _GIFS[0]) | _starts_with(content, _GIFS[1])
+
+
+def _decode_gif(content: tf.Tensor) -> tf.Tensor:
+    frame = gifs.cut_to_first_frame(content)
+    return _decode_rest(gifs.whiten_transparent(frame))
 
 
 def _decode_rest(content: tf.Tensor) -> tf.Tensor:
@@ -329,11 +335,11 @@ def _num_pixels(content: tf.Tensor) -> tf.Tensor:
             (_starts_with(content, _JPEG), lambda: _jpeg_area(content)),
             (
                 _starts_with(content, _PNG),
-                lambda: _area(content, (16, 20), "int32", False),
+                lambda: _area(content, (16, 20), "int32"),
             ),
             (_starts_with(content, _BMP), lambda: bitmaps.num_pixels(content)),
         ],
-        lambda: _area(content, (6, 8), "uint16", True),
+        lambda: gifs.num_pixels(content),
     )
 
 
@@ -342,11 +348,9 @@ def _jpeg_area(content: tf.Tensor) -> tf.Tensor:
     return tf.reduce_prod(tf.cast(shape[:2], tf.int64))
 
 
-def _area(
-    content: tf.Tensor, positions: tuple, dtype: str, is_little: bool
-) -> tf.Tensor:
+def _area(content: tf.Tensor, positions: tuple, dtype: str) -> tf.Tensor:
     height, width = (
-        _read_number(content, position, dtype, is_little)
+        _read_number(content, position, dtype, is_little=False)
         for position in positions
     )
     return height * width

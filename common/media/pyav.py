@@ -250,6 +250,9 @@ def _check_kind(path: Path) -> None:
         UserError: naming what it is.
     """
     if not path.is_file():
+        if path.exists() and not path.is_dir():
+            # Reading a pipe would wait for ever.
+            raise UserError(f"{path}: a pipe or a device, not a file")
         return
     try:
         with path.open("rb") as stream:

@@ -20,6 +20,7 @@ from common.data.names import match_names
 from common.data.skipped import Skipped
 from common.data.splits import SPLITS
 from common.errors import UserError, format_names
+from common.media import folders
 from common.media.frame_folders import natural_key
 
 from . import builtin, coco, flickr8k, tfds
@@ -150,9 +151,8 @@ def find_images(
     inside = [folder / name for name in IMAGE_FOLDERS]
     top = next((path for path in inside if path.is_dir()), folder)
     paths: dict[str, str] = {}
-    for place, folders, names in os.walk(top, followlinks=True):
-        folders.sort()
-        for name in sorted(names):
+    for place, names in folders.walk(top):
+        for name in names:
             path = os.path.join(place, name)
             if name in paths and is_wanted(name):
                 raise UserError(
@@ -206,7 +206,7 @@ def list_images(folder: Path) -> list[Path]:
     """
     paths = [
         Path(place, name)
-        for place, _, names in os.walk(folder, followlinks=True)
+        for place, names in folders.walk(folder)
         for name in names
         if is_image(name) and not name.startswith(".")
     ]

@@ -1,5 +1,6 @@
 import io
 import itertools
+import os
 import struct
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from common.data.skipped import Skipped
-from common.media import images, orientation
+from common.errors import UserError
+from common.media import folders, gifs, images, orientation, videos
 from tests.support.images import (
     ANIMATED_GIF,
     BLUE,
@@ -429,3 +431,45 @@ def test_sizes_are_those_of_the_decoded_picture(tmp_path):
     assert images.read_size(ANIMATED_GIF) == (2, 4)
     (tmp_path / "a.png").write_bytes(PNG)
     assert images.read_size(tmp_path / "a.png") == (20, 30)
+
+
+def test_a_gif_is_measured_by_its_frame_and_cut_after_the_first():
+    first = gifs.cut_to_first_frame(tf.constant(ANIMATED_GIF)).numpy()
+    with Image.open(io.BytesIO(ANIMATED_GIF)) as whole:
+        assert whole.n_frames > 1
+        size = whole.size
+    with Image.open(io.BytesIO(first)) as cut:
+        assert (cut.n_frames, cut.size) == (1, size)
+    # A head that says less than the frame has.
+    small = ANIMATED_GIF[:6] + b"\1\0\1\0" + ANIMATED_GIF[10:]
+    assert gifs.num_pixels(tf.constant(small)) == size[0] * size[1]
+    large = ANIMATED_GIF[:6] + b"\xff\xff\xff\xff" + ANIMATED_GIF[10:]
+    assert gifs.num_pixels(tf.constant(large)) == 65_535**2
+    assert images.decode_error(large) == "more than 100,000,000 pixels"
+
+
+@pytest.mark.parametrize("length", [0, 5, 10, 13, 20, -30, -1])
+def test_a_gif_that_breaks_off_ends_the_search(length):
+    content = tf.constant(ANIMATED_GIF[:length])
+    assert gifs.num_pixels(content) >= 0
+    assert len(gifs.cut_to_first_frame(content).numpy()) <= len(ANIMATED_GIF)
+
+
+def test_a_pipe_is_no_picture(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    assert images.decode_error(tmp_path / "a.png") == (
+        "a device or a pipe, not a file"
+    )
+    with pytest.raises(UserError, match="a pipe or a device, not a file"):
+        videos.duration(tmp_path / "a.png", 0.0)
+
+
+def test_links_to_themselves_are_visited_once(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.png").write_bytes(b"")
+    for name in "bcdefgh":
+        (tmp_path / "a" / name).symlink_to(tmp_path / "a")
+    assert list(folders.walk(tmp_path)) == [
+        (str(tmp_path), []),
+        (str(tmp_path / "a"), ["x.png"]),
+    ]
