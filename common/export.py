@@ -215,9 +215,13 @@ def latest_version(base: Path) -> int:
 def find_saved_model(path: Path) -> Path | None:
     """Finds the SavedModel in a folder or its latest version; None if none.
 
+    A SavedModel runs as a program: one that hides in a run folder is none.
+
     Raises:
         UserError: if TensorFlow could not open it by its name.
     """
+    if (path / runs.MODEL).is_file():
+        return None
     for folder in (path, path / str(latest_version(path))):
         if (folder / "saved_model.pb").is_file():
             check_path(folder, "RUN")

@@ -95,6 +95,14 @@ class Encoder(keras.layers.Layer):
             "pooled": self.pooled,
         }
 
+    @classmethod
+    def from_config(cls, config: dict) -> "Encoder":
+        """Rebuilds one that was saved, whose weights come with it.
+
+        A stranger's file must not name others to download or to open.
+        """
+        return cls(**config | {"weights": None})
+
 
 def build_encoder(config: Config) -> Encoder:
     """Builds the encoder of a config, with its weights.

@@ -145,6 +145,7 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
     """Returns the model card, in Markdown."""
     config = captioner.config
     best = json_files.read(run / runs.METRICS, "best")["best"]
+    spec = printable(config.data)
     regions, dim = captioner.feature_shape
     shape = f"`features`: float32[batch, {regions}, {dim}]"
     takes = (
@@ -163,9 +164,8 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
 - Outputs: `caption` string[batch], lower case without punctuation, `score`
   float32[batch], the greater the likelier. What is no picture has an empty
   caption, with the score 0.
-- Trained on `{printable(config.data)}`; validation CIDEr
-  {best["val_cider"]:.3f}, BLEU-4 {best["val_bleu_4"]:.2f} (greedy), after epoch
-  {best["epoch"]}.
+- Trained on `{spec}`; validation CIDEr {best["val_cider"]:.3f}, BLEU-4
+  {best["val_bleu_4"]:.2f} (greedy), after epoch {best["epoch"]}.
 - It knows what its training data show and no more: of other things it says
   something fluent and wrong, and it repeats what its captions took for
   granted of people. Evaluate it on your pictures before you rely on it.

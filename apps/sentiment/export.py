@@ -123,9 +123,9 @@ def make_card(run: Path, classifier: pipeline.Classifier) -> str:
 - Outputs: `label` string[batch], `score` float32[batch] (the label's
   probability), `probabilities` float32[batch, {len(labels)}].
 - Labels, in the order of `probabilities`: {", ".join(map(printable, labels))}.
-- Trained on `{printable(config.data)}`; validation accuracy
-  {best["val_accuracy"]:.4f}, loss {best["val_loss"]:.4f} nats, after epoch
-  {best["epoch"]}.
+- Trained on `{printable(config.data)}`;
+  validation accuracy {best["val_accuracy"]:.4f}, loss {best["val_loss"]:.4f}
+  nats, after epoch {best["epoch"]}.
 - It knows the words of its training data and no others; on texts of another
   kind its probabilities mean little. Evaluate it on yours before you rely on
   it.

@@ -208,9 +208,9 @@ def make_card(run: Path, translator: pipeline.Translator) -> str:
   {config.beam}], `scores`. Signatures `encode` and `decode_step` work on
   ids, for decoders of your own; the tokens are in `source_vocabulary.txt`
   and `target_vocabulary.txt`, from id {text.NUM_SPECIAL} on.
-- Trained on `{printable(config.data)}`; validation BLEU
-  {best["val_bleu"]:.2f}, chrF {best["val_chrf"]:.2f} (greedy), after epoch
-  {best["epoch"]}.
+- Trained on `{printable(config.data)}`;
+  validation BLEU {best["val_bleu"]:.2f}, chrF {best["val_chrf"]:.2f} (greedy),
+  after epoch {best["epoch"]}.
 - It knows what its training data speak of and no more: what it says of other
   things may be fluent and wrong. Evaluate it on yours before you rely on it.
 {export.made_with(run)}"""

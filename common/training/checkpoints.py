@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from common import atomic
+from common.characters import printable
 from common.errors import UserError
 
 NUM_KEPT = 2
@@ -75,7 +76,7 @@ def newest(folder: Path) -> tuple[Path, dict] | None:
             return path, _read_state(path)
         except (OSError, ValueError) as error:
             print(
-                f"{path}: damaged checkpoint ({error});"
+                f"{printable(path)}: damaged checkpoint ({printable(error)});"
                 " going back to the one before"
             )
     if folders:

@@ -221,7 +221,7 @@ class Run:
                 f" {errors.format_names(strange)}: move it away, or choose"
                 " another --run-dir"
             )
-        print(f"{self.folder}: removing the run that was there")
+        print(f"{printable(self.folder)}: removing the run that was there")
         place = f"--overwrite {self.folder}: cannot remove the run there"
         with errors.tell_system_errors(place):
             atomic.remove_folder(self._place)
@@ -264,7 +264,8 @@ class Run:
             f" {self.config.patience}",
         }
         return (
-            f"{self.folder}: this run is finished after epoch {self.epoch},"
+            f"{printable(self.folder)}: this run is finished after epoch"
+            f" {self.epoch},"
             f" {self.kept} {self.best_epoch} ("
             f"{', and '.join(reasons[flag] for flag in limits)}); a greater"
             f" {' with a greater '.join(limits)} goes on, another --run-dir or"
@@ -276,7 +277,8 @@ class Run:
         if self._checkpoint:
             checkpoints.load(self._checkpoint[0], model)
             batches = f", {self.step} batches" if self.step else ""
-            print(f"{self.folder}: going on after epoch {self.epoch}{batches}")
+            folder = printable(self.folder)
+            print(f"{folder}: going on after epoch {self.epoch}{batches}")
 
     def epochs(self) -> Iterator[Epoch]:
         """Yields the epochs that are left, until validation stops improving.
@@ -299,9 +301,8 @@ class Run:
     def exit_saved(self) -> NoReturn:
         """Ends the run after Ctrl-C, when everything is saved."""
         without = " without --overwrite" if self._overwrite else ""
-        print(
-            f"{self.folder}: saved; the same command{without} goes on from here"
-        )
+        folder = printable(self.folder)
+        print(f"{folder}: saved; the same command{without} goes on from here")
         raise Interrupted
 
     def save_step(
@@ -378,8 +379,8 @@ class Run:
         report = json_files.read(self.folder / DATA)
         example = printable(report.get("example", ""))
         seconds = sum(row["seconds"] for row in self.history)
-        folder = shlex.quote(str(self.folder))
-        events = shlex.quote(str(self.folder / EVENTS))
+        folder = printable(shlex.quote(str(self.folder)))
+        events = printable(shlex.quote(str(self.folder / EVENTS)))
         return (
             f"{self.kept} epoch {self.best_epoch}: {format_scores(best)}\n"
             f"{self.epoch} epochs in {format_seconds(seconds)}; tensorboard"
