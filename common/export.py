@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import atomic, export_usage, export_versions, locks
+from common import atomic, export_usage, export_versions, limits, locks
 from common.characters import printable
 from common.data import json_files, name_lists
 from common.data.names import check_path
@@ -183,11 +183,12 @@ def check_is_run(path: str, app: str) -> Path:
 
 
 def made_with(run: Path) -> str:
-    """Returns the last lines of a model card: the versions behind a run."""
+    """Returns the last lines of a model card: limits, and versions."""
     versions = json_files.read(
         run / runs.VERSIONS, "python", "tensorflow", "keras"
     )
     return (
+        f"- A request has {limits.MAX_ROWS} rows at most.\n"
         f"- Made with python {versions['python']}, tensorflow"
         f" {versions['tensorflow']},\n  keras {versions['keras']}. All options"
         " are in `config.json`.\n"

@@ -12,6 +12,7 @@ from tests.support.house import APPS
 
 PAGES = [
     *[ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"],
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *[app / "README.md" for app in APPS],
 ]

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage
+from common import cli, export, export_usage, limits
 from common.characters import printable
 from common.data import json_files
 from common.training import runs
@@ -61,9 +61,10 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
         return {"caption": captions[:, 0], "score": scores[:, 0]}
 
     def serve_bytes(image_bytes: tf.Tensor) -> dict:
-        return name_outputs(*captioner(image_bytes))
+        return name_outputs(*captioner(limits.check_rows(image_bytes)))
 
     def serve_features(features: tf.Tensor) -> dict:
+        features = limits.check_rows(features)
         return name_outputs(*captioner.caption_images(features))
 
     shape = [None, *captioner.feature_shape]

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage
+from common import cli, export, export_usage, limits
 from common.characters import printable
 from common.data import json_files
 from common.training import runs
@@ -73,7 +73,7 @@ def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
     labels = tf.constant(classifier.labels)
 
     def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = classifier(text)
+        probabilities = classifier(limits.check_rows(text))
         best = tf.argmax(probabilities, axis=-1)
         return {
             "label": tf.gather(labels, best),

@@ -123,17 +123,25 @@ class Predictor:
         if not self.vocabulary or not texts:
             return [""] * len(texts)
         encoded = [text.encode("utf-8", "replace") for text in texts]
-        rows = tokens.tokenize(tf.constant(encoded)).to_list()
-        return [self._describe([word.decode() for word in row]) for row in rows]
+        longest = self.config.max_tokens
+        read = tokens.cut_text(tf.constant(encoded), longest)
+        rows = tokens.tokenize(read).to_list()
+        return [
+            self._describe(
+                [word.decode() for word in row],
+                is_whole=len(text) <= longest * tokens.BYTES_PER_TOKEN,
+            )
+            for row, text in zip(rows, encoded, strict=True)
+        ]
 
-    def _describe(self, row: list[str]) -> str:
+    def _describe(self, row: list[str], is_whole: bool) -> str:
         words = [word for word in row if _is_word(word)]
         longest = self.config.max_tokens
         return notes.join_remarks(
             "" if words else "no word to read; the answer is a guess",
             notes.describe_unknown(words, set(words) - self.vocabulary),
-            f"of {len(row)} words and marks, only the first and the last"
-            f" {longest // 2} are read"
+            f"of {'' if is_whole else 'more than '}{len(row)} words and marks,"
+            f" only the first and the last {longest // 2} are read"
             if len(row) > longest
             else "",
         )

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage
+from common import cli, export, export_usage, limits
 from common.characters import printable
 from common.data import json_files
 from common.layers.attention import Memory
@@ -96,7 +96,8 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
     # Traced once, for both signatures.
     translate = tf.function(
-        lambda text: translator(text), input_signature=inputs
+        lambda text: translator(limits.check_rows(text)),
+        input_signature=inputs,
     )
 
     def serve(text: tf.Tensor) -> Tensors:
@@ -202,7 +203,9 @@ def make_card(run: Path, translator: pipeline.Translator) -> str:
     source, target = json_files.read(run / runs.DATA, "languages")["languages"]
     return f"""# Translator, {printable(source)} to {printable(target)}
 
-- Input `text`: string[batch], UTF-8, any length; sentences, not documents.
+- Input `text`: string[batch], UTF-8; sentences, not documents: of a text
+  its first {text.MAX_BYTES} bytes are translated, to at most
+  {pipeline.MAX_STEPS} tokens.
 - Outputs: `translation` string[batch], `score` float32[batch], the greater
   the likelier; signature `n_best`: `translations` string[batch,
   {config.beam}], `scores`. Signatures `encode` and `decode_step` work on

@@ -20,6 +20,8 @@ from .decoder import State
 # beside it in a batch changes nothing.
 MAX_GROWTH = 2
 MAX_MORE = 10
+# Of any sentence: a model that never ends takes time by their square.
+MAX_STEPS = 1024
 
 # Spaces of all kinds, not those of ASCII alone.
 _BLANK = r"[\s\v\pZ]*"
@@ -83,6 +85,7 @@ class Translator(keras.Model):
     def call(
         self, source: tf.Tensor, beam: int | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        source = text.cut_text(source)
         decoded = self.search(self.source_tokenizer(source), beam)
         return self._to_text(source, decoded.ids, decoded.scores)
 
@@ -135,6 +138,7 @@ class Translator(keras.Model):
         Returns:
             Translations <string>[batch, 1] and scores <float32>[batch, 1].
         """
+        source = text.cut_text(source)
         ids = self.source_tokenizer(source)
         memory, state = self.network.encode(ids)
         decoded = sampling.sample(
@@ -198,7 +202,7 @@ class Translator(keras.Model):
     def align(self, source: str, beam: int | None = None) -> Alignment:
         """Translates one text, and returns the attention with the tokens."""
         ids = self.source_tokenizer(
-            tf.constant([source.encode("utf-8", "replace")])
+            text.cut_text(tf.constant([source.encode("utf-8", "replace")]))
         )
         decoded = self.search(ids, beam)
         length = int(decoded.lengths[0, 0])
@@ -228,7 +232,7 @@ def make_limits(ids: tf.Tensor) -> Limits:
     num_source = tf.math.count_nonzero(
         ids != text.PADDING_ID, axis=1, dtype=tf.int32
     )
-    longest = MAX_GROWTH * num_source + MAX_MORE
+    longest = tf.minimum(MAX_GROWTH * num_source + MAX_MORE, MAX_STEPS)
     return Limits(text.START_ID, text.END_ID, longest)
 
 

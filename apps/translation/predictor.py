@@ -131,8 +131,8 @@ class Predictor:
         """Translates a list of texts, in batches of similar length.
 
         Args:
-            texts: any texts, the empty one included; all of their length is
-                translated.
+            texts: any texts, the empty one included; of a long one, the
+                first `text.MAX_BYTES` are translated.
 
         Returns:
             For each text its translations, best first.
@@ -166,19 +166,23 @@ class Predictor:
     def describe_inputs(self, texts: list[str]) -> list[str]:
         """Tells of each text what the model does not know of it."""
         encoded = [text.encode("utf-8", "replace") for text in texts]
-        rows = tokens.pieces(tf.constant(encoded, tf.string)).to_list()
+        read = tokens.cut_text(tf.constant(encoded, tf.string))
+        rows = tokens.pieces(read).to_list()
         words = [
             [word for piece in row if _is_word(word := piece.decode().strip())]
             for row in rows
         ]
         unknown = self._find_unknown(sorted(set(itertools.chain(*words))))
-        lengths = self.tokenizer.ragged_ids(tf.constant(encoded, tf.string))
+        lengths = self.tokenizer.ragged_ids(read)
         return [
             notes.join_remarks(
                 notes.describe_unknown(row, unknown),
                 self._describe_length(int(length)),
+                _describe_size(len(text)),
             )
-            for row, length in zip(words, lengths.row_lengths(), strict=True)
+            for row, length, text in zip(
+                words, lengths.row_lengths(), encoded, strict=True
+            )
         ]
 
     def _find_unknown(self, words: list[str]) -> set[str]:
@@ -202,6 +206,15 @@ class Predictor:
             f"{num_tokens} tokens are more than any sentence of training had"
             f" ({longest})"
         )
+
+
+def _describe_size(num_bytes: int) -> str:
+    if num_bytes <= tokens.MAX_BYTES:
+        return ""
+    return (
+        f"of {num_bytes:,} bytes only the first {tokens.MAX_BYTES:,} are"
+        " translated: give it in parts"
+    )
 
 
 def _is_word(piece: str) -> bool:

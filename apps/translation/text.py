@@ -42,6 +42,8 @@ _WORD = (
 )
 # Texts without spaces have long pieces, and cutting takes a step for a token.
 _MAX_BYTES = 48
+# Of a text that is translated: pages, where training had sentences.
+MAX_BYTES = 4096
 
 
 def pieces(text: tf.Tensor, level: str = "subword") -> tf.RaggedTensor:
@@ -118,6 +120,19 @@ def unescape_token(line: str) -> bytes:
     return re.sub(
         rb"\\x(..)", lambda m: bytes([int(m[1], 16)]), line.encode("utf-8")
     )
+
+
+def cut_text(text: tf.Tensor) -> tf.Tensor:
+    """Cuts texts <string>[batch] to MAX_BYTES, and between two characters.
+
+    Example:
+        >>> cut = cut_text(tf.constant(["short", "x" + "é" * 9_999]))
+        >>> tf.strings.length(cut).numpy()
+        array([   5, 4095], dtype=int32)
+    """
+    cut = tf.strings.substr(text, 0, MAX_BYTES)
+    cut = tf.strings.unicode_transcode(cut, "UTF-8", "UTF-8", "ignore")
+    return tf.where(tf.strings.length(text) > MAX_BYTES, cut, text)
 
 
 @keras.saving.register_keras_serializable(package=__package__)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage
+from common import cli, export, export_usage, limits
 from common.characters import printable
 from common.data import feature_arrays, json_files
 from common.errors import UserError
@@ -119,9 +119,18 @@ def make_signatures(tagger: pipeline.Tagger) -> dict[str, Signature]:
 
 def _serve_videos(tagger: pipeline.Tagger) -> ServeFn:
     def serve(values: tf.Tensor, lengths: tf.Tensor) -> Outputs:
+        values, lengths = _check(values, lengths)
         return _to_outputs(tagger, tagger(values, lengths), lengths)
 
     return serve
+
+
+def _check(
+    values: tf.Tensor, lengths: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    values = limits.check_rows(values)
+    lengths = limits.check_lengths(lengths, tf.shape(values)[1])
+    return limits.check_finite(values, lengths), lengths
 
 
 def _serve_window(tagger: pipeline.Tagger) -> ServeFn:
@@ -130,6 +139,7 @@ def _serve_window(tagger: pipeline.Tagger) -> ServeFn:
     def serve(
         values: tf.Tensor, lengths: tf.Tensor, *states: tf.Tensor
     ) -> Outputs:
+        values, lengths = _check(values, lengths)
         before = dict(zip(names, states, strict=True))
         prediction, after = tagger.advance(values, lengths, before)
         return _to_outputs(tagger, prediction, lengths) | after
