@@ -153,7 +153,8 @@ def _find_missing(
     }
     num_reused = len(files) - len(missing)
     print(
-        f"{store.path}: {num_reused} {kind} reused, {len(missing)} to compute"
+        f"{printable(store.path)}: {num_reused} {kind} reused,"
+        f" {len(missing)} to compute"
     )
     return missing
 
