@@ -35,7 +35,8 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
     """Reads the fields of a config from JSON; lists become tuples.
 
     Raises:
-        UserError: if it cannot be read, or has other fields.
+        UserError: if it cannot be read, has other fields, or values of
+            another type.
     """
     values = json_files.read(path)
     fields = {field.name for field in dataclasses.fields(config_class)}
@@ -45,10 +46,30 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
             f" (unknown: {format_names(unknown)});"
             " train again, with another --run-dir or --overwrite"
         )
+    hints = typing.get_type_hints(config_class)
+    for name, value in values.items():
+        if not _is_of_type(value, hints[name]):
+            raise UserError(
+                f"{path}: {name} is {str(value)[:40]!r}, expected"
+                f" {getattr(hints[name], '__name__', hints[name])}: it is"
+                " damaged; train again, with another --run-dir or --overwrite"
+            )
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()
     }
+
+
+def _is_of_type(value: object, hint: Any) -> bool:
+    """Returns True if a value of JSON can be one of a field."""
+    if typing.get_origin(hint) is tuple:
+        (kind, *_) = typing.get_args(hint)
+        return isinstance(value, list) and all(
+            _is_of_type(x, kind) for x in value
+        )
+    if hint is float:
+        return type(value) in (int, float)
+    return hint not in (bool, int, str) or type(value) is hint
 
 
 def fits(path: Path, config_class: type) -> bool:
