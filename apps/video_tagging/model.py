@@ -252,8 +252,6 @@ def standardize(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """
     values = checks.clear_padding(values, mask)
     weights = tf.cast(mask[:, :, None], values.dtype)
-    # Not times 0, which leaves NaN and infinity as NaN.
-    values = tf.where(mask[:, :, None], values, 0.0)
     count = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
     mean = tf.reduce_sum(values, axis=1, keepdims=True) / count
     centred = weights * (values - mean)
