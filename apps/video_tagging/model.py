@@ -254,7 +254,7 @@ def standardize(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     weights = tf.cast(mask[:, :, None], values.dtype)
     count = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
     mean = tf.reduce_sum(values, axis=1, keepdims=True) / count
-    centred = weights * (values - mean)
+    centred = tf.where(mask[:, :, None], values - mean, 0.0)
     variance = tf.reduce_sum(centred**2, axis=1, keepdims=True) / count
     deviation = tf.sqrt(variance)
     floor = MIN_DEVIATION * tf.reduce_mean(deviation, axis=-1, keepdims=True)
