@@ -10,6 +10,7 @@ stamps    if known, <str>[n], of the pictures' files (see `feature_cache`)
 import dataclasses
 import functools
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -137,8 +138,7 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
     try:
         is_bytes = array.dtype.kind == "S"
         names = np.char.decode(array, "utf-8") if is_bytes else array
-        # Some characters are none; those of names that are not UTF-8 are.
-        np.char.encode(names, "utf-8", "surrogatepass")
+        _check_characters(names)
     except ValueError as error:
         reason = getattr(error, "reason", error)
         raise UserError(
@@ -151,6 +151,17 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
             " one row for each picture"
         )
     return names.tolist()
+
+
+def _check_characters(names: np.ndarray) -> None:
+    """Refuses numbers that are no characters, at which Python itself fails.
+
+    Raises:
+        ValueError: if there are any.
+    """
+    native = np.ascontiguousarray(names, names.dtype.newbyteorder("="))
+    if native.itemsize and (native.view(np.uint32) > sys.maxunicode).any():
+        raise ValueError("numbers that are no characters")
 
 
 def _check_values(path: Path, names: list[str], values: np.ndarray) -> None:

@@ -191,3 +191,11 @@ def test_files_of_others_without_stamps_are_not_reused(tmp_path):
     path = tmp_path / "f.npz"
     np.savez(path, **arrays(encoder=np.array('{"encoder": "X"}')))
     assert not FeatureFile(path, SIGNATURE).has("0.jpg", "1 2")
+
+
+def test_numbers_that_are_no_characters_are_no_names(tmp_path):
+    path = tmp_path / "a.npz"
+    names = np.array([0x110000, 0x61], np.uint32).view("<U1")
+    np.savez(path, names=names, features=np.ones([2, 3], np.float32))
+    with pytest.raises(UserError, match="a.npz: names must be in UTF-8"):
+        feature_files.load(path)
