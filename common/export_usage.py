@@ -15,6 +15,7 @@ import numpy as np
 from common import atomic
 from common.characters import dump_json, printable
 from common.data import json_files
+from common.errors import UserError
 from common.training import runs
 
 REQUEST = "request.json"
@@ -31,10 +32,20 @@ def example_inputs(run: Path) -> list[str]:
 
     Returns:
         Arguments of a command line; none if there is no example.
+
+    Raises:
+        UserError: if the report of the run is damaged.
     """
     if not (run / runs.DATA).is_file():
         return []
-    return shlex.split(json_files.read(run / runs.DATA).get("example", ""))
+    report = json_files.read(run / runs.DATA, example=str)
+    try:
+        return shlex.split(report.get("example", ""))
+    except ValueError as error:  # A quote without its other.
+        raise UserError(
+            f"{run / runs.DATA}: example is no argument ({error}): it is"
+            " damaged; make it anew"
+        ) from error
 
 
 def encode_request(inputs: dict[str, np.ndarray]) -> str:

@@ -36,9 +36,10 @@ class Contract(NamedTuple):
         """Reads the contract of an exported version."""
         app = languages = labels = None
         if (folder / runs.VERSIONS).is_file():
-            app = json_files.read(folder / runs.VERSIONS).get("app")
+            app = json_files.read(folder / runs.VERSIONS, app=str).get("app")
         if (folder / runs.DATA).is_file():
-            languages = json_files.read(folder / runs.DATA).get("languages")
+            report = json_files.read(folder / runs.DATA, languages=list)
+            languages = report.get("languages")
         if (folder / LABELS).is_file():
             labels = name_lists.read_names(folder / LABELS)
         return cls(app, languages, labels, read_signatures(folder))

@@ -45,10 +45,35 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
             f" (unknown: {format_names(unknown)});"
             " train again, with another --run-dir or --overwrite"
         )
+    hints = typing.get_type_hints(config_class)
+    for name, value in values.items():
+        if not _is_of_hint(value, hints[name]):
+            raise UserError(
+                f"{path}: {name} must be {_describe_hint(hints[name])}, got"
+                f" {json_files.format_value(value)}: mend it"
+            )
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()
     }
+
+
+def _is_of_hint(value: Any, hint: Any) -> bool:
+    """Checks a value of JSON by the type of its field."""
+    if typing.get_origin(hint) is typing.Literal:
+        return isinstance(value, str) and value in typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, list) and all(
+            isinstance(x, str) for x in value
+        )
+    return json_files.is_of_kind(value, hint)
+
+
+def _describe_hint(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {format_names(typing.get_args(hint))}"
+    kinds = {bool: "true or false", int: "a whole number", float: "a number"}
+    return kinds.get(hint, "a text" if hint is str else "a list of texts")
 
 
 def fits(path: Path, config_class: type) -> bool:

@@ -46,6 +46,14 @@ def pytest_addoption(parser):
         help="another one kills at other moments [0]",
     )
     parser.addoption(
+        "--fuzz",
+        type=int,
+        default=20,
+        metavar="N",
+        help="inputs to each reader in tests/fuzz; above 50, others each time"
+        " [20]",
+    )
+    parser.addoption(
         "--real-data",
         metavar="FOLDER",
         help="also run the tests on real data, which lie in FOLDER",

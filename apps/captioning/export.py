@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from common import cli, export, export_usage, limits
 from common.characters import printable
-from common.data import json_files
 from common.training import runs
 
 from . import pipeline
@@ -145,7 +144,7 @@ def make_request(run: Path, captioner: pipeline.Captioner) -> export.Arrays:
 def make_card(run: Path, captioner: pipeline.Captioner) -> str:
     """Returns the model card, in Markdown."""
     config = captioner.config
-    best = json_files.read(run / runs.METRICS, "best")["best"]
+    best = runs.read_best(run, "val_cider", "val_bleu_4")
     spec = printable(config.data)
     regions, dim = captioner.feature_shape
     shape = f"`features`: float32[batch, {regions}, {dim}]"

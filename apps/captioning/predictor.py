@@ -225,7 +225,9 @@ class Predictor:
 
 
 def _read_encoder(folder: Path) -> dict | None:
-    return json_files.read(folder / runs.DATA, "features_of")["features_of"]
+    return json_files.read(
+        folder / runs.DATA, "features_of", features_of=dict | None
+    )["features_of"]
 
 
 def _call_signature(loaded: Any, name: str, argument: str) -> PredictFn:

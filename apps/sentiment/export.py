@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from common import cli, export, export_usage, limits
 from common.characters import printable
-from common.data import json_files
 from common.training import runs
 
 from . import pipeline
@@ -115,7 +114,7 @@ def make_request(run: Path) -> export.Arrays:
 def make_card(run: Path, classifier: pipeline.Classifier) -> str:
     """Returns the model card, in Markdown."""
     config, labels = classifier.config, classifier.labels
-    best = json_files.read(run / runs.METRICS, "best")["best"]
+    best = runs.read_best(run, "val_accuracy", "val_loss")
     return f"""# Text classifier
 
 - Input `text`: string[batch], UTF-8, any length (of more than

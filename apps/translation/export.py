@@ -14,6 +14,7 @@ import tensorflow as tf
 from common import cli, export, export_usage, limits
 from common.characters import printable
 from common.data import json_files
+from common.errors import UserError, format_names
 from common.layers.attention import Memory
 from common.training import runs
 
@@ -199,8 +200,8 @@ def make_request(run: Path) -> export.Arrays:
 def make_card(run: Path, translator: pipeline.Translator) -> str:
     """Returns the model card, in Markdown."""
     config = translator.config
-    best = json_files.read(run / runs.METRICS, "best")["best"]
-    source, target = json_files.read(run / runs.DATA, "languages")["languages"]
+    best = runs.read_best(run, "val_bleu", "val_chrf")
+    source, target = _read_languages(run)
     return f"""# Translator, {printable(source)} to {printable(target)}
 
 - Input `text`: string[batch], UTF-8; sentences, not documents: of a text
@@ -217,6 +218,17 @@ def make_card(run: Path, translator: pipeline.Translator) -> str:
 - It knows what its training data speak of and no more: what it says of other
   things may be fluent and wrong. Evaluate it on yours before you rely on it.
 {export.made_with(run)}"""
+
+
+def _read_languages(run: Path) -> list[str]:
+    path = run / runs.DATA
+    names = json_files.read(path, "languages", languages=list)["languages"]
+    if len(names) != 2:
+        raise UserError(
+            f"{path}: expected two languages, got {format_names(names)}: it is"
+            " damaged; make it anew"
+        )
+    return names
 
 
 def main() -> None:

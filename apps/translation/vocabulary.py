@@ -158,7 +158,7 @@ def _read_vectors(
     )
     first_number = 1
     sample = list(itertools.islice(lines, NUM_SAMPLED))
-    if sample and len(sample[0]) == 2 and sample[0][0].isdigit():
+    if sample and len(sample[0]) == 2 and sample[0][0].isdecimal():
         first_number = 2
         del sample[0]
     # A few tokens, such as ". . .", have spaces: most lines tell the size.
@@ -172,8 +172,16 @@ def _read_vectors(
 
 def _parse_vector(values: list[str], where: str) -> np.ndarray:
     try:
-        return np.array([float(value) for value in values], np.float32)
+        with np.errstate(over="ignore"):
+            vector = np.array([float(value) for value in values], np.float32)
     except ValueError as error:
-        raise UserError(f"{where}: expected a word and numbers: {error}") from (
-            error
+        reason = str(error)[:80]
+        raise UserError(
+            f"{where}: expected a word and numbers: {reason}"
+        ) from error
+    if not np.isfinite(vector).all():
+        raise UserError(
+            f"{where}: expected finite numbers, got NaN or infinite ones: mend"
+            " the line, or remove it"
         )
+    return vector

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from common import cli, export, export_usage, limits
 from common.characters import printable
-from common.data import feature_arrays, json_files
+from common.data import feature_arrays
 from common.errors import UserError
 from common.media import videos
 from common.training import runs
@@ -221,7 +221,7 @@ def make_request(run: Path, tagger: pipeline.Tagger) -> export.Arrays:
 def make_card(run: Path, tagger: pipeline.Tagger) -> str:
     """Returns the model card, in Markdown."""
     config, size = tagger.config, tagger.config.image_size
-    best = json_files.read(run / runs.METRICS, "best")["best"]
+    best = runs.read_best(run)
     inputs = f"`features`: float32[batch, time, {tagger.dim}]"
     if tagger.has_encoder:
         inputs = (

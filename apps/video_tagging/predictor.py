@@ -287,7 +287,9 @@ def load(path: str) -> Predictor:
 
 
 def _read_frame_rate(folder: Path) -> float:
-    return json_files.read(folder / runs.DATA).get("frame_rate", 0.0)
+    return json_files.read(folder / runs.DATA, frame_rate=float).get(
+        "frame_rate", 0.0
+    )
 
 
 def _lengths(values: np.ndarray) -> tf.Tensor:

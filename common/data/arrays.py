@@ -7,6 +7,7 @@ larger than its file says.
 import errno
 import math
 import os
+import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,9 +48,7 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
                         with archive.open(info) as member:
                             _check_size(member, info.file_size)
                         with archive.open(info) as member:
-                            arrays[name] = np.lib.format.read_array(
-                                member, allow_pickle=False
-                            )
+                            arrays[name] = _read_array(member)
         except DamagedError:
             raise
         except Exception as error:  # Of many types, for each kind of damage.
@@ -67,7 +66,7 @@ def read_npy(path: Path) -> np.ndarray:
         try:
             _check_size(file, os.fstat(file.fileno()).st_size)
             file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False)
+            return _read_array(file)
         except DamagedError:
             raise
         except Exception as error:
@@ -92,8 +91,10 @@ def _open(path: Path) -> IO[bytes]:
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     try:
-        version = np.lib.format.read_magic(file)
-        shape, _, dtype = _READERS[version](file)
+        with warnings.catch_warnings():  # About headers that are Python.
+            warnings.simplefilter("ignore")
+            version = np.lib.format.read_magic(file)
+            shape, _, dtype = _READERS[version](file)
     except Exception as error:
         raise DamagedError(_first_line(error)) from error
     if not all(type(size) is int and size >= 0 for size in shape):
@@ -101,12 +102,19 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
+def _read_array(file: IO[bytes]) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
 def _check_size(file: IO[bytes], size: int) -> None:
     """Refuses a header that speaks of more values than there are bytes."""
     shape, dtype = _read_header(file)
     if dtype.hasobject:
         raise DamagedError("objects of Python, which are not read")
-    if math.prod(shape) * dtype.itemsize > size:
+    # A value of no bytes takes memory, too.
+    if math.prod(shape) * max(dtype.itemsize, 1) > size:
         raise DamagedError(f"cut off: its header speaks of {list(shape)}")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from common import atomic, locks
-from common.data import arrays, feature_cache
+from common.data import arrays, feature_cache, json_files
 from common.errors import UserError, format_names
 
 _DTYPES = ("float16", "float32", "uint8")
@@ -137,9 +137,11 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
     try:
         is_bytes = array.dtype.kind == "S"
         names = np.char.decode(array, "utf-8") if is_bytes else array
-    except UnicodeDecodeError as error:
+        np.char.encode(names, "utf-8")  # Some characters are none.
+    except ValueError as error:
+        reason = getattr(error, "reason", error)
         raise UserError(
-            f"{path}: names must be in UTF-8 ({error.reason}); write them anew"
+            f"{path}: names must be in UTF-8 ({reason}); write them anew"
         ) from error
     kinds, counts = np.unique(names, return_counts=True)
     if (counts > 1).any():
@@ -194,21 +196,25 @@ def _parse_scale(
 def _parse_encoder(path: Path, arrays: dict[str, np.ndarray]) -> dict | None:
     if "encoder" not in arrays:
         return None
+    text = str(arrays["encoder"])
     try:
-        return dict(json.loads(str(arrays["encoder"])))
-    except (ValueError, TypeError) as error:
+        encoder = json_files.parse(text, path)
+    except UserError:
+        encoder = None
+    if not isinstance(encoder, dict):
         raise UserError(
-            f"{path}: encoder must be a JSON object, got"
-            f" {str(arrays['encoder'])[:40]!r}"
-        ) from error
+            f"{path}: encoder must be a JSON object, got {text[:40]!r}"
+        )
+    return encoder
 
 
 def _parse_stamps(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
     stamps = arrays.get("stamps", np.array([], str))
-    if stamps.size and stamps.shape != arrays["names"].shape:
+    is_text = stamps.dtype.kind == "U"
+    if stamps.size and (stamps.shape != arrays["names"].shape or not is_text):
         raise UserError(
-            f"{path}: {len(arrays['names'])} names but stamps of shape"
-            f" {list(stamps.shape)}"
+            f"{path}: {len(arrays['names'])} names but stamps of {stamps.dtype}"
+            f" {list(stamps.shape)}; compute the features again"
         )
     return stamps.tolist()
 

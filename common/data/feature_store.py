@@ -9,9 +9,7 @@ A video counts when `features.json` names it; that is written last.
 """
 
 import contextlib
-import json
 import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +18,7 @@ import numpy as np
 
 from common import atomic, locks
 from common.characters import dump_json
-from common.data import feature_cache
+from common.data import arrays, feature_cache, json_files
 from common.errors import UserError
 
 INDEX = "features.json"
@@ -84,10 +82,9 @@ class FeatureFolder:
         """
         path = self._times_path(name)
         try:
-            with np.load(path) as file:
-                total = int(file["total"])
-                return Times(file["numbers"], file["times"], total)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            stored = arrays.read_npz(path, Times._fields)
+            return _parse_times(**stored)
+        except (OSError, TypeError, arrays.DamagedError) as error:
             raise UserError(
                 f"{path}: damaged ({error}); remove it, and the features are"
                 " computed again"
@@ -103,7 +100,8 @@ class FeatureFolder:
             self._write_index()
         self.array_path(name).unlink(missing_ok=True)
         stamp_path = self._parts(name) / "stamp.txt"
-        with contextlib.suppress(OSError):
+        # A damaged part, too, is computed again.
+        with contextlib.suppress(OSError, ValueError, EOFError):
             if stamp_path.read_text() == stamp:
                 return sum(len(part) for part in self._read_parts(name))
         shutil.rmtree(self._parts(name), ignore_errors=True)
@@ -156,6 +154,16 @@ class FeatureFolder:
         atomic.write_text(self.path / INDEX, dump_json(content, 2) + "\n")
 
 
+def _parse_times(
+    numbers: np.ndarray, times: np.ndarray, total: np.ndarray
+) -> Times:
+    kinds = (numbers.dtype.kind, times.dtype.kind, total.dtype.kind)
+    shapes = (numbers.ndim, times.shape, total.shape)
+    if kinds != ("i", "f", "i") or shapes != (1, numbers.shape, ()):
+        raise arrays.DamagedError("arrays of other types or shapes")
+    return Times(numbers, times, int(total))
+
+
 def check_encoder(folder: Path, signature: dict) -> None:
     """Checks that a folder has the features of one encoder.
 
@@ -169,13 +177,10 @@ def _read_stamps(path: Path, signature: dict) -> dict[str, str]:
     """Reads the stamps of the videos that an index lists."""
     if not path.exists():
         return {}
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        encoder, stamps = index["encoder"], index["videos"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UserError(
-            f"{path}: expected what the command features writes ({error});"
-            " remove it, or choose another --to"
-        ) from error
-    feature_cache.check_signature(path, encoder, signature, path.parent)
-    return stamps
+    index = json_files.read(
+        path, "encoder", "videos", encoder=dict, videos=dict
+    )
+    feature_cache.check_signature(
+        path, index["encoder"], signature, path.parent
+    )
+    return index["videos"]

@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from common.data import text_files
 from common.errors import UserError, format_names
+
+# Characters of a value that an error shows.
+MAX_SHOWN = 40
 
 
 def parse(text: str, path: Path, line: int = 0) -> Any:
@@ -37,17 +41,21 @@ def parse(text: str, path: Path, line: int = 0) -> Any:
         ) from error
 
 
-def read(path: Path, *keys: str) -> dict[str, Any]:
+def read(path: Path, *keys: str, **kinds: Any) -> dict[str, Any]:
     """Reads one of the JSON files that our commands write.
 
     Args:
         path: the file.
         *keys: that it must have.
+        **kinds: the types of values, by keys that it may have.
 
     Raises:
-        UserError: if it is missing or damaged, or has not all keys.
+        UserError: if it is missing or damaged, has not all keys, or values of
+            other types.
     """
     try:
+        if not text_files.is_regular(path):  # Reading may wait for ever.
+            raise OSError("a pipe or a device, not a file")
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot read it ({error})") from error
@@ -63,4 +71,38 @@ def read(path: Path, *keys: str) -> dict[str, Any]:
             f"{path}: expected {format_names(keys)}, it has no"
             f" {format_names(missing)}: it is damaged; make it anew"
         )
+    for key, kind in kinds.items():
+        if key in value and not is_of_kind(value[key], kind):
+            raise UserError(
+                f"{path}: {key} is {format_value(value[key])}, expected"
+                f" {getattr(kind, '__name__', kind)}: it is damaged; make it"
+                " anew"
+            )
     return value
+
+
+def is_of_kind(value: Any, kind: Any) -> bool:
+    """Checks the type of a value of JSON, where true is no number.
+
+    Args:
+        value: such as `parse` returns.
+        kind: a type, or several (`str | None`).
+
+    Example:
+        >>> is_of_kind(1, float), is_of_kind(True, int), is_of_kind("1", int)
+        (True, False, False)
+    """
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
+
+
+def format_value(value: Any) -> str:
+    """Formats a value of JSON for an error, its beginning if it is long.
+
+    Example:
+        >>> format_value([1, None])
+        '[1, null]'
+    """
+    text = json.dumps(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

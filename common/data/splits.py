@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from common.data import text_files
 from common.errors import UserError, format_names
 
 SPLITS = ("train", "valid", "test")
@@ -117,12 +118,17 @@ def existing(data: str, expected: str) -> Path:
         expected: what else it could be, for the error message.
 
     Raises:
-        UserError: if there is nothing.
+        UserError: if there is nothing, or neither a file nor a folder.
     """
     path = Path(data).expanduser()
     if not path.exists():
         raise UserError(
             f"--data {data}: no such file or folder; expected {expected}"
+        )
+    if not text_files.is_regular(path):
+        raise UserError(
+            f"--data {data}: a pipe or a device, which cannot be read more"
+            " than once: save it as a file"
         )
     return path
 

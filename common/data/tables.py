@@ -25,7 +25,7 @@ NUM_SAMPLED = 100
 MAX_CELL_LINES = 1000
 
 # A review of 100,000 words is longer than the csv module's 128 KiB.
-csv.field_size_limit(2**31 - 1)
+csv.field_size_limit(text_files.MAX_LINE)
 
 _Row = tuple[int, tuple[str, ...]]
 # A row of cells, and True if csv rules have read it.
@@ -270,13 +270,19 @@ def _take_until_closed(
 ) -> list[tuple[int, str]]:
     """Returns a line, and those that follow until its quotes are even."""
     taken = [item]
-    num_quotes = item[1].count('"')
-    while num_quotes % 2 and len(taken) < MAX_CELL_LINES:
+    num_quotes, size = item[1].count('"'), len(item[1])
+    # Many lines may each be as long as one can be.
+    while (
+        num_quotes % 2
+        and len(taken) < MAX_CELL_LINES
+        and size <= text_files.MAX_LINE
+    ):
         item = next(more, item)
         if item is taken[-1]:
             break  # The end of the file.
         taken.append(item)
         num_quotes += item[1].count('"')
+        size += len(item[1])
     return taken
 
 

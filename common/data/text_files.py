@@ -28,6 +28,8 @@ _BROKEN = (
 )
 # Characters; no text has longer lines, but a packed file may claim them.
 MAX_LINE = 2**24
+# Times that a packed file may grow: text does by ten at most, a trap by 1,000.
+MAX_GROWTH = 100
 
 
 def suffix(path: Path) -> str:
@@ -89,24 +91,36 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     """Reads a whole text file, whose lines may be of any length.
 
     Raises:
-        UserError: as `read_lines`.
+        UserError: as `read_lines`; or if it is packed and grows beyond all
+            texts.
     """
     with _user_errors(path), _decoding_errors(path, encoding):
         encoding = detect_encoding(path, encoding)
         with _open(path, "rt", encoding=_codec(encoding)) as stream:
-            return stream.read()
+            most = max(MAX_LINE, MAX_GROWTH * path.stat().st_size)
+            text = stream.read(most + 1)
+    if len(text) > most:
+        raise UserError(
+            f"{path}: it unpacks to more than {most:,} characters, {MAX_GROWTH}"
+            " times its size: if it is right, unpack it first"
+        )
+    return text
 
 
-def _split_lines(stream: IO[str], path: Path) -> Iterator[str]:
+def _split_lines(stream: IO[str], path: Path | None) -> Iterator[str]:
     number = 1
     while line := stream.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE:
-            raise UserError(
-                f"{path}:{number}: a line of more than {MAX_LINE:,} characters;"
-                " expected a text with line ends: is it the right file?"
-            )
+            raise _too_long(path, number)
         yield line
         number += 1
+
+
+def _too_long(path: Path | None, number: int) -> UserError:
+    return UserError(
+        f"{_name(path)}:{number}: a line of more than {MAX_LINE:,} characters;"
+        " expected a text with line ends: is it the right file?"
+    )
 
 
 def read_bare_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -128,18 +142,11 @@ def read_stdin(encoding: str = "utf-8") -> Iterator[str]:
     Raises:
         UserError: if it is not in `encoding`.
     """
-    with _user_errors(None):
-        try:
-            stream = io.TextIOWrapper(
-                sys.stdin.buffer, encoding=_codec(encoding), newline=""
-            )
-            yield from stream
-        except UnicodeDecodeError as error:
-            # Text mode reads ahead, and nobody can read this input again.
-            raise UserError(
-                f"standard input: byte 0x{error.object[error.start]:02x} is not"
-                f" {encoding}; pass its --encoding, for example cp1252"
-            ) from error
+    with _user_errors(None), _decoding_errors(None, encoding):
+        stream = io.TextIOWrapper(
+            sys.stdin.buffer, encoding=_codec(encoding), newline=""
+        )
+        yield from _split_lines(stream, None)
 
 
 def read_lines_leniently(
@@ -162,31 +169,40 @@ def read_lines_leniently(
     with _user_errors(path):
         if path and is_regular(path):
             encoding = detect_encoding(path, encoding)
-        if "\n".encode(encoding) != b"\n":
+        if not _ends_lines_by_byte(encoding):
             strict = read_bare_lines(path, encoding) if path else None
             for line in strict or read_stdin(encoding):
                 yield line.rstrip("\r\n")
             return
         with _open_input(path) as stream:
-            yield from _decode_lines(stream, _name(path), encoding)
+            yield from _decode_lines(stream, path, encoding)
 
 
 def _decode_lines(
-    stream: IO[bytes], name: str, encoding: str
+    stream: IO[bytes], path: Path | None, encoding: str
 ) -> Iterator[str | None]:
-    for number, line in enumerate(stream, 1):
+    number = 1
+    while line := stream.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise _too_long(path, number)
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         try:
             yield line.decode(encoding).rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            bad = line[error.start]
+        except UnicodeError as error:
             print(
-                f"{printable(name)}:{number}: byte 0x{bad:02x} is not"
+                f"{printable(_name(path))}:{number}: {_describe(error)} is not"
                 f" {encoding}; nothing is answered to this line",
                 file=sys.stderr,
             )
             yield None
+        number += 1
+
+
+def _describe(error: UnicodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte 0x{error.object[error.start]:02x}"
+    return "this"
 
 
 def detect_encoding(path: Path, encoding: str) -> str:
@@ -204,8 +220,24 @@ def detect_encoding(path: Path, encoding: str) -> str:
 
 
 def _codec(encoding: str) -> str:
-    is_utf8 = encoding.lower() in ("utf-8", "utf8")
-    return "utf-8-sig" if is_utf8 else encoding
+    """Returns the name of an encoding for `open`; UTF-8 takes a mark, too.
+
+    Raises:
+        LookupError: if there is no such encoding.
+    """
+    try:
+        name = codecs.lookup(encoding).name
+    except ValueError as error:  # A zero in it.
+        raise LookupError(f"unknown encoding: {encoding!r}") from error
+    return "utf-8-sig" if name == "utf-8" else encoding
+
+
+def _ends_lines_by_byte(encoding: str) -> bool:
+    """Returns True if a line ends with the byte of ASCII, as in most."""
+    try:
+        return "\n".encode(encoding) == b"\n"
+    except UnicodeError:
+        return False
 
 
 def _open(path: Path, mode: str, **kwargs: str) -> IO:
@@ -259,21 +291,27 @@ def _user_errors(path: Path | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _decoding_errors(path: Path, encoding: str) -> Iterator[None]:
+def _decoding_errors(path: Path | None, encoding: str) -> Iterator[None]:
     """Turns bytes that are not in an encoding into errors in one line."""
     try:
         yield
     except UnicodeDecodeError as error:
-        raise UserError(_locate_error(path, encoding)) from error
+        if path:
+            raise UserError(_locate_error(path, encoding)) from error
+        # Text mode reads ahead, and nobody can read this input again.
+        raise UserError(
+            f"{_name(path)}: {_describe(error)} is not {encoding}; pass its"
+            " --encoding, for example cp1252"
+        ) from error
     except UnicodeError as error:  # Such as UTF-16 without its mark.
         raise UserError(
-            f"{path}: not {encoding} ({error}); pass the file's --encoding"
+            f"{_name(path)}: not {encoding} ({error}); pass its --encoding"
         ) from error
 
 
 def _locate_error(path: Path, encoding: str) -> str:
     """Finds the first bad line; text mode reads ahead and cannot tell it."""
-    if "\n".encode(encoding) != b"\n":  # Its lines are not split by bytes.
+    if not _ends_lines_by_byte(encoding):
         return f"{path}: this is not {encoding}; pass the file's --encoding"
     with _open(path, "rb") as stream:
         for number, line in enumerate(stream, 1):

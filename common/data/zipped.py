@@ -1,6 +1,7 @@
 """The one text file in a `.zip` file, a common form of corpora."""
 
 import io
+import struct
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -8,6 +9,9 @@ from typing import IO
 from common.errors import UserError, format_names
 
 SUFFIXES = (".tsv", ".txt")
+# Errors of damaged directories and heads.
+_BROKEN = (zipfile.BadZipFile, ValueError, LookupError, OverflowError)
+_BROKEN += (struct.error, EOFError)
 
 
 def find_text(path: Path) -> str:
@@ -22,10 +26,8 @@ def find_text(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [n for n in archive.namelist() if not _is_extra(n)]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise UserError(
-            f"{path}: broken zip file ({error}); copy or download it again"
-        ) from error
+    except (*_BROKEN, NotImplementedError) as error:
+        raise _broken(path, error) from error
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
     texts = [name for name in names if name.lower().endswith(SUFFIXES)]
@@ -43,6 +45,12 @@ def _is_extra(name: str) -> bool:
     is_folder = name.endswith("/")
     return (
         is_folder or file.name[:1] in ("", ".", "_") or "__MACOSX" in file.parts
+    )
+
+
+def _broken(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path}: broken zip file ({error}); copy or download it again"
     )
 
 
@@ -67,6 +75,8 @@ def open_text(
     try:
         with zipfile.ZipFile(path) as archive:
             stream = archive.open(name)  # Outlives the archive.
+    except _BROKEN as error:
+        raise _broken(path, error) from error
     # A password, or a rare compression.
     except (RuntimeError, NotImplementedError) as error:
         raise UserError(

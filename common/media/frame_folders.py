@@ -72,7 +72,7 @@ def _read_frame(path: Path, size: int) -> np.ndarray:
             return _decode_frame(images.read_bytes(path), size).numpy()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
-    except tf.errors.OpError as error:
+    except images.DECODING_ERRORS as error:
         reason = images.decode_error(path) or "cannot be decoded"
         raise UserError(
             f"{path}: {reason}: make the frames of this video again, or remove"

@@ -102,6 +102,7 @@ def whiten_transparent(content: tf.Tensor) -> tf.Tensor:
     """
     header = _read_bytes(content, 0, _SCREEN_BYTES)
     first = _SCREEN_BYTES + _count_palette_bytes(header[10])
+    first = tf.minimum(first, tf.strings.length(content))
     # Before the first frame there are but small blocks.
     rest = tf.strings.substr(content, first, 2**16)
     parts = tf.strings.split(rest, _CONTROL, maxsplit=1)

@@ -31,6 +31,9 @@ _BMP = bitmaps.SIGNATURE
 _JPEG = b"\xff\xd8\xff"
 _SIGNATURES = (_JPEG, _PNG, *_GIFS, _BMP)
 
+# A message of TensorFlow may quote the file, whose bytes are no text.
+DECODING_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
+
 # The path of a picture's file, or the content of one.
 Picture = str | Path | bytes
 PictureT = TypeVar("PictureT", bound=Picture)
@@ -177,7 +180,7 @@ def decode_error(picture: Picture) -> str | None:
         if kind == "BMP" and not bitmaps.is_supported(tf.constant(content)):
             return "compressed BMP: convert it to JPEG or PNG"
         _decode(tf.constant(content))
-    except tf.errors.OpError:
+    except DECODING_ERRORS:
         return "truncated or damaged"
     return None
 

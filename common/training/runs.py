@@ -139,7 +139,7 @@ class Run:
     def _check_folder(self) -> None:
         if not self._has_config():
             return
-        owner = json_files.read(self.folder / VERSIONS, "app")["app"]
+        owner = json_files.read(self.folder / VERSIONS, "app", app=str)["app"]
         if owner != self.package:
             raise UserError(
                 f"--run-dir {self.folder}: a run of {owner}, not of"
@@ -165,7 +165,7 @@ class Run:
 
     def _read_kept(self) -> None:
         if self._has_config():
-            report = json_files.read(self.folder / DATA)
+            report = json_files.read(self.folder / DATA, kept_epoch=str)
             self.kept = report.get("kept_epoch", schedule.BEST)
 
     def create(self, config: Any, report: dict, **texts: list[str]) -> None:
@@ -376,7 +376,7 @@ class Run:
             format_scores: from validation scores to a line about them.
         """
         best = validation_scores(self.history[self.best_epoch - 1])
-        report = json_files.read(self.folder / DATA)
+        report = json_files.read(self.folder / DATA, example=str)
         example = printable(report.get("example", ""))
         seconds = sum(row["seconds"] for row in self.history)
         folder = printable(shlex.quote(str(self.folder)))
@@ -408,6 +408,28 @@ def validation_scores(row: dict[str, float]) -> dict[str, float]:
     }
 
 
+def read_best(folder: Path, *scores: str) -> dict[str, float]:
+    """Reads the row of the best epoch of a run.
+
+    Args:
+        folder: the run.
+        *scores: its columns that must be there.
+
+    Raises:
+        UserError: if it has none, or not these.
+    """
+    path = folder / METRICS
+    best = json_files.read(path, "best", best=dict)["best"]
+    for name in ("epoch", *scores, *best):
+        if not json_files.is_of_kind(best.get(name), float):
+            raise UserError(
+                f"{path}: expected a number as {name} of the best epoch, got"
+                f" {json_files.format_value(best.get(name))}: it is damaged;"
+                " train one more epoch, with a greater --epochs"
+            )
+    return best
+
+
 def check_app(folder: Path, app: str, config_class: type | None = None) -> None:
     """Checks that a run or an export was made by an app.
 
@@ -421,7 +443,7 @@ def check_app(folder: Path, app: str, config_class: type | None = None) -> None:
         UserError: naming both apps.
     """
     if (folder / VERSIONS).is_file():
-        owner = json_files.read(folder / VERSIONS).get("app")
+        owner = json_files.read(folder / VERSIONS, app=str).get("app")
         if owner != app:
             raise UserError(
                 f"{folder}: made by {owner}, not by {app}; give a run or an"

@@ -20,7 +20,7 @@ from common.data.names import match_names
 from common.data.skipped import Skipped
 from common.data.splits import SPLITS
 from common.errors import UserError, format_names
-from common.media import folders
+from common.media import folders, images
 from common.media.frame_folders import natural_key
 
 from . import builtin, coco, flickr8k, tfds
@@ -296,7 +296,7 @@ def _hash_content(example: Example) -> str:
     if not isinstance(example.image, str) or not example.image:
         return example.name
     try:
-        content = Path(example.image).read_bytes()
+        content = images.read_bytes(example.image)
     except OSError as error:
         raise UserError(f"{example.image}: {error.strerror}") from error
     return hashlib.blake2b(content).hexdigest()

@@ -158,7 +158,7 @@ def _parse_seconds(text: str, where: str) -> float:
         total = float(last)
         for power, part in enumerate(reversed(hours), 1):
             total += int(part) * 60**power
-    except ValueError:
+    except (ValueError, OverflowError):
         total = math.nan
     if not 0 <= total < math.inf or "-" in text or len(hours) > 2:
         raise UserError(

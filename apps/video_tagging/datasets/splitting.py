@@ -1,5 +1,6 @@
 """Held-out videos, where the data do not name them all."""
 
+import errno
 import fnmatch
 import hashlib
 from collections.abc import Callable
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from common.data import text_files
 from common.data.splits import SPLITS, split_of
 from common.errors import UserError, format_names
+from common.media import frame_folders
 
 from .example import Source
 
@@ -117,7 +120,9 @@ def content_hash(source: Source) -> str:
         digest.update(source.tobytes())
         return digest.hexdigest()
     try:
-        paths = sorted(source.iterdir()) if source.is_dir() else [source]
+        paths = [source]
+        if source.is_dir():  # Beside the frames may be pipes and folders.
+            paths = sorted(filter(frame_folders.is_frame, source.iterdir()))
         for path in paths:
             digest.update(f"{path.stat().st_size} ".encode())
         # The sizes of packed pictures tell them apart as well as pixels do.
@@ -129,7 +134,13 @@ def content_hash(source: Source) -> str:
 
 
 def _read_ends(path: Path) -> bytes:
-    """Reads a small file, or both ends of a large one."""
+    """Reads a small file, or both ends of a large one.
+
+    Raises:
+        OSError: if it is none: reading a pipe would wait for ever.
+    """
+    if not text_files.is_regular(path):
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file")
     with path.open("rb") as file:
         start = file.read(2 * MEGABYTE)
         size = path.stat().st_size

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -89,11 +90,29 @@ def test_features_of_another_encoder_are_refused(tmp_path):
     )
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"encoder": {}}'])
-def test_a_damaged_index_is_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", ":1: not JSON"),
+        ("[]", ": expected an object"),
+        ('{"encoder": {}}', ": expected encoder, videos, it has no videos"),
+        ('{"encoder": {}, "videos": []}', ": videos is [], expected dict"),
+        ('{"encoder": 1, "videos": {}}', ": encoder is 1, expected dict"),
+    ],
+)
+def test_a_damaged_index_is_named(tmp_path, content, message):
     (tmp_path / "features.json").write_text(content)
-    with pytest.raises(UserError, match="features.json: expected what"):
+    with pytest.raises(UserError, match=re.escape(f"features.json{message}")):
         FeatureFolder(tmp_path, {})
+
+
+def test_a_damaged_part_is_computed_again(tmp_path):
+    folder = FeatureFolder(tmp_path, SIGNATURE)
+    folder.start("a", "1")
+    folder.add_part("a", part(2))
+    (stored,) = (tmp_path / "features" / ".a.parts").glob("*.npy")
+    stored.write_bytes(b"words")
+    assert folder.start("a", "1") == 0
 
 
 def test_damaged_times_are_named(tmp_path):
