@@ -39,19 +39,28 @@ def printable(text: object) -> str:
     )
 
 
-def dump_json(value: Any, indent: int | None = None) -> str:
-    r"""Returns JSON in Unicode that can be printed, and written as UTF-8.
+def dump_json(
+    value: Any, indent: int | None = None, encoding: str = "utf-8"
+) -> str:
+    r"""Returns JSON that can be printed, and written in an encoding.
 
     Args:
         value: anything that JSON can hold.
         indent: as of `json.dumps`. Default None: one line.
+        encoding: of where it goes; what it does not have is escaped.
 
     Example:
         >>> print(dump_json(["é", "\x9b1m", "\ud83d"]))
         ["é", "\u009b1m", "\ud83d"]
+        >>> print(dump_json(["é"], encoding="ascii"))
+        ["\u00e9"]
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    return _RAW_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    text = _RAW_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    if text.encode(encoding, "replace").decode(encoding) == text:
+        return text
+    text = json.dumps(value, indent=indent)  # All but DEL is escaped.
+    return text.replace("\x7f", r"\u007f")
 
 
 def has_halves(text: str) -> bool:

@@ -268,8 +268,12 @@ def choose_inputs(
 
 
 def print_json(answer: dict[str, Any] | None) -> None:
-    """Prints one JSON object, or null, on a line of its own."""
-    print(dump_json(answer), flush=True)
+    """Prints one JSON object, or null, on a line of its own.
+
+    What standard output cannot encode is escaped: a "?" would be another name.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(dump_json(answer, encoding=encoding), flush=True)
 
 
 def read_inputs(

@@ -35,7 +35,8 @@ def read_config(path: Path, config_class: type) -> dict[str, Any]:
     """Reads the fields of a config from JSON; lists become tuples.
 
     Raises:
-        UserError: if it cannot be read, or has other fields.
+        UserError: if it cannot be read, has other fields, or values of
+            another type.
     """
     values = json_files.read(path)
     fields = {field.name for field in dataclasses.fields(config_class)}

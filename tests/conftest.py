@@ -39,19 +39,19 @@ def pytest_addoption(parser):
         help="kills of each command in tests/apps/test_kills.py [3]",
     )
     parser.addoption(
+        "--fuzz",
+        type=int,
+        default=20,
+        metavar="N",
+        help="inputs of each reader in tests/fuzz; above 50 others each time"
+        " [20]",
+    )
+    parser.addoption(
         "--kill-seed",
         type=int,
         default=0,
         metavar="N",
         help="another one kills at other moments [0]",
-    )
-    parser.addoption(
-        "--fuzz",
-        type=int,
-        default=20,
-        metavar="N",
-        help="inputs to each reader in tests/fuzz; above 50, others each time"
-        " [20]",
     )
     parser.addoption(
         "--real-data",

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from common.characters import printable
 from common.decoding import beam_search, sampling
 from common.decoding.sampling import Decoded, Limits, Sampling
 
@@ -268,4 +269,5 @@ def _load_vectors(translator: Translator) -> None:
                 path, config.encoding, tokenizer, side.embedding
             )
             num_tokens = len(tokenizer.vocabulary)
-            print(f"{path}: vectors of {num_words} of {num_tokens} tokens")
+            counts = f"vectors of {num_words} of {num_tokens} tokens"
+            print(f"{printable(path)}: {counts}")

@@ -248,6 +248,8 @@ def standardize(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         array([-0.909,  0.909,  0.   ], dtype=float32)
     """
     weights = tf.cast(mask[:, :, None], values.dtype)
+    # Not times 0, which leaves NaN and infinity as NaN.
+    values = tf.where(mask[:, :, None], values, 0.0)
     count = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
     mean = tf.reduce_sum(weights * values, axis=1, keepdims=True) / count
     centred = weights * (values - mean)

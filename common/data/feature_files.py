@@ -10,6 +10,7 @@ stamps    if known, <str>[n], of the pictures' files (see `feature_cache`)
 import dataclasses
 import functools
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -137,12 +138,11 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
     try:
         is_bytes = array.dtype.kind == "S"
         names = np.char.decode(array, "utf-8") if is_bytes else array
-        np.char.encode(names, "utf-8")  # Some characters are none.
-    except ValueError as error:
-        reason = getattr(error, "reason", error)
+    except UnicodeDecodeError as error:
         raise UserError(
-            f"{path}: names must be in UTF-8 ({reason}); write them anew"
+            f"{path}: names must be in UTF-8 ({error.reason}); write them anew"
         ) from error
+    _check_characters(path, names)
     kinds, counts = np.unique(names, return_counts=True)
     if (counts > 1).any():
         raise UserError(
@@ -150,6 +150,16 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
             " one row for each picture"
         )
     return names.tolist()
+
+
+def _check_characters(path: Path, names: np.ndarray) -> None:
+    """Refuses numbers that are no characters, which Python cannot read."""
+    native = np.ascontiguousarray(names, names.dtype.newbyteorder("="))
+    if (native.view(np.uint32) > sys.maxunicode).any():
+        raise UserError(
+            f"{path}: names with characters that do not exist: it is damaged;"
+            " write them anew"
+        )
 
 
 def _check_values(path: Path, names: list[str], values: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from common.characters import printable
 from common.errors import UserError, format_names
 
 PROBE_SECONDS = 3.0
@@ -91,7 +92,7 @@ def _prepare(builder: Any, name: str) -> None:
     urls = builder.url_infos or {}  # None where nothing is downloaded.
     if not (_is_cached(urls, downloads) or _is_reachable(urls)):
         raise UserError(_describe_missing(name, urls, root))
-    print(f"tfds:{name}: preparing it in {root} (once)")
+    print(printable(f"tfds:{name}: preparing it in {root} (once)"))
     config = tfds.download.DownloadConfig(
         # Google's bucket of prepared data is one more host to wait for.
         try_download_gcs=False,

@@ -78,7 +78,9 @@ def extract_images(
     for name, reason in broken.items():
         skipped.add(reason, name)
     _check_some_readable(files, broken, "pictures")
-    return store.finish(files)
+    features = store.finish(files)
+    _note_if_equal(features.values, "pictures")
+    return features
 
 
 def extract_videos(
@@ -153,7 +155,8 @@ def _find_missing(
     }
     num_reused = len(files) - len(missing)
     print(
-        f"{store.path}: {num_reused} {kind} reused, {len(missing)} to compute"
+        f"{printable(store.path)}: {num_reused} {kind} reused,"
+        f" {len(missing)} to compute"
     )
     return missing
 
@@ -165,6 +168,17 @@ def _check_some_readable(
         name, reason = next(iter(broken.items()), ("", ""))
         example = f", such as {files[name]}: {reason}" if name else ""
         raise UserError(f"none of {len(files)} {kind} can be read{example}")
+
+
+def _note_if_equal(features: np.ndarray, things: str) -> None:
+    """Notes on standard error that features tell nothing apart."""
+    if len(features) > 1 and (features == features[:1]).all():
+        print(
+            f"note: the features of all {len(features)} {printable(things)} are"
+            " equal: the encoder tells them not apart; try"
+            " --encoder-weights imagenet, another --encoder or --image-size",
+            file=sys.stderr,
+        )
 
 
 def _encode_images(
@@ -249,6 +263,8 @@ def _extract_video(
         num_read += len(clip.values)
         if len(new):
             rows.append(encode(new))
+            if not num_done and len(bare) == 1:
+                _note_if_equal(rows[0], f"frames of {name}")
         if sum(map(len, rows)) >= PART_FRAMES:
             store.add_part(name, np.concatenate(rows))
             rows = []

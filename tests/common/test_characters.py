@@ -60,6 +60,9 @@ def test_json_comes_back_and_is_printable(value):
     # Two halves beside each other are one character for every reader.
     assert json.loads(line) == json.loads(json.dumps(value))
     assert json.loads(characters.dump_json(value, 2)) == json.loads(line)
+    short = characters.dump_json(value, encoding="ascii")
+    assert short.isascii() and not any(map(is_unsafe, short))
+    assert json.loads(short) == json.loads(line)
 
 
 def test_half_a_character_becomes_a_question_mark():

@@ -198,6 +198,24 @@ def test_what_is_printed_cannot_steer_a_terminal(capsys):
     assert err == "error: no label 'a\\x1b'\\nb\\r\n"
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_of_few_characters_ends_no_command(encoding, monkeypatch):
+    answer = {"é \x7f": 0.75, "ş 😀": 0.25}
+
+    def command():
+        print("ş")
+        cli.print_json(answer)
+
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    cli.main(command)
+    sample, line = stream.buffer.getvalue().decode(encoding).splitlines()
+    assert sample == "?"
+    assert line.isascii() and line.isprintable()
+    # In JSON a "?" would be another name, and two names could be one.
+    assert json.loads(line) == answer
+
+
 def test_an_error_names_twelve_of_many():
     assert errors.format_names([]) == "nothing"
     assert errors.format_names("abcdefghijkl") == ", ".join("abcdefghijkl")

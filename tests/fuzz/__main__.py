@@ -76,10 +76,14 @@ class Count:
         if fault in self.faults:
             return
         self.faults.add(fault)
-        name = hashlib.sha256(content).hexdigest()[:12]
+        name = hashlib.sha256(repr(content).encode()).hexdigest()[:12]
         folder = self.failures / self.target.name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
+        # Of a folder, all its files.
+        files = content if isinstance(content, dict) else {"": content}
+        for inside, data in files.items():
+            path = folder / name / inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
         text = str(error).replace("\n", " ")[:200]
         print(f"{self.target.name}: {folder / name}: {fault}: {text}")
         sys.stdout.flush()
@@ -100,16 +104,19 @@ HEADER = (
 
 def run_random(args):
     """Damages the seeds of each target, and prints a table."""
-    from tests.fuzz import edits
+    from tests.fuzz import edits, folders
     from tests.fuzz.media_targets import TARGETS
 
+    targets = {**TARGETS, **folders.FOLDERS}
     print(HEADER, flush=True)
-    for name in args.targets or TARGETS:
-        target, draw = TARGETS[name], random.Random(f"{args.seed} {name}")
+    for name in args.targets or targets:
+        target, draw = targets[name], random.Random(f"{args.seed} {name}")
         count, seeds = Count(target, args.failures), target.seeds()
         for number in range(args.inputs):
             content = seeds[number % len(seeds)]
-            if number >= len(seeds):
+            if number >= len(seeds) and name in folders.FOLDERS:
+                content = folders.damage(content, draw)
+            elif number >= len(seeds):
                 changes = edits.random_edits(draw)
                 content = edits.apply(content, changes, target.words)
             count.try_input(content)

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from tests.fuzz import edits, oracle
+from tests.fuzz import edits, folders, oracle
+from tests.fuzz.folders import FOLDERS
 from tests.fuzz.media_targets import TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -67,6 +68,39 @@ def test_seeds_are_answered(name, place):
     for seed in target.seeds():
         verdicts.append(oracle.judge(target, seed, place(name)))
     assert oracle.ANSWERED in verdicts
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_good_folders_are_answered(name, tmp_path):
+    for seed in FOLDERS[name].seeds():
+        verdict = oracle.judge(FOLDERS[name], seed, tmp_path)
+        assert verdict == oracle.ANSWERED, seed
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_whatever_is_in_a_folder(name, tmp_path, request):
+    target = FOLDERS[name]
+    for number in range(request.config.getoption("--fuzz")):
+        draw = random.Random(f"{name} {number}")
+        files = folders.damage(draw.choice(target.seeds()), draw)
+        try:
+            oracle.judge(target, files, tmp_path)
+        except Exception as error:
+            raise AssertionError(f"{name} {number}: {files}") from error
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for name in FOLDERS for path in CORPUS.glob(f"{name}/*")),
+    ids=lambda path: f"{path.parent.name}-{path.name}",
+)
+def test_folders_that_were_wrong_once(path, tmp_path):
+    files = {
+        str(inside.relative_to(path)): inside.read_bytes()
+        for inside in path.rglob("*")
+        if inside.is_file()
+    }
+    oracle.judge(FOLDERS[path.parent.name], files, tmp_path)
 
 
 REGRESSIONS = sorted(path for path in CORPUS.glob("*/*") if path.is_file())

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common import atomic
+from common.characters import printable
 from common.data import splits, tfds_loader
 from common.errors import UserError, format_names
 
@@ -147,7 +148,8 @@ def _unpack(builder: Any, split: str, columns: Columns) -> Path:
     folder = Path(builder.data_dir) / FOLDER / split
     if folder.is_dir():
         return folder
-    print(f"tfds:{builder.name}: unpacking the images into {folder} (once)")
+    place = printable(folder)
+    print(f"tfds:{builder.name}: unpacking the images into {place} (once)")
     with atomic.write(folder) as partial:
         (partial / IMAGES).mkdir(parents=True)
         texts: dict[str, list[str]] = {}

@@ -647,3 +647,19 @@ def test_a_saved_tagger_keeps_its_encoder(of_frames, tmp_path):
     assert again.has_encoder
     given = pixels(2, 4), tf.constant([4, 2])
     assert_close(again(*given), of_frames(*given))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
+def test_whatever_is_on_padding_leaves_the_scale_of_a_video_alone(bad):
+    values = np.arange(16, dtype=np.float32).reshape(2, 4, 2)
+    mask = tf.sequence_mask([2, 4], 4)
+    expected = model.standardize(tf.constant(values), mask).numpy()
+    values[0, 2:] = bad
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(values)
+        tape.watch(inputs)
+        result = model.standardize(inputs, mask)
+    np.testing.assert_array_equal(result, expected)
+    gradient = tape.gradient(result, inputs).numpy()
+    assert np.isfinite(gradient).all()
+    assert not gradient[0, 2:].any()

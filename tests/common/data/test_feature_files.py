@@ -191,3 +191,12 @@ def test_files_of_others_without_stamps_are_not_reused(tmp_path):
     path = tmp_path / "f.npz"
     np.savez(path, **arrays(encoder=np.array('{"encoder": "X"}')))
     assert not FeatureFile(path, SIGNATURE).has("0.jpg", "1 2")
+
+
+def test_names_of_characters_that_are_none(tmp_path):
+    names = np.array(["0", "1", "2"])
+    names.view(np.uint32)[1] = 0x110000
+    for order in "<>":
+        swapped = names.astype(f"{order}U1")
+        with pytest.raises(UserError, match="characters that do not exist"):
+            feature_files.load(written(tmp_path, names=swapped))

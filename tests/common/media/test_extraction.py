@@ -322,3 +322,13 @@ def test_names_of_pictures_need_not_be_utf8(tmp_path, colours):
     seen = colours.seen
     assert name in extract_images(files, to, colours).names
     assert colours.seen == seen
+
+
+def test_features_that_tell_nothing_apart_are_noted(tmp_path, colours, capsys):
+    (path,) = write_pictures(tmp_path / "p", 1).values()
+    extract_images({"a": path, "b": path}, tmp_path / "x.npz", colours)
+    assert capsys.readouterr().err == (
+        "note: the features of all 2 pictures are equal: the encoder tells"
+        " them not apart; try --encoder-weights imagenet, another --encoder or"
+        " --image-size\n"
+    )
