@@ -10,8 +10,10 @@ from common.errors import UserError, format_names
 
 SUFFIXES = (".tsv", ".txt")
 # Errors of damaged directories and heads.
-_BROKEN = (zipfile.BadZipFile, ValueError, LookupError, OverflowError)
-_BROKEN += (struct.error, EOFError)
+_BROKEN = (
+    *[zipfile.BadZipFile, ValueError, LookupError, OverflowError],
+    *[struct.error, EOFError],
+)
 
 
 def find_text(path: Path) -> str:

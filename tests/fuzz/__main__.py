@@ -1,8 +1,4 @@
-"""Fuzzes the readers for as long as one likes: CONTRIBUTING.md, Fuzzing.
-
-python -m tests.fuzz --inputs 1000              random damage to each file
-python -m tests.fuzz --guided csv --inputs 9000 by coverage, with atheris
-"""
+"""Fuzzes the readers, for as long as one likes: see `tests.fuzz`."""
 
 import argparse
 import collections
@@ -31,7 +27,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--guided", action="store_true", help="needs atheris")
     parser.add_argument(
-        "--failures", type=Path, default=Path("fuzz-failures"), metavar="FOLDER"
+        "--failures", type=Path, default=Path("fuzz-failure"), metavar="FOLDER"
     )
     args = parser.parse_args()
     faulthandler.enable()
@@ -136,14 +132,17 @@ def run_guided(args):
     corpus.mkdir()
     for number, seed in enumerate(target.seeds()):
         (corpus / str(number)).write_bytes(seed)
-    flags = [f"-runs={args.inputs}", f"-seed={args.seed + 1}", "-max_len=4096"]
-    atheris.Setup(
-        [sys.argv[0], *flags, "-verbosity=0", "-timeout=300", str(corpus)],
-        count.try_input,
-    )
-    import atexit
 
-    atexit.register(count.print_row)
+    def try_input(content):
+        count.try_input(content)
+        if count.counts.total() == args.inputs:
+            count.print_row()
+            count.folder.cleanup()
+            os._exit(0)  # libFuzzer ends no other way without a report.
+
+    flags = [f"-seed={args.seed + 1}", "-max_len=4096", "-timeout=300"]
+    print(HEADER, flush=True)
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], try_input)
     atheris.Fuzz()
 
 

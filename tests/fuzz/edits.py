@@ -107,11 +107,17 @@ def _apply(content, change, words):
 
 
 def _replace_value(content, change):
-    """Puts another value somewhere into JSON; other files stay."""
+    """Puts another value somewhere into JSON, or a line of it."""
     try:
         tree = [json.loads(content)]
     except (ValueError, RecursionError):
-        return content
+        lines = content.splitlines(keepends=True)
+        number = round(change.place * (len(lines) - 1))
+        if len(lines) < 2 or not lines[number].strip():
+            return content
+        line = lines[number].rstrip()
+        lines[number] = _replace_value(line, change) + b"\n"
+        return b"".join(lines)
     places = list(_list_places(tree))
     holder, key = places[round(change.place * (len(places) - 1))]
     value = VALUES[change.number % len(VALUES)]

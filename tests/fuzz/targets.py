@@ -35,7 +35,7 @@ from tests.fuzz import oracle
 
 # Most inputs are of the usual one.
 ENCODINGS = (
-    *["utf-8"] * 24,
+    *["utf-8"] * 75,
     *["utf-16", "utf-16-le", "utf-32", "utf-7", "cp1252", "latin-1", "cp037"],
     *["shift_jis", "gb18030", "iso2022_jp", "hz", "idna", "punycode", "hex"],
     *["rot13", "undefined", "unicode_escape", "raw_unicode_escape", "utf-9"],
