@@ -1,5 +1,7 @@
 """Losses over sequences, averaged over the real steps."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -69,9 +71,11 @@ def truncated_mean_squared_error(
         Abu Farha and Gall 2019, "MS-TCN: multi-stage temporal convolutional
         network for action segmentation", equations 9 to 11.
     """
+    # First of all: 0 times NaN is no way to leave it out.
+    log_probs = tf.where(mask[:, :, None], log_probs, 0.0)
     jumps = tf.abs(log_probs[:, 1:] - tf.stop_gradient(log_probs[:, :-1]))
     squares = tf.reduce_mean(tf.minimum(jumps, threshold) ** 2, axis=-1)
-    weights = tf.cast(mask[:, 1:], tf.float32)
+    weights = tf.cast(mask[:, 1:] & mask[:, :-1], tf.float32)
     return tf.math.divide_no_nan(
         tf.reduce_sum(weights * squares), tf.reduce_sum(weights)
     )
@@ -95,6 +99,15 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__(name="loss", reduction="mean_with_sample_weight")
         self.label_smoothing = label_smoothing
+
+    def __call__(
+        self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: Any = None
+    ) -> tf.Tensor:
+        if sample_weight is not None:
+            # On padding is anything, which may be the number of no class.
+            zeros = tf.zeros_like(y_true)
+            y_true = tf.where(sample_weight > 0, y_true, zeros)
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         labels = tf.cast(y_true, tf.int32)

@@ -169,6 +169,6 @@ def doubly_stochastic_penalty(weights: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         >>> doubly_stochastic_penalty(weights, tf.constant([[2, 7, 0]])).numpy()
         np.float32(0.0)
     """
-    is_real = tf.cast(ids != text.PADDING_ID, weights.dtype)
-    totals = tf.reduce_sum(weights * is_real[:, :, None], axis=1)
+    is_real = (ids != text.PADDING_ID)[:, :, None]
+    totals = tf.reduce_sum(tf.where(is_real, weights, 0.0), axis=1)
     return tf.reduce_mean(tf.square(1.0 - totals))

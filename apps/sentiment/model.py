@@ -150,6 +150,8 @@ class MaskedPooling(keras.layers.Layer):
             "attention": self._attention,
         }
         real = ops.expand_dims(mask, -1)
+        # 0 times NaN is none: what lies on padding meets no weight.
+        sequence = ops.where(real, sequence, 0.0)
         pools = [pool[kind](sequence, real) for kind in self.kinds]
         return ops.concatenate(pools, axis=-1)
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from common import LSTM
+from common.layers import checks
 from common.layers.attention import Memory
 from common.layers.states import join_directions
 
@@ -153,7 +154,7 @@ class BagOfWords(keras.layers.Layer):
     ) -> tuple[tf.Tensor, tf.Tensor, LayerStates]:
         mask = ids != text.PADDING_ID
         x = self.embedding_dropout(self.embedding(ids), training=training)
-        values = self.dense(x)
+        values = self.dense(checks.clear_padding(x, mask))
         weights = tf.cast(mask, values.dtype)[:, :, None]
         mean = tf.reduce_sum(values * weights, 1) / tf.reduce_sum(weights, 1)
         return values, mask, ((mean, mean),) * self.num_layers

@@ -45,6 +45,11 @@ def compute_loss(
     config, crf = network.config, network.crf
     logits = tf.cast(logits, tf.float32)
     mask = shapes.sequence_mask(lengths, tf.shape(logits)[1])
+    # 0 times NaN is none: nothing of the padding meets a weight.
+    logits = tf.where(mask[:, :, None, None], logits, 0.0)
+    weights = tf.where(mask, weights, 0.0)
+    is_real = mask[:, :, None] if config.multi_label else mask
+    labels = tf.where(is_real, labels, tf.zeros_like(labels))
     num_frames = tf.maximum(tf.reduce_sum(weights), 1.0)
     stages = tf.unstack(logits, axis=2)
     result = tf.zeros([])

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import LSTM, shapes
+from common.layers import checks
 from common.layers.states import carry_states, take_states
 
 from . import losses
@@ -154,6 +155,7 @@ class FramesToTags(keras.Model):
         features = self.encode(frames)
         time = tf.shape(features)[1]
         mask = shapes.sequence_mask(lengths, time)
+        features = checks.clear_padding(features, mask)
         values = (features - self.mean) * self.scale
         stride = self.config.stride
         if stride > 1:
@@ -213,6 +215,7 @@ def average_neighbours(
         >>> average_neighbours(values, mask, 2).numpy()[0].tolist()
         [[2.0], [5.0]]
     """
+    values = checks.clear_padding(values, mask)
     weights = tf.cast(mask[:, :, None], values.dtype)
     missing = -tf.shape(values)[1] % stride
     groups = [
@@ -223,7 +226,7 @@ def average_neighbours(
             ),
             axis=2,
         )
-        for x in (values * weights, weights)
+        for x in (values, weights)
     ]
     return tf.math.divide_no_nan(*groups)
 
@@ -247,11 +250,12 @@ def standardize(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         >>> standardize(values, mask)[0, :, 0].numpy().round(3)
         array([-0.909,  0.909,  0.   ], dtype=float32)
     """
+    values = checks.clear_padding(values, mask)
     weights = tf.cast(mask[:, :, None], values.dtype)
     # Not times 0, which leaves NaN and infinity as NaN.
     values = tf.where(mask[:, :, None], values, 0.0)
     count = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
-    mean = tf.reduce_sum(weights * values, axis=1, keepdims=True) / count
+    mean = tf.reduce_sum(values, axis=1, keepdims=True) / count
     centred = weights * (values - mean)
     variance = tf.reduce_sum(centred**2, axis=1, keepdims=True) / count
     deviation = tf.sqrt(variance)

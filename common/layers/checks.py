@@ -106,6 +106,8 @@ def check_states(
 ) -> None:
     """Checks the states that a recurrent layer or its cell is called with.
 
+    As in Keras, a state of one row is that of all rows.
+
     Args:
         states: the states, or None, which passes.
         sizes: the sizes that are expected, in order.
@@ -120,10 +122,10 @@ def check_states(
         Traceback (most recent call last):
         ValueError: LSTM expects a list of 2 states of shapes (2, 4), (2, 4), \
 got one tensor of shape (2, 4)
-        >>> check_states([tf.ones([2, 4]), tf.ones([1, 4])], [4, 4], 2, "LSTM")
+        >>> check_states([tf.ones([1, 4]), tf.ones([3, 4])], [4, 4], 2, "LSTM")
         Traceback (most recent call last):
         ValueError: LSTM expects a list of 2 states of shapes (2, 4), (2, 4), \
-got shapes (2, 4), (1, 4)
+got shapes (1, 4), (3, 4)
     """
     if states is None:
         return
@@ -131,7 +133,7 @@ got shapes (2, 4), (1, 4)
     if isinstance(states, list | tuple):
         actual = [tf.TensorShape(getattr(x, "shape", None)) for x in states]
         if len(actual) == len(expected) and all(
-            x.is_compatible_with(y)
+            x.is_compatible_with(y) or x.is_compatible_with([1, y[1]])
             for x, y in zip(actual, expected, strict=True)
         ):
             return
@@ -144,6 +146,33 @@ got shapes (2, 4), (1, 4)
         f"{name} expects a list of {len(sizes)} {states_of} {_join(expected)},"
         f" got {got}"
     )
+
+
+def repeat_states(states: States | None, sequences: Tensor) -> States | None:
+    """Repeats states of one row for all rows of a batch.
+
+    Args:
+        states: of sizes that `check_states` takes, or None.
+        sequences: <any>[batch, time, ...].
+
+    Returns:
+        <float>[batch, units] each, or None.
+
+    Example:
+        >>> (state,) = repeat_states([tf.ones([1, 4])], tf.ones([2, 5, 3]))
+        >>> state.shape
+        TensorShape([2, 4])
+    """
+    if states is None:
+        return None
+    batch = sequences.shape[0]
+
+    def repeat(state: Tensor) -> Tensor:
+        if state.shape[0] != 1 or batch == 1:
+            return state
+        return tf.repeat(state, tf.shape(sequences)[0], axis=0)
+
+    return [repeat(tf.convert_to_tensor(state)) for state in states]
 
 
 def _join(sizes: Sequence[tf.TensorShape]) -> str:
@@ -175,7 +204,11 @@ def clear_padding(sequences: Tensor, mask: Tensor) -> Tensor:
     @tf.custom_gradient
     def clear(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         zero = tf.zeros([], x.dtype)
-        # What comes back from a masked step is 0 already.
-        return tf.where(mask[:, :, tf.newaxis], x, zero), lambda dy: dy
+        is_real = mask[:, :, tf.newaxis]
+        # What comes back from a masked step is 0, or NaN in a row that has
+        # NaN in its real steps.
+        return tf.where(is_real, x, zero), lambda dy: tf.where(
+            is_real, dy, zero
+        )
 
     return clear(sequences)

@@ -12,6 +12,10 @@ _CONTROL_BYTES = 8
 _IMAGE_BYTES = 10  # Of the block after it, before its own colours.
 _SCREEN_BYTES = 13  # Of the header, before the colours of all frames.
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, b";"
+_EXTENSION_BYTES = 2  # Before the blocks of an extension.
+# Encoders fill their blocks, of 255 bytes at most; texts in extensions may be
+# read as small ones.
+_FREE_BLOCKS, _MEAN_BLOCK = 10_000, 128
 
 
 def num_pixels(content: tf.Tensor) -> tf.Tensor:
@@ -35,7 +39,8 @@ def cut_to_first_frame(content: tf.Tensor) -> tf.Tensor:
         content: <string>[], of a GIF file.
 
     Returns:
-        <string>[]; the whole content if it breaks off in the frame.
+        <string>[]; the whole content if it breaks off in the frame, nothing
+        of it if it has none, or more blocks than any encoder writes.
     """
     _, end = _find_first_frame(content)
     return tf.strings.substr(content, 0, end) + _TRAILER
@@ -46,47 +51,58 @@ def cut_to_first_frame(content: tf.Tensor) -> tf.Tensor:
 def _find_first_frame(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns where the first frame begins and ends, <int32>[] each.
 
-    Where there is none, both are the end of the content.
+    Where there is none, it begins at the end of the content and ends at 0.
     """
-    # One more, so that every place below can be read.
-    values = tf.cast(tf.io.decode_raw(content + b"\0", tf.uint8), tf.int32)
     length = tf.strings.length(content)
-    first = _SCREEN_BYTES + _count_palette_bytes(_at(values, 10))
-    start = _skip_extensions(values, tf.minimum(first, length), length)
-    own = _count_palette_bytes(_at(values, start + 9))
+    # Zeros behind it, so that every place below can be read.
+    padded = content + bytes(_IMAGE_BYTES)
+    values = tf.cast(tf.io.decode_raw(padded, tf.uint8), tf.int32)
+    first = _SCREEN_BYTES + _count_palette_bytes(_read_bytes(content, 10, 1)[0])
+    place = _skip_blocks(values, first, length, is_data=False)
+    has_frame = values[place] == _IMAGE
+    start = tf.where(has_frame, place, length)
     # A byte before the data: the size of its codes.
-    data = start + _IMAGE_BYTES + own + 1
-    return start, tf.minimum(_skip_blocks(values, data, length), length)
-
-
-def _at(values: tf.Tensor, place: tf.Tensor | int) -> tf.Tensor:
-    return values[tf.minimum(place, tf.size(values) - 1)]
-
-
-def _skip_extensions(
-    values: tf.Tensor, start: tf.Tensor, length: tf.Tensor
-) -> tf.Tensor:
-    """Returns the place of the first image behind the extensions."""
-
-    def skip(place: tf.Tensor) -> tuple[tf.Tensor]:
-        return (tf.minimum(_skip_blocks(values, place + 2, length), length),)
-
-    (place,) = tf.while_loop(
-        lambda place: _at(values, place) == _EXTENSION, skip, (start,)
-    )
-    return tf.where(_at(values, place) == _IMAGE, place, length)
+    data = start + _IMAGE_BYTES + _count_palette_bytes(values[start + 9]) + 1
+    end = _skip_blocks(values, data, length, is_data=True)
+    return start, tf.where(has_frame & (end >= 0), end, 0)
 
 
 def _skip_blocks(
-    values: tf.Tensor, start: tf.Tensor, length: tf.Tensor
+    values: tf.Tensor, start: tf.Tensor, length: tf.Tensor, is_data: bool
 ) -> tf.Tensor:
-    """Returns the place behind blocks, each after a byte that is its size."""
-    last = tf.while_loop(
-        lambda place: (place < length) & (_at(values, place) > 0),
-        lambda place: (place + _at(values, place) + 1,),
-        (start,),
-    )[0]
-    return last + 1
+    """Returns the place behind the data of a frame, or behind extensions.
+
+    Both are blocks, each after a byte that is its size, and then a 0.
+
+    Args:
+        values: <int32>[size], the bytes of a file, and zeros.
+        start: <int32>[].
+        length: <int32>[], of the file.
+        is_data: False for extensions, of which there may be several.
+
+    Returns:
+        <int32>[], at most the length; -1, which is a zero, if the blocks are
+        so many and so small that a walk through them would take minutes.
+    """
+
+    def walk(place: tf.Tensor, value: tf.Tensor, is_inside: tf.Tensor) -> tuple:
+        step = tf.where(is_inside, value + 1, _EXTENSION_BYTES)
+        place = tf.minimum(place + step, length)
+        return place, values[place], ~is_inside | (value > 0)
+
+    def goes_on(
+        _: tf.Tensor, value: tf.Tensor, is_inside: tf.Tensor
+    ) -> tf.Tensor:
+        return is_inside if is_data else is_inside | (value == _EXTENSION)
+
+    start = tf.minimum(start, length)
+    place, _, is_inside = tf.while_loop(
+        goes_on,
+        walk,
+        (start, values[start], tf.constant(is_data)),
+        maximum_iterations=_FREE_BLOCKS + length // _MEAN_BLOCK,
+    )
+    return tf.where(is_inside, -1, place)
 
 
 def whiten_transparent(content: tf.Tensor) -> tf.Tensor:
@@ -131,8 +147,8 @@ def whiten_transparent(content: tf.Tensor) -> tf.Tensor:
 def _read_bytes(content: tf.Tensor, start: tf.Tensor, size: int) -> tf.Tensor:
     """Returns <int32>[size], 0s where there are fewer."""
     start = tf.minimum(start, tf.strings.length(content))
-    field = tf.strings.substr(content + bytes(size), start, size)
-    return tf.cast(tf.io.decode_raw(field, tf.uint8), tf.int32)
+    field = tf.strings.substr(content, start, size) + bytes(size)
+    return tf.cast(tf.io.decode_raw(field, tf.uint8)[:size], tf.int32)
 
 
 def _count_palette_bytes(flags: tf.Tensor) -> tf.Tensor:

@@ -25,10 +25,15 @@ from common.media import bitmaps, file_kinds, gifs, orientation
 MAX_PIXELS = 100_000_000  # 0.3 GB while decoding; 2.4 if transparent.
 GREY = 128.0  # What stands in for a picture that cannot be read.
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+# With the name of its first chunk, or a size that is read would be another's.
+_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 _GIFS = (b"GIF87a", b"GIF89a")
 _BMP = bitmaps.SIGNATURE
 _JPEG = b"\xff\xd8\xff"
+# Each scan of a JPEG goes over all its pixels; ten are usual. In a film or a
+# picture behind the first there seems to be one in every 64 KiB.
+_SCAN, _FREE_SCANS, _SCAN_BYTES = b"\xff\xda", 100, 2**14
+_FEW_PIXELS = 2**20
 _SIGNATURES = (_JPEG, _PNG, *_GIFS, _BMP)
 
 # A message of TensorFlow may quote the file, whose bytes are no text.
@@ -179,6 +184,8 @@ def decode_error(picture: Picture) -> str | None:
             return f"more than {MAX_PIXELS:,} pixels"
         if kind == "BMP" and not bitmaps.is_supported(tf.constant(content)):
             return "compressed BMP: convert it to JPEG or PNG"
+        if _has_many_scans(tf.constant(content)):
+            return "JPEG of too many scans: save it again"
         _decode(tf.constant(content))
     except DECODING_ERRORS:
         return "truncated or damaged"
@@ -276,6 +283,7 @@ def _decode_limited(content: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
     is_refused = ~has_image_signature(content) | (
         _num_pixels(content) > max_pixels
     )
+    is_refused |= _has_many_scans(content)
     content = tf.where(is_refused, b"", content)
     decoded = tf.case(
         [
@@ -341,8 +349,19 @@ def _num_pixels(content: tf.Tensor) -> tf.Tensor:
                 lambda: _area(content, (16, 20), "int32"),
             ),
             (_starts_with(content, _BMP), lambda: bitmaps.num_pixels(content)),
+            (_is_gif(content), lambda: gifs.num_pixels(content)),
         ],
-        lambda: gifs.num_pixels(content),
+        lambda: tf.constant(0, tf.int64),
+    )
+
+
+def _has_many_scans(content: tf.Tensor) -> tf.Tensor:
+    """Checks for a large JPEG that takes minutes for each of its kilobytes."""
+    most = _FREE_SCANS + tf.strings.length(content) // _SCAN_BYTES
+    return tf.cond(
+        _starts_with(content, _JPEG) & (_num_pixels(content) > _FEW_PIXELS),
+        lambda: tf.size(tf.strings.split(content, _SCAN)) - 1 > most,
+        lambda: tf.constant(False),
     )
 
 

@@ -5,6 +5,7 @@ all of it would not fit. Only this module, `streams` and the writer of videos
 know PyAV.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.errors import UserError, format_names
-from common.media import file_kinds, timestamps
+from common.media import file_kinds, images, timestamps
 
 if TYPE_CHECKING:
     import av
@@ -30,6 +31,8 @@ _NO_VIDEOS = {
     *["gzip archive", "NumPy array", "WAV sound", "MP3 sound"],
     *["file of macOS about another one", *file_kinds.CONVERTIBLE],
 } - {"WebP", "AVIF"}
+# Another program, or a person, may have written anything in its place.
+_DURATION = re.compile(r"([0-9]{1,9}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]*)?)")
 DEFAULT_PERIOD = 1 / 25  # Seconds from frame to frame where no rate is known.
 
 
@@ -160,7 +163,8 @@ def find_video_stream(
         name: of the file, for error messages.
 
     Raises:
-        UserError: if it has none, or they are coded in an unknown way.
+        UserError: if it has none, they are coded in an unknown way, or a
+            frame has more than `images.MAX_PIXELS`.
     """
     cover = import_av().stream.Disposition.attached_pic
     for video in container.streams.video:
@@ -171,11 +175,24 @@ def find_video_stream(
                 f"{name}: this ffmpeg cannot decode its video: convert it to"
                 " H.264"
             )
+        _limit_pixels(video, name)
         return video
     kinds = sorted({stream.type for stream in container.streams})
     raise UserError(
         f"{name}: no video in this file, only {format_names(kinds)}"
     )
+
+
+def _limit_pixels(video: "av.VideoStream", name: str) -> None:
+    """Refuses frames of gigabytes, which small files can claim to have."""
+    if video.width * video.height > images.MAX_PIXELS:
+        raise UserError(
+            f"{name}: frames of {video.width} x {video.height} pixels, expected"
+            f" at most {images.MAX_PIXELS:,}: make them smaller, with ffmpeg -i"
+            " OLD -vf scale=1280:-2 NEW"
+        )
+    # The size may change on the way.
+    video.codec_context.options = {"max_pixels": str(images.MAX_PIXELS)}
 
 
 def frame_period(video: "av.VideoStream") -> float:
@@ -300,9 +317,9 @@ def _reliable_duration(
     left of it.
     """
     tag = video.metadata.get("DURATION", "")  # Of Matroska.
-    if tag.count(":") == 2:
-        hours, minutes, rest = tag.split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(rest)
+    if match := _DURATION.fullmatch(tag):
+        hours, minutes, seconds = map(float, match.groups())
+        return 3600 * hours + 60 * minutes + seconds
     if container.format.name == "avi":
         return video.frames * frame_period(video)
     if video.frames and video.duration and video.time_base:

@@ -121,7 +121,10 @@ def _stack_masks(masks: tf.Tensor | list[tf.Tensor] | None) -> tf.Tensor | None:
     """Stacks Keras's dropout masks, one or one a gate, on a first axis."""
     if masks is None:
         return None
-    return tf.stack(masks if isinstance(masks, list) else [masks])
+    # They have no gradient, though Keras makes them from the state: a tape
+    # that watches it would follow them into the loops, where XLA fails.
+    masks = tf.stack(masks if isinstance(masks, list) else [masks])
+    return tf.stop_gradient(masks)
 
 
 @tf.autograph.experimental.do_not_convert

@@ -119,8 +119,9 @@ class LSTM(keras.layers.LSTM):
 
     Call arguments:
         sequences: <float>[batch, time, features].
-        initial_state: two of <float>[batch, units], hidden and cell; with
-            options, here and below, the states of `VariantLSTMCell`.
+        initial_state: two of <float>[batch, units], hidden and cell, or of
+            [1, units] for all rows; with options, here and below, the states
+            of `VariantLSTMCell`.
         mask: <bool>[batch, time], True where a step is real; of another dtype
             likewise what is not 0.
         training: whether dropout is on. Default False.
@@ -254,6 +255,7 @@ class LSTM(keras.layers.LSTM):
         sequences = keras.ops.cast(sequences, self.compute_dtype)
         name, batch = type(self).__name__, sequences.shape[0]
         checks.check_states(initial_state, self.state_size, batch, name)
+        initial_state = checks.repeat_states(initial_state, sequences)
         mask = tf.nest.flatten(mask)[0]  # Keras may have wrapped it.
         if mask is not None:
             mask = checks.check_mask(mask, sequences, name)

@@ -11,7 +11,13 @@ from common import LSTM, ElmanCell, JordanCell, LSTMCell
 from common.layers.attention import Attention
 from common.layers.crf import LinearChainCRF
 from common.layers.lstm import VariantLSTMCell
-from tests.support.recurrent import assert_close, gradients, noise, with_noise
+from tests.support.recurrent import (
+    MODES,
+    assert_close,
+    gradients,
+    noise,
+    with_noise,
+)
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 6
 RIGHT = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 0, 0, 0, 0]])
@@ -70,6 +76,43 @@ def test_no_padding_reaches_a_result_or_a_gradient(options):
         assert not d_x[mask == 0].any()
         assert np.isfinite(d_x).all()
         assert d_x[mask > 0].any()
+
+
+@pytest.mark.parametrize("kernel", ["generic", "fused"])
+def test_a_row_with_nan_has_no_gradient_at_its_padding(kernel):
+    x = dirty(noise(BATCH, TIME, FEATURES), np.ones([BATCH, TIME]), 0)
+    x[1, 0] = np.nan  # A real step.
+    layer = with_noise(LSTM(UNITS, kernel=kernel))
+    _, (d_x, *_) = gradients(layer, tf.constant(x), mask=RIGHT)
+    assert np.isnan(d_x[1, 0]).all()
+    assert not d_x.numpy()[RIGHT == 0].any()
+    assert np.isfinite(d_x[0]).all()
+
+
+@pytest.mark.parametrize("kernel", ["generic", "fused"])
+@pytest.mark.parametrize("mode", ["eager", "graph"])
+def test_a_state_of_one_row_is_that_of_all_rows_as_in_keras(kernel, mode):
+    x = noise(BATCH, TIME, FEATURES)
+    states = [tf.constant(noise(1, UNITS, seed=n)) for n in (1, 2)]
+
+    def gradient(layer):
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            output = layer(x, initial_state=states, mask=HOLES)
+        return output, tape.gradient(output, states)
+
+    ours = with_noise(LSTM(UNITS, kernel=kernel))
+    theirs = with_noise(keras.layers.LSTM(UNITS))
+    assert_close(MODES[mode](lambda: gradient(ours))(), gradient(theirs))
+
+
+def test_a_cell_takes_a_state_of_one_row_too():
+    states = [noise(1, UNITS, seed=1), noise(1, UNITS, seed=2)]
+    x = noise(BATCH, FEATURES)
+    ours, theirs = LSTMCell(UNITS), keras.layers.LSTMCell(UNITS)
+    ours.build(x.shape), theirs.build(x.shape)
+    ours.set_weights(theirs.get_weights())
+    assert_close(ours(x, states)[0], theirs(x, states)[0])
 
 
 def test_padding_of_both_directions_and_in_keras_reach():
@@ -167,10 +210,10 @@ WRONG_CALLS = {
         "LSTM expects a list of 2 states of shapes (3, 6), (3, 6), got shapes"
         " (3, 6), (3, 5)",
     ),
-    "states of one row": (
-        {"initial_state": 2 * [np.ones([1, 6])]},
+    "states of two rows": (
+        {"initial_state": 2 * [np.ones([2, 6])]},
         "LSTM expects a list of 2 states of shapes (3, 6), (3, 6), got shapes"
-        " (1, 6), (1, 6)",
+        " (2, 6), (2, 6)",
     ),
 }
 

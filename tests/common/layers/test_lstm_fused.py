@@ -119,6 +119,20 @@ def test_gradients_reach_the_initial_states():
     assert_close(gradient(ours), gradient(theirs), **LOOSE)
 
 
+def test_gradients_of_states_under_recurrent_dropout_and_no_graph():
+    states = [tf.constant(noise(3, 6, seed=n)) for n in (1, 2)]
+
+    def gradient(kernel):
+        layer = LSTM(6, recurrent_dropout=0.4, seed=1, kernel=kernel)
+        with_noise(layer, (3, 5, 4))
+        with tf.GradientTape() as tape:
+            tape.watch(states)
+            output = layer(noise(3, 5, 4), initial_state=states, training=True)
+        return tape.gradient(output, states)
+
+    assert_close(gradient("fused"), gradient("generic"), **LOOSE)
+
+
 @pytest.mark.slow
 def test_free_shapes_and_every_number_of_parts(monkeypatch):
     theirs, ours = pair(return_sequences=True)

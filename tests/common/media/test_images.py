@@ -2,6 +2,7 @@ import io
 import itertools
 import os
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -453,6 +454,62 @@ def test_a_gif_that_breaks_off_ends_the_search(length):
     content = tf.constant(ANIMATED_GIF[:length])
     assert gifs.num_pixels(content) >= 0
     assert len(gifs.cut_to_first_frame(content).numpy()) <= len(ANIMATED_GIF)
+
+
+def make_gif(blocks, extensions=b""):
+    """A picture of one pixel, with extensions before it and blocks in it."""
+    screen = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+    frame = b"," + struct.pack("<HHHHBB", 0, 0, 1, 1, 0, 2) + blocks + b"\0"
+    return screen + extensions + frame
+
+
+PIXEL = b"\x02\x44\x01"
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [b"", b"!\xfe\1a\0", b"!\xfe\x03a;,\x01!\0!\xf9\x04\0\0\0\0\0"],
+)
+def test_a_gif_is_cut_behind_its_extensions_and_blocks(extensions):
+    frame = make_gif(PIXEL, extensions)
+    rest = frame[19 + len(extensions) :] + b";"
+    cut = gifs.cut_to_first_frame(tf.constant(frame + rest)).numpy()
+    assert cut == frame + b";"
+    assert images.decode_error(frame + rest) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [make_gif(b"\1a" * 12_000), make_gif(PIXEL, b"!\xfe\0" * 6_000)],
+    ids=["blocks", "extensions"],
+)
+def test_a_gif_of_more_blocks_than_any_encoder_writes_is_refused(content):
+    assert gifs.cut_to_first_frame(tf.constant(content)).numpy() == b";"
+    assert images.decode_error(content) == "truncated or damaged"
+
+
+def test_a_png_is_measured_by_its_own_head():
+    """Not by that of a chunk before it, which decoders pass over."""
+    data = struct.pack(">II", 1, 1)
+    first = struct.pack(">I", len(data)) + b"abCd" + data
+    first += struct.pack(">I", zlib.crc32(b"abCd" + data))
+    content = PNG[:8] + first + PNG[8:]
+    assert images.decode_error(content) == "truncated or damaged"
+    assert not images.decode_batch(tf.constant([content]), 4)[1].numpy().any()
+
+
+def test_a_large_jpeg_of_many_scans_is_refused():
+    packed = io.BytesIO()
+    options = {"progressive": True, "optimize": True}
+    Image.new("L", (1040, 1040)).save(packed, "JPEG", **options)
+    content = packed.getvalue()
+    assert images.decode_error(content) is None
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    content = content[:-2] + 100 * scan + content[-2:]
+    assert images.decode_error(content) == (
+        "JPEG of too many scans: save it again"
+    )
+    assert not images.decode_batch(tf.constant([content]), 4)[1].numpy().any()
 
 
 def test_a_pipe_is_no_picture(tmp_path):

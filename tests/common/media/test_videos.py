@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from common.media import frame_folders, timestamps, videos
+from common.media import frame_folders, images, timestamps, videos
 from common.media.pyav import NO_FRAMES
 from tests.support.videos import write_frame_folder
 
@@ -661,3 +661,26 @@ def test_a_failed_writing_leaves_what_was_there(tmp_path):
         videos.write_video(path, np.zeros([2, 16, 16, 5], np.uint8), 5)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize("tag", ["a:b:c", "1::2", "nan:0:0", "99:99:9999999"])
+def test_a_length_that_is_none_is_passed_over(tag, tmp_path):
+    path = tmp_path / "a.mkv"
+    encode(path, levels(6), codec="mpeg4")
+    content = path.read_bytes()
+    place = content.index(b"00:00:0", content.index(b"DURATION"))
+    changed = tag.encode().ljust(18, b"\0")
+    path.write_bytes(content[:place] + changed + content[place + 18 :])
+    assert len(videos.read_clip(path, 8, 0.0).values) == 6
+
+
+def test_frames_of_more_pixels_than_a_picture_may_have(tmp_path, monkeypatch):
+    path = tmp_path / "a.mkv"
+    encode(path, levels(2), codec="mpeg4")
+    monkeypatch.setattr(images, "MAX_PIXELS", 32 * 32 - 1)
+    with pytest.raises(UserError) as error:
+        videos.read_clip(path, 8, 0.0)
+    assert str(error.value) == (
+        f"{path}: frames of 32 x 32 pixels, expected at most 1,023: make them"
+        " smaller, with ffmpeg -i OLD -vf scale=1280:-2 NEW"
+    )
