@@ -138,12 +138,9 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
     try:
         is_bytes = array.dtype.kind == "S"
         names = np.char.decode(array, "utf-8") if is_bytes else array
-        # Some characters are none; those of names that are not UTF-8 are.
-        np.char.encode(names, "utf-8", "surrogatepass")
-    except ValueError as error:
-        reason = getattr(error, "reason", error)
+    except UnicodeDecodeError as error:
         raise UserError(
-            f"{path}: names must be in UTF-8 ({reason}); write them anew"
+            f"{path}: names must be in UTF-8 ({error.reason}); write them anew"
         ) from error
     _check_characters(path, names)
     kinds, counts = np.unique(names, return_counts=True)
