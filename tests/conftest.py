@@ -43,7 +43,8 @@ def pytest_addoption(parser):
         type=int,
         default=20,
         metavar="N",
-        help="damaged files of each reader in tests/fuzz [20]",
+        help="inputs of each reader in tests/fuzz; above 50 others each time"
+        " [20]",
     )
     parser.addoption(
         "--kill-seed",

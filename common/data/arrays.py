@@ -113,8 +113,9 @@ def _check_size(file: IO[bytes], size: int) -> None:
     shape, dtype = _read_header(file)
     if dtype.hasobject:
         raise DamagedError("objects of Python, which are not read")
-    # A value of no bytes takes memory, too.
-    if math.prod(shape) * max(dtype.itemsize, 1) > size:
+    if not dtype.itemsize:  # Any number of them would fit.
+        raise DamagedError(f"values of no bytes, {dtype}")
+    if math.prod(shape) * dtype.itemsize > size:
         raise DamagedError(f"cut off: its header speaks of {list(shape)}")
 
 

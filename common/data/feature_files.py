@@ -138,12 +138,11 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
     try:
         is_bytes = array.dtype.kind == "S"
         names = np.char.decode(array, "utf-8") if is_bytes else array
-        _check_characters(names)
-    except ValueError as error:
-        reason = getattr(error, "reason", error)
+    except UnicodeDecodeError as error:
         raise UserError(
-            f"{path}: names must be in UTF-8 ({reason}); write them anew"
+            f"{path}: names must be in UTF-8 ({error.reason}); write them anew"
         ) from error
+    _check_characters(path, names)
     kinds, counts = np.unique(names, return_counts=True)
     if (counts > 1).any():
         raise UserError(
@@ -153,15 +152,14 @@ def _parse_names(path: Path, array: np.ndarray) -> list[str]:
     return names.tolist()
 
 
-def _check_characters(names: np.ndarray) -> None:
-    """Refuses numbers that are no characters, at which Python itself fails.
-
-    Raises:
-        ValueError: if there are any.
-    """
+def _check_characters(path: Path, names: np.ndarray) -> None:
+    """Refuses numbers that are no characters, which Python cannot read."""
     native = np.ascontiguousarray(names, names.dtype.newbyteorder("="))
     if native.itemsize and (native.view(np.uint32) > sys.maxunicode).any():
-        raise ValueError("numbers that are no characters")
+        raise UserError(
+            f"{path}: names with characters that do not exist: it is damaged;"
+            " write them anew"
+        )
 
 
 def _check_values(path: Path, names: list[str], values: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.fuzz import mutations
+from tests.fuzz import edits
 from tests.support import commands
 from tests.support.images import ANIMATED_GIF, JPEG, PNG
 
@@ -25,7 +25,8 @@ def make_input(spec, sizes, rng):
     if spec.dtype == tf.string:
         kind = PICTURES if spec.name.startswith("image") else TEXTS
         rows = [
-            mutations.damage(rng.choice(kind), rng) for _ in range(shape[0])
+            edits.apply(rng.choice(kind), edits.random_edits(rng))
+            for _ in range(shape[0])
         ]
         return tf.constant(rows, tf.string, shape)
     if len(shape) == 1:

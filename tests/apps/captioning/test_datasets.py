@@ -968,3 +968,10 @@ def test_names_of_images_need_not_be_utf8(tmp_path):
         r"skipped: 1 (caption without an image): half\ud83d.jpg",
         r"skipped: 1 (image without a caption): \udcff.jpg",
     ]
+
+
+def test_a_pipe_among_the_images_is_named(tmp_path):
+    flickr(tmp_path, names=NAMES[1:])
+    path = tmp_path / "images" / NAMES[0]
+    os.mkfifo(path)
+    refused(tmp_path, f"{path}: a device or a pipe, not a file")

@@ -320,6 +320,8 @@ def test_pretrained_vectors_stand_where_their_words_are(tmp_path, capsys):
     ("content", "expected"),
     [
         ("dog 1 2 3\n", r":1: a vector of 3 numbers, but --embedding-dim is 8"),
+        ("dog 1 2 3 4 5 6 7 nan\n", ":1: expected finite numbers, got NaN"),
+        ("dog 1 2 3 4 5 6 7 1e99\n", ":1: expected finite numbers, got NaN"),
         (
             "3 9\ncat 1 2 3 4 5 6 7 8 9\n",
             ":2: a vector of 9 numbers, but --embedding-dim is 8",

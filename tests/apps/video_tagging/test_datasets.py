@@ -1,5 +1,6 @@
 import collections
 import gzip
+import os
 import re
 import types
 
@@ -946,3 +947,16 @@ def test_resizing_leaves_no_holes():
     small = tfds_clips.resize(lines, 16).numpy()
     assert small.dtype == np.uint8
     np.testing.assert_allclose(small[:, 2:-2], 50, atol=15)
+
+
+def test_what_lies_beside_the_frames_of_a_video_is_not_read(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"a picture")
+    os.mkfifo(tmp_path / "b" / "0.pipe")
+    (tmp_path / "b" / "@thumbs").mkdir()
+    one, other = (splitting.content_hash(tmp_path / name) for name in "ab")
+    assert one == other
+    os.mkfifo(tmp_path / "b" / "0.png")
+    with pytest.raises(UserError, match=f"^{tmp_path / 'b'}: a pipe or a dev"):
+        splitting.content_hash(tmp_path / "b")

@@ -45,6 +45,7 @@ DAMAGED = {
     "brackets": npy("(" * 10_000),
     "objects": npy(FLOATS.replace("<f4", "|O") % "(1,)", pickle.dumps([1])),
     "cut off": saved(VALUES)[:-1],
+    "values of no bytes": npy(FLOATS.replace("<f4", "<U0") % "(10000000000,)"),
     "another version": b"\x93NUMPY\x09\x00" + bytes(99),
 }
 
@@ -90,3 +91,9 @@ def test_encrypted_and_damaged_archives(tmp_path):
     path.write_bytes(npz(features=saved(VALUES))[:-30])
     with pytest.raises(arrays.DamagedError, match="zip"):
         arrays.read_npz(path, ["features"])
+
+
+def test_a_header_of_python_2_is_read_without_a_warning(tmp_path):
+    path = tmp_path / "a.npy"
+    path.write_bytes(npy(FLOATS % "(2L, 3L)", VALUES.tobytes()))
+    np.testing.assert_array_equal(arrays.read_npy(path), VALUES)

@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -34,3 +35,24 @@ def test_a_file_that_is_not_there_and_bytes(tmp_path):
     path.write_bytes(b"\xff")
     with pytest.raises(UserError, match="a.json: cannot read it .*utf-8"):
         json_files.read(path)
+
+
+def test_values_of_other_kinds(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"app": "a", "rate": 1, "best": null, "flag": true}')
+    kinds = {"app": str, "rate": float, "best": dict | None, "flag": bool}
+    assert json_files.read(path, "app", other=int, **kinds)["rate"] == 1
+    for key, kind, message in (
+        ("app", int, 'app is "a", expected int: it is damaged'),
+        ("rate", str, "rate is 1, expected str"),
+        ("flag", float, "flag is true, expected float"),
+        ("best", list, "best is null, expected list"),
+    ):
+        with pytest.raises(UserError, match=re.escape(f"{path}: {message}")):
+            json_files.read(path, **{key: kind})
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(UserError, match=r"a.json: cannot read it \(a pipe"):
+        json_files.read(tmp_path / "a.json")

@@ -242,3 +242,33 @@ def test_errors_of_columns_list_a_few_and_refuse_two_of_a_name(tmp_path):
     path = write(tmp_path, "b.csv", "text,label,text\na,b,c\n")
     with pytest.raises(UserError, match="2 columns are called 'text'; expec"):
         table(path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_cell_that_no_text_has(tmp_path, suffix):
+    separator = "," if suffix == "csv" else "\t"
+    lines = f'text{separator}label\n"{"x" * 999_999}\n'
+    path = write(tmp_path, f"a.{suffix}.gz", lines + "x" * 999_999 + "\n" * 2)
+    limit = tables.csv.field_size_limit(1_000_000)
+    try:
+        with pytest.raises(UserError, match=f"^{path}:[23]: .*(limit|fields)"):
+            table(path)
+    finally:
+        assert tables.csv.field_size_limit(limit) == 1_000_000
+    assert limit == tables.text_files.MAX_LINE
+
+
+def test_a_quote_that_is_not_closed_takes_no_more_than_a_line(monkeypatch):
+    """Of a thousand lines, each as long as one can be."""
+    monkeypatch.setattr(tables.text_files, "MAX_LINE", 100)
+    seen = []
+
+    def lines():
+        for number in range(50):
+            seen.append(number)
+            yield f"{'x' * 60}\n" if number else 'a "b\tc\n'
+
+    rows = tables.split_rows(lines(), min_width=2)
+    assert next(iter(tables._join_lines(lines(), "\t", 2)))[1] == ['a "b', "c"]
+    assert len(seen) < 5
+    assert next(rows)

@@ -219,6 +219,23 @@ class TestLenient:
             assert encoding in str(caught.value)
             assert "\n" not in str(caught.value)
 
+    def test_encodings_that_are_none_for_lines(self, read, monkeypatch):
+        for encoding in ("utf-16", "utf-32", "undefined", "punycode"):
+            content = b"\xff\xfe\xfd" if encoding != "utf-16" else b"text"
+            with pytest.raises(UserError, match=f"not {encoding}"):
+                read(content, encoding)
+            stream = io.BytesIO(content)
+            stdin = types.SimpleNamespace(buffer=stream)
+            monkeypatch.setattr("sys.stdin", stdin)
+            message = f"^standard input: .*not {encoding}.*--encoding"
+            with pytest.raises(UserError, match=message):
+                list(text_files.read_lines_leniently(None, encoding))
+
+    def test_a_line_that_no_text_has(self, read, monkeypatch):
+        monkeypatch.setattr(text_files, "MAX_LINE", 10)
+        with pytest.raises(UserError, match=":2: a line of more than 10 cha"):
+            read(b"short\n" + b"x" * 11)
+
     def test_lines_are_read_one_by_one(self, monkeypatch):
         """Whoever types sees the answer to a line before the next one."""
         stream = io.BytesIO(b"one\ntwo\n")
@@ -238,6 +255,19 @@ def test_a_line_that_no_text_has(tmp_path, monkeypatch):
     assert text_files.read_text(path).endswith("x\n")
 
 
+def test_a_packed_text_that_grows_beyond_all_texts(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_files, "MAX_LINE", 10)
+    text = "x" * 50_000
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    assert text_files.read_text(path) == text  # As large as it says.
+    packed = tmp_path / "a.txt.gz"
+    packed.write_bytes(gzip.compress(text.encode()))
+    message = f"^{packed}: it unpacks to more than .* unpack it first"
+    with pytest.raises(UserError, match=message):
+        text_files.read_text(packed)
+
+
 def read_all(*args):
     return list(text_files.read_lines(*args))
 
@@ -254,11 +284,12 @@ def test_text_in_another_encoding_is_one_line(tmp_path, encoding):
             read(path, encoding)
 
 
-@pytest.mark.parametrize("encoding", ["hex", "rot13", "utf-9"])
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "utf-9", "a\0b"])
 def test_what_is_no_encoding_is_one_line(tmp_path, encoding):
     path = tmp_path / "a.txt"
     path.write_bytes(b"text\n")
-    with pytest.raises(UserError, match=f"^--encoding: .*{encoding}"):
+    name = encoding.replace("\0", r"\\x00")
+    with pytest.raises(UserError, match=f"^--encoding: .*{name}"):
         text_files.read_text(path, encoding)
 
 

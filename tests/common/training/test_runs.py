@@ -344,3 +344,21 @@ def test_a_run_goes_on_with_names_of_any_characters(tmp_path):
     path.write_text(path.read_text().removesuffix("\n") + "\n\n")
     with pytest.raises(UserError, match=r"labels.txt differs"):
         open_run(tmp_path).create(run.config, report, labels=names)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "expected best, it has no best"),
+        ('{"best": []}', r"best is \[\], expected dict"),
+        ('{"best": {}}', "expected a number as epoch of the best epoch, got n"),
+        ('{"best": {"epoch": 1}}', "a number as val_loss .* got null"),
+        ('{"best": {"epoch": 1, "val_loss": "x"}}', 'a number as .* got "x"'),
+    ],
+)
+def test_metrics_that_are_none(tmp_path, text, message):
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(UserError, match=f"metrics.json: .*{message}"):
+        runs.read_best(tmp_path, "val_loss")
+    (tmp_path / "metrics.json").write_text('{"best": {"epoch": 1, "a": 2.5}}')
+    assert runs.read_best(tmp_path, "a") == {"epoch": 1, "a": 2.5}
