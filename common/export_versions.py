@@ -50,12 +50,22 @@ def read_signatures(folder: Path) -> dict[str, list[str]]:
 
     Returns:
         By signature lines such as "in text: string(None,)".
+
+    Raises:
+        UserError: if it is missing or damaged.
     """
     import tensorflow as tf
+    from google.protobuf import message
     from tensorflow.core.protobuf import saved_model_pb2
 
-    saved = saved_model_pb2.SavedModel()
-    saved.ParseFromString((folder / "saved_model.pb").read_bytes())
+    path, saved = folder / "saved_model.pb", saved_model_pb2.SavedModel()
+    try:
+        saved.ParseFromString(path.read_bytes())
+    except (OSError, message.DecodeError) as error:
+        raise UserError(
+            f"{path}: no model that can be read ({error}): it is damaged;"
+            " remove this version, or export to another folder with --to"
+        ) from error
     result: dict[str, list[str]] = {}
     for graph in saved.meta_graphs:
         for name, signature in graph.signature_def.items():

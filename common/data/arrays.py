@@ -4,7 +4,6 @@ Nothing is unpickled; no array is read that is not asked for, or that is
 larger than its file says.
 """
 
-import errno
 import math
 import os
 import warnings
@@ -84,8 +83,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    if not text_files.is_regular(path):  # Reading may wait for ever.
-        raise OSError(errno.EINVAL, "a pipe or a device, not a file")
+    text_files.check_regular(path)
     return path.open("rb")
 
 

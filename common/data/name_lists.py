@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from common import atomic
+from common.data import text_files
 from common.errors import UserError
 
 # Controls and all that ends a line somewhere; half a character, which UTF-8
@@ -87,6 +88,7 @@ def read_names(path: Path, count: int | None = None) -> list[str]:
         UserError: if it is missing or damaged, or has another number.
     """
     try:
+        text_files.check_regular(path)
         # As bytes: reading text would take a carriage return for a line end.
         names = decode_names(path.read_bytes().decode("utf-8"))
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ Errors name file and line. No function holds a whole file in memory.
 
 import codecs
 import contextlib
+import errno
 import gzip
 import io
 import lzma
@@ -267,6 +268,16 @@ def is_regular(path: Path) -> bool:
     except OSError:
         return True  # Opening it tells what is wrong.
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def check_regular(path: Path) -> None:
+    """Refuses what would be waited for for ever, for readers of whole files.
+
+    Raises:
+        OSError: for pipes and devices.
+    """
+    if not is_regular(path):
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file")
 
 
 def _name(path: Path | None) -> str:

@@ -6,7 +6,6 @@ here a data set that is neither prepared nor downloadable is an error at once.
 
 import difflib
 import http.client
-import json
 import queue
 import re
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from common.characters import printable
+from common.data import json_files
 from common.errors import UserError, format_names
 
 PROBE_SECONDS = 3.0
@@ -127,7 +127,11 @@ def _is_cached(urls: dict[str, Any], downloads: Path) -> bool:
     if any((downloads / "manual" / name).exists() for name in names if name):
         return True
     for note in downloads.rglob("*.INFO"):
-        if set(urls) & set(json.loads(note.read_text()).get("urls", [])):
+        try:
+            known = json_files.read(note, urls=list).get("urls", [])
+        except UserError:
+            continue  # Damaged: as if it were not there.
+        if any(url in urls for url in known if isinstance(url, str)):
             return True
     return False
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from common import atomic
 from common.characters import printable
+from common.data import text_files
 from common.errors import UserError
 
 NUM_KEPT = 2
@@ -143,6 +144,8 @@ def _read_state(path: Path) -> dict[str, Any]:
     Raises:
         OSError, ValueError: if it, or the arrays, are not what was written.
     """
+    for name in (STATE, VARIABLES):
+        text_files.check_regular(path / name)
     try:
         state = json.loads((path / STATE).read_text(encoding="utf-8"))
     except RecursionError:

@@ -77,3 +77,17 @@ def test_the_same_model_trained_again_passes(first, tmp_path):
     export_versions.check_same_contract(tmp_path, first, again)
     (again / "versions.json").unlink()  # As exports of before 0.3.0.
     export_versions.check_same_contract(tmp_path, again, first)
+
+
+@pytest.mark.parametrize("content", [b"text", b"\n\xff", None])
+def test_a_damaged_version_is_one_line(first, tmp_path, content):
+    damaged = tmp_path / "1"
+    damaged.mkdir()
+    if content:
+        (damaged / "saved_model.pb").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        export_versions.check_same_contract(tmp_path, damaged, first)
+    text = str(caught.value)
+    assert text.startswith(f"{damaged}/saved_model.pb: no model that can be")
+    assert text.endswith("or export to another folder with --to")
+    assert "\n" not in text

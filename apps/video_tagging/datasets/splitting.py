@@ -1,6 +1,5 @@
 """Held-out videos, where the data do not name them all."""
 
-import errno
 import fnmatch
 import hashlib
 from collections.abc import Callable
@@ -139,8 +138,7 @@ def _read_ends(path: Path) -> bytes:
     Raises:
         OSError: if it is none: reading a pipe would wait for ever.
     """
-    if not text_files.is_regular(path):
-        raise OSError(errno.EINVAL, "a pipe or a device, not a file")
+    text_files.check_regular(path)
     with path.open("rb") as file:
         start = file.read(2 * MEGABYTE)
         size = path.stat().st_size

@@ -1,5 +1,7 @@
 """Lists of names in files: any text comes back as it was."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,4 +76,11 @@ def test_a_broken_file_is_one_line(tmp_path):
         name_lists.read_names(path)
     path.write_bytes(b"m\xe4\xdfig\n")
     with pytest.raises(UserError, match="labels.txt: cannot read it"):
+        name_lists.read_names(path)
+
+
+def test_a_pipe_is_one_line(tmp_path):
+    path = tmp_path / "labels.txt"
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="a pipe or a device, not a file"):
         name_lists.read_names(path)

@@ -3,6 +3,7 @@
 import io
 import tarfile
 import threading
+import types
 import urllib.error
 
 import pytest
@@ -264,3 +265,18 @@ def test_the_command_ends_with_one_line(refusal, tmp_path):
     )
     assert "near names: imdb_reviews" in error
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("note", "is_cached"),
+    [
+        ('{"urls": ["http://a/b.zip"]}', True),
+        ('{"urls": ["http://a/c.zip"]}', False),
+        *[(x, False) for x in ("", "[]", "{", '{"urls": 1}', "[" * 100_000)],
+        ('{"urls": [["http://a/b.zip"]]}', False),
+    ],
+)
+def test_damaged_notes_of_downloads_count_as_none(tmp_path, note, is_cached):
+    (tmp_path / "b.zip.INFO").write_text(note)
+    urls = {"http://a/b.zip": types.SimpleNamespace(filename="")}
+    assert tfds_loader._is_cached(urls, tmp_path) == is_cached

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -200,6 +201,18 @@ def test_what_is_no_state_is_damage(tmp_path, content, capsys):
     _, state = checkpoints.newest(tmp_path)
     assert state["epoch"] == 1
     assert "damaged checkpoint (" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [checkpoints.STATE, checkpoints.VARIABLES])
+def test_a_pipe_in_a_checkpoint_is_damage(tmp_path, name, capsys):
+    save(tmp_path, trained_model(1), 1, 0)
+    save(tmp_path, trained_model(1), 2, 0)
+    newest = tmp_path / "epoch-0002-step-00000000" / name
+    newest.unlink()
+    os.mkfifo(newest)
+    _, state = checkpoints.newest(tmp_path)
+    assert state["epoch"] == 1
+    assert "a pipe or a device, not a file" in capsys.readouterr().out
 
 
 def test_a_state_of_before_0_3_is_read(tmp_path):
