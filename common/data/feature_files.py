@@ -191,7 +191,15 @@ def _parse_scale(
                 f" [{values.shape[2]}] of finite floats, got {name}"
                 f" {array.dtype} {list(array.shape)}"
             )
-    return arrays["low"], arrays["step"]
+    low, step = arrays["low"], arrays["step"]
+    with np.errstate(over="ignore"):
+        ends = (low + np.float32([[0], [255]]) * step).astype(np.float32)
+    if not np.isfinite(ends).all():
+        raise UserError(
+            f"{path}: low and step make features that are not finite; compute"
+            " them again"
+        )
+    return low, step
 
 
 def _parse_encoder(path: Path, arrays: dict[str, np.ndarray]) -> dict | None:
