@@ -252,11 +252,9 @@ def standardize(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """
     values = checks.clear_padding(values, mask)
     weights = tf.cast(mask[:, :, None], values.dtype)
-    # Not times 0, which leaves NaN and infinity as NaN.
-    values = tf.where(mask[:, :, None], values, 0.0)
     count = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
     mean = tf.reduce_sum(values, axis=1, keepdims=True) / count
-    centred = weights * (values - mean)
+    centred = tf.where(mask[:, :, None], values - mean, 0.0)
     variance = tf.reduce_sum(centred**2, axis=1, keepdims=True) / count
     deviation = tf.sqrt(variance)
     floor = MIN_DEVIATION * tf.reduce_mean(deviation, axis=-1, keepdims=True)

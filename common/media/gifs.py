@@ -12,7 +12,7 @@ _CONTROL_BYTES = 8
 _IMAGE_BYTES = 10  # Of the block after it, before its own colours.
 _SCREEN_BYTES = 13  # Of the header, before the colours of all frames.
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, b";"
-_EXTENSION_BYTES = 2  # Before the blocks of an extension.
+_EXTENSION_BYTES = 3  # With the size of its first block.
 # Encoders fill their blocks, of 255 bytes at most; texts in extensions may be
 # read as small ones.
 _FREE_BLOCKS, _MEAN_BLOCK = 10_000, 128
@@ -86,7 +86,10 @@ def _skip_blocks(
     """
 
     def walk(place: tf.Tensor, value: tf.Tensor, is_inside: tf.Tensor) -> tuple:
-        step = tf.where(is_inside, value + 1, _EXTENSION_BYTES)
+        # The decoder reads a block after an empty first one, too; where it
+        # went another way, it would find frames that were not measured.
+        first = _EXTENSION_BYTES + values[place + 2]
+        step = tf.where(is_inside, value + 1, first)
         place = tf.minimum(place + step, length)
         return place, values[place], ~is_inside | (value > 0)
 
@@ -128,8 +131,10 @@ def whiten_transparent(content: tf.Tensor) -> tf.Tensor:
     palette = tf.where(
         has_own, control + _CONTROL_BYTES + _IMAGE_BYTES, _SCREEN_BYTES
     )
+    flags = tf.where(has_own, fields[_CONTROL_BYTES + 9], header[10])
     is_transparent = (
         (tf.size(parts) == 2)
+        & (3 * fields[6] < _count_palette_bytes(flags))
         & (fields[3] % 2 == 1)
         & (fields[_CONTROL_BYTES] == 0x2C)
     )

@@ -278,6 +278,12 @@ def _decode(content: tf.Tensor) -> tf.Tensor:
     ]
 )
 def _decode_limited(content: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
+    # Changed before it is measured, not after.
+    content = tf.cond(
+        _is_gif(content),
+        lambda: gifs.whiten_transparent(content),
+        lambda: content,
+    )
     # The decoder is laxer than `has_image_signature`, and its limit is
     # greater. Nothing in place of a content is an error of its own.
     is_refused = ~has_image_signature(content) | (
@@ -315,8 +321,7 @@ def _is_gif(content: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_gif(content: tf.Tensor) -> tf.Tensor:
-    frame = gifs.cut_to_first_frame(content)
-    return _decode_rest(gifs.whiten_transparent(frame))
+    return _decode_rest(gifs.cut_to_first_frame(content))
 
 
 def _decode_rest(content: tf.Tensor) -> tf.Tensor:

@@ -52,7 +52,7 @@ def test_any_request_has_an_answer(package, trained_app, request):
         try:
             outputs = signature(**inputs)
         except tf.errors.InvalidArgumentError as error:
-            assert "expected" in str(error), str(error)[:300]
+            assert "expect" in str(error), str(error)[:300]
             continue
         num_answers += 1
         for name, value in outputs.items():

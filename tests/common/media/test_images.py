@@ -468,7 +468,12 @@ PIXEL = b"\x02\x44\x01"
 
 @pytest.mark.parametrize(
     "extensions",
-    [b"", b"!\xfe\1a\0", b"!\xfe\x03a;,\x01!\0!\xf9\x04\0\0\0\0\0"],
+    [
+        b"",
+        b"!\xfe\1a\0",
+        b"!\xfe\0\1a\0",
+        b"!\xfe\x03a;,\x01!\0!\xf9\x04\0\0\0\0\0",
+    ],
 )
 def test_a_gif_is_cut_behind_its_extensions_and_blocks(extensions):
     frame = make_gif(PIXEL, extensions)
@@ -478,9 +483,25 @@ def test_a_gif_is_cut_behind_its_extensions_and_blocks(extensions):
     assert images.decode_error(frame + rest) is None
 
 
+def test_a_gif_is_read_as_its_decoder_reads_it():
+    """Which takes what follows an empty block of an extension for another."""
+    large = b"," + struct.pack("<HHHH", 0, 0, 60_000, 60_000)
+    content = make_gif(PIXEL, b"!\xfe\0\x2b" + bytes(43) + b"\0" + large)
+    assert gifs.num_pixels(tf.constant(content)) == 60_000**2
+    assert images.decode_error(content) == "more than 100,000,000 pixels"
+
+
+def test_a_transparent_colour_that_is_none_changes_nothing():
+    """White would be written beyond the palette, into the frame's size."""
+    for index in (2, 3, 7, 255):
+        control = b"!\xf9\4\1\0\0" + bytes([index]) + b"\0"
+        content = tf.constant(make_gif(PIXEL, control))
+        assert gifs.whiten_transparent(content) == content
+
+
 @pytest.mark.parametrize(
     "content",
-    [make_gif(b"\1a" * 12_000), make_gif(PIXEL, b"!\xfe\0" * 6_000)],
+    [make_gif(b"\1a" * 12_000), make_gif(PIXEL, b"!\xfe\1a\0" * 6_000)],
     ids=["blocks", "extensions"],
 )
 def test_a_gif_of_more_blocks_than_any_encoder_writes_is_refused(content):

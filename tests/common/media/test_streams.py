@@ -194,6 +194,11 @@ def test_live_with_little_delay_until_ctrl_c():
             lines.append(reader.stdout.readline())
         # No further frame comes: Ctrl-C ends the waiting.
         reader.send_signal(signal.SIGINT)
+        try:
+            reader.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            # It came before the waiting: a user would press it again.
+            reader.send_signal(signal.SIGINT)
         lines += reader.stdout.readlines()
         assert reader.stderr.read() == b""
         assert reader.wait() == 0
