@@ -193,7 +193,8 @@ def _parse_scale(
             )
     low, step = arrays["low"], arrays["step"]
     with np.errstate(over="ignore"):
-        ends = (low + np.float32([[0], [255]]) * step).astype(np.float32)
+        bounds = np.array([[0], [255]], np.float32)
+        ends = (low + bounds * step).astype(np.float32)
     if not np.isfinite(ends).all():
         raise UserError(
             f"{path}: low and step make features that are not finite; compute"
