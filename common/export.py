@@ -182,13 +182,18 @@ def check_is_run(path: str, app: str) -> Path:
     return Path(path)
 
 
-def made_with(run: Path) -> str:
-    """Returns the last lines of a model card: limits, and versions."""
+def made_with(run: Path, rows: int = limits.MAX_ROWS) -> str:
+    """Returns the last lines of a model card: limits, and versions.
+
+    Args:
+        run: the run folder.
+        rows: the most of a request.
+    """
     versions = json_files.read(
         run / runs.VERSIONS, "python", "tensorflow", "keras"
     )
     return (
-        f"- A request has {limits.MAX_ROWS} rows at most.\n"
+        f"- A request has {rows} rows at most.\n"
         f"- Made with python {versions['python']}, tensorflow"
         f" {versions['tensorflow']},\n  keras {versions['keras']}. All options"
         " are in `config.json`.\n"

@@ -60,10 +60,11 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
         return {"caption": captions[:, 0], "score": scores[:, 0]}
 
     def serve_bytes(image_bytes: tf.Tensor) -> dict:
-        return name_outputs(*captioner(limits.check_rows(image_bytes)))
+        rows = limits.check_rows(image_bytes, limits.MAX_PICTURES)
+        return name_outputs(*captioner(rows))
 
     def serve_features(features: tf.Tensor) -> dict:
-        features = limits.check_rows(features)
+        features = limits.check_finite(limits.check_rows(features))
         return name_outputs(*captioner.caption_images(features))
 
     shape = [None, *captioner.feature_shape]
@@ -152,7 +153,9 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
         "`image_bytes`: string[batch], the content of JPEG, PNG, GIF or BMP"
         " files of any size"
     )
+    max_rows = limits.MAX_PICTURES
     if not captioner.has_encoder:
+        max_rows = limits.MAX_ROWS
         takes = (
             f"{shape}, of the encoder that made `{printable(config.features)}`"
         )
@@ -169,7 +172,7 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
 - It knows what its training data show and no more: of other things it says
   something fluent and wrong, and it repeats what its captions took for
   granted of people. Evaluate it on your pictures before you rely on it.
-{export.made_with(run)}"""
+{export.made_with(run, max_rows)}"""
 
 
 def main() -> None:

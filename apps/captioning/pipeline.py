@@ -106,10 +106,12 @@ class Captioner(keras.Model):
         sampling: Sampling | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         pixels, is_picture = self.decode_pictures(content)
+        # What is no picture costs no time of the network.
+        pixels = tf.boolean_mask(pixels, is_picture)
         captions, scores = self.caption_images(pixels, beam, sampling)
         return (
-            tf.where(is_picture[:, None], captions, ""),
-            tf.where(is_picture[:, None], scores, 0.0),
+            _fill_rows(captions, is_picture, ""),
+            _fill_rows(scores, is_picture, 0.0),
         )
 
     def decode_pictures(
@@ -214,6 +216,31 @@ class Captioner(keras.Model):
             ),
             "feature_shape": self.feature_shape,
         }
+
+
+def _fill_rows(
+    values: tf.Tensor, is_filled: tf.Tensor, blank: Any
+) -> tf.Tensor:
+    """Puts values at the rows that are filled, and blanks at the others.
+
+    Args:
+        values: <any>[filled, ...].
+        is_filled: <bool>[batch].
+        blank: for the other rows.
+
+    Returns:
+        <any>[batch, ...].
+
+    Example:
+        >>> is_filled = tf.constant([False, True])
+        >>> _fill_rows(tf.constant([[7]]), is_filled, 0).numpy()
+        array([[0],
+               [7]], dtype=int32)
+    """
+    padding = [[1, 0], *([[0, 0]] * (values.shape.rank - 1))]
+    values = tf.pad(values, padding, constant_values=blank)
+    numbers = tf.cumsum(tf.cast(is_filled, tf.int32))
+    return tf.gather(values, tf.where(is_filled, numbers, 0))
 
 
 def build(

@@ -15,6 +15,7 @@ from common.characters import printable
 from common.training import runs
 
 from . import pipeline
+from . import text as tokens
 from .config import export_parser
 
 # The check of an export asks these: no row, one, seven; a text without words;
@@ -32,6 +33,10 @@ CASES: tuple[list[str], ...] = (
         "A",
     ],
 )
+# Of all texts of a request, without the middle of long ones; or the bytes of
+# so many texts that are as long as can be read.
+MAX_BYTES = 2**24
+MAX_LONG_TEXTS = 128
 
 
 def export_run(run: Path, to: Path) -> Path:
@@ -70,9 +75,14 @@ def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
     <float32>[batch, classes].
     """
     labels = tf.constant(classifier.labels)
+    max_tokens = classifier.config.max_tokens
+    max_bytes = count_max_bytes(max_tokens)
 
     def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = classifier(limits.check_rows(text))
+        # The ends alone are read: their bytes count.
+        ends = tokens.cut_text(limits.check_rows(text), max_tokens)
+        ends = limits.check_bytes(ends, max_bytes)
+        probabilities = classifier(ends)
         best = tf.argmax(probabilities, axis=-1)
         return {
             "label": tf.gather(labels, best),
@@ -86,6 +96,17 @@ def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
     with export.portable(classifier):
         archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
     return archive
+
+
+def count_max_bytes(max_tokens: int) -> int:
+    """Returns the most bytes of all texts of a request.
+
+    Example:
+        >>> count_max_bytes(400), count_max_bytes(2000)
+        (16777216, 65536000)
+    """
+    longest = tokens.BYTES_PER_TOKEN * max_tokens
+    return max(MAX_BYTES, MAX_LONG_TEXTS * longest)
 
 
 def make_cases(classifier: pipeline.Classifier) -> list[export.Case]:
@@ -118,7 +139,8 @@ def make_card(run: Path, classifier: pipeline.Classifier) -> str:
     return f"""# Text classifier
 
 - Input `text`: string[batch], UTF-8, any length (of more than
-  {config.max_tokens} words the middle is left out).
+  {config.max_tokens} words the middle is left out); of all rows
+  {count_max_bytes(config.max_tokens):,} bytes.
 - Outputs: `label` string[batch], `score` float32[batch] (the label's
   probability), `probabilities` float32[batch, {len(labels)}].
 - Labels, in the order of `probabilities`: {", ".join(map(printable, labels))}.

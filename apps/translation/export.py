@@ -39,6 +39,9 @@ CASES: tuple[list[str], ...] = (
     ],
 )
 N_BEST = "n_best"
+# Rows times the bytes of the longest text of a request, which pads the others:
+# 128 pages, or 1,024 sentences of 512 bytes.
+MAX_BYTES = 128 * text.MAX_BYTES
 Tensors = dict[str, tf.Tensor]
 
 
@@ -97,7 +100,7 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
     # Traced once, for both signatures.
     translate = tf.function(
-        lambda text: translator(limits.check_rows(text)),
+        lambda text: translator(_check(text)),
         input_signature=inputs,
     )
 
@@ -116,6 +119,12 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
         archive.add_endpoint(N_BEST, n_best, input_signature=inputs)
         _add_steps(archive, translator.network)
     return archive
+
+
+def _check(texts: tf.Tensor) -> tf.Tensor:
+    """Returns the texts of a request, cut, if it is within the limits."""
+    cut = text.cut_text(limits.check_rows(texts))
+    return limits.check_bytes(cut, MAX_BYTES, is_padded=True)
 
 
 def _add_steps(
@@ -206,7 +215,8 @@ def make_card(run: Path, translator: pipeline.Translator) -> str:
 
 - Input `text`: string[batch], UTF-8; sentences, not documents: of a text
   its first {text.MAX_BYTES} bytes are translated, to at most
-  {pipeline.MAX_STEPS} tokens.
+  {pipeline.MAX_STEPS} tokens. Rows times bytes of the longest text of a
+  request: at most {MAX_BYTES:,}.
 - Outputs: `translation` string[batch], `score` float32[batch], the greater
   the likelier; signature `n_best`: `translations` string[batch,
   {config.beam}], `scores`. Signatures `encode` and `decode_step` work on

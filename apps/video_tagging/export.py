@@ -140,6 +140,7 @@ def _serve_window(tagger: pipeline.Tagger) -> ServeFn:
         values: tf.Tensor, lengths: tf.Tensor, *states: tf.Tensor
     ) -> Outputs:
         values, lengths = _check(values, lengths)
+        states = tuple(map(limits.check_finite, states))
         before = dict(zip(names, states, strict=True))
         prediction, after = tagger.advance(values, lengths, before)
         return _to_outputs(tagger, prediction, lengths) | after

@@ -200,7 +200,16 @@ def _parse_scale(
                 f" [{values.shape[2]}] of finite floats, got {name}"
                 f" {array.dtype} {list(array.shape)}"
             )
-    return arrays["low"], arrays["step"]
+    low, step = arrays["low"], arrays["step"]
+    with np.errstate(over="ignore"):
+        bounds = np.array([[0], [255]], np.float32)
+        ends = (low + bounds * step).astype(np.float32)
+    if not np.isfinite(ends).all():
+        raise UserError(
+            f"{path}: low and step make features that are not finite; compute"
+            " them again"
+        )
+    return low, step
 
 
 def _parse_encoder(path: Path, arrays: dict[str, np.ndarray]) -> dict | None:

@@ -285,6 +285,21 @@ class TestExport:
         for spec in [*inputs.values(), *signature.structured_outputs.values()]:
             assert spec.shape[0] is None
 
+    def test_a_request_of_too_many_rows_is_refused(self, app):
+        loaded = tf.saved_model.load(str(app.export))
+        signature = loaded.signatures["serving_default"]
+        _, specs = signature.structured_input_signature
+        inputs = {
+            name: tf.zeros(
+                [1025, *(n or 1 for n in spec.shape[1:])], spec.dtype
+            )
+            for name, spec in specs.items()
+        }
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="rows in one request: split"
+        ):
+            signature(**inputs)
+
     def test_the_graph_holds_no_kernel_of_one_machine(self, app):
         content = (app.export / "saved_model.pb").read_bytes()
         for word in (b"Cudnn", b"PyFunc"):

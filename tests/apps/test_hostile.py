@@ -1,17 +1,22 @@
 """Files of strangers: a model.keras runs, downloads and opens nothing."""
 
 import base64
+import io
 import json
 import marshal
 import os
 import shutil
 import zipfile
 
+import h5py
 import keras
+import numpy as np
 import pytest
 
 from apps import captioning, sentiment, video_tagging  # noqa: F401
+from apps.captioning import pipeline as captioner
 from apps.captioning.encoder import Encoder as ImageEncoder
+from apps.video_tagging import pipeline as tagger
 from apps.video_tagging.encoder import Encoder as FrameEncoder
 from common import export
 from common.errors import UserError
@@ -75,15 +80,14 @@ def run(trained_app):
     return trained_app("sentiment").run
 
 
-def rewrite(run, folder, config):
-    """A run folder whose model has another config."""
+def rewrite(run, folder, **contents):
+    """A run folder whose model has other files in its archive."""
     shutil.copytree(run, folder)
     path = folder / runs.MODEL
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    files["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
+        for name, content in (files | contents).items():
             archive.writestr(name, content)
     return folder
 
@@ -94,7 +98,8 @@ def test_a_model_that_is_a_program_is_refused(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret").write_text("secret\n")
-    folder = rewrite(run, tmp_path / "run", config)
+    contents = {"config.json": json.dumps(config)}
+    folder = rewrite(run, tmp_path / "run", **contents)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(UserError, match="model.keras: ") as caught:
         runs.load_model(folder, "apps.sentiment")
@@ -103,6 +108,70 @@ def test_a_model_that_is_a_program_is_refused(
     assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(ValueError):  # Still in the mode that is safe.
         keras.saving.deserialize_keras_object(LAMBDA)
+
+
+def link_file(group, name, shape):
+    """A link to an array of another file."""
+    group[name] = h5py.ExternalLink("secret.h5", "/secret")
+
+
+def store_outside(group, name, shape):
+    """An array whose bytes are those of another file."""
+    group.create_dataset(name, shape, "f4", external=[("secret", 0, 4096)])
+
+
+def view_file(group, name, shape):
+    """An array that is a view of one in another file."""
+    layout = h5py.VirtualLayout(shape, "f4")
+    layout[:] = h5py.VirtualSource("secret.h5", "secret", shape)
+    group.create_virtual_dataset(name, layout)
+
+
+@pytest.mark.parametrize("replace", [link_file, store_outside, view_file])
+def test_weights_that_lie_in_another_file_are_not_read(
+    run, tmp_path, monkeypatch, replace
+):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile(run / runs.MODEL) as archive:
+        weights = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(weights, "a") as file:
+        path, shape = find_matrix(file)
+        group, _, name = path.rpartition("/")
+        del file[path]
+        replace(file[group], name, shape)
+    secret = np.full(shape, 7, "f4")
+    secret.tofile("secret")
+    with h5py.File("secret.h5", "w") as file:
+        file["secret"] = secret
+    contents = {"model.weights.h5": weights.getvalue()}
+    folder = rewrite(run, tmp_path / "run", **contents)
+    with pytest.raises(UserError, match="model.keras: cannot load it"):
+        runs.load_model(folder, "apps.sentiment")
+
+
+def find_matrix(file):
+    """The path and the shape of the first matrix of a file of weights."""
+    matrices = []
+    file.visititems(
+        lambda path, x: (
+            matrices.append((path, x.shape))
+            if getattr(x, "ndim", 0) == 2
+            else None
+        )
+    )
+    return matrices[0]
+
+
+@pytest.mark.parametrize("build", [captioner.Captioner, tagger.Tagger])
+@pytest.mark.parametrize("name", ["Lambda", "os.system", "get_file", "lookup"])
+def test_an_encoder_inside_a_model_is_no_program(
+    tmp_path, monkeypatch, build, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text("secret\n")
+    with pytest.raises((ValueError, TypeError)):
+        build({}, ["a", "b"], HOSTILE[name])
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
 
 @pytest.mark.parametrize("encoder", [ImageEncoder, FrameEncoder])

@@ -24,7 +24,8 @@ def test_what_is_within_the_limits_comes_back():
 def test_too_many_rows():
     values = np.ones([limits.MAX_ROWS + 1, 1, 2], np.float32)
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match="at most 1024 rows in one request"
+        tf.errors.InvalidArgumentError,
+        match="at most 1,024 rows in one request",
     ):
         check(values, np.ones([len(values)], np.int32))
 
@@ -45,9 +46,36 @@ def test_features_that_are_not_finite(bad):
         check(values, np.array([3, 2], np.int32)), values
     )
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match="expected finite features"
+        tf.errors.InvalidArgumentError,
+        match=r"expected finite .* row and step from 0:\]\s+\[\[1 2\]\]",
     ):
         check(values, np.array([3, 3], np.int32))
+
+
+def test_states_that_are_not_finite():
+    check = tf.function(limits.check_finite)
+    state = tf.constant([[1.0, 2.0], [3.0, np.inf]])
+    assert check(state[:1]).shape == [1, 2]
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"row from 0:\]\s+\[\[1\]\]"
+    ):
+        check(state)
+
+
+@pytest.mark.parametrize("is_padded", [False, True])
+def test_bytes_of_all_texts(is_padded):
+    # 12 bytes, or 3 rows of 6.
+    text = tf.constant(["", "aaaaaa", "\u00e9\u00e9\u00e9"])
+    num_bytes = 18 if is_padded else 12
+    check = tf.function(limits.check_bytes)
+    for rows in (text, text[:0]):
+        actual = check(rows, num_bytes, is_padded)
+        np.testing.assert_array_equal(actual, rows)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match=f"expected at most {num_bytes - 1} .* in one request: split",
+    ):
+        check(text, num_bytes - 1, is_padded)
 
 
 def test_frames_are_always_finite():

@@ -165,6 +165,36 @@ def test_pictures_and_their_features_have_the_same_captions(
     assert captions == outputs["caption"].numpy().tolist()
 
 
+def test_features_that_are_not_finite(of_features):
+    values = make_features(3, (4, 6)).numpy()
+    values[2, 1, 0] = np.nan
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"expected finite .*\[\[2 1\]\]"
+    ):
+        of_features["features"](features=tf.constant(values))
+
+
+def test_what_is_no_picture_costs_no_time_of_the_network(loaded, monkeypatch):
+    sizes = []
+    encode = type(loaded.model.network).encode
+
+    def count(self, images, *args):
+        sizes.append(len(images))
+        return encode(self, images, *args)
+
+    monkeypatch.setattr(type(loaded.model.network), "encode", count)
+    expected = loaded.model(tf.constant(SCENES[:2]), beam=2)
+    contents = [b"", SCENES[0], *BROKEN, SCENES[1], b""]
+    captions, scores = loaded.model(tf.constant(contents), beam=2)
+    assert sizes == [2, 2]
+    rows = [1, len(contents) - 2]
+    np.testing.assert_array_equal(captions.numpy()[rows], expected[0])
+    np.testing.assert_array_equal(scores.numpy()[rows], expected[1])
+    assert np.count_nonzero(scores) == 4
+    captions, _ = loaded.model(tf.constant(BROKEN), beam=2)
+    assert captions.numpy().tolist() == len(BROKEN) * [[b"", b""]]
+
+
 def test_what_is_no_picture_changes_no_other_row(of_pictures):
     signature = of_pictures["serving_default"]
     good = [*SCENES[:2], ANIMATED_GIF, CMYK_JPEG, bmp(np.ones([2, 3, 3], "u1"))]

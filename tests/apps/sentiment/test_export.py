@@ -58,6 +58,15 @@ def test_bytes_that_are_no_text_get_an_answer(predictors):
     np.testing.assert_allclose(*answers, rtol=0, atol=1e-6)
 
 
+def test_a_request_of_too_many_bytes(predictors):
+    _, served = predictors
+    size = 256 * served.config.max_tokens
+    num_rows = 2**24 // size + 1
+    long = b"a" * 3 * size
+    with pytest.raises(tf.errors.InvalidArgumentError, match="16,777,216 byte"):
+        served.predict_fn(tf.constant([long] * num_rows))
+
+
 def test_the_signature_is_the_contract(exported):
     signature = tf.saved_model.load(str(exported)).signatures["serving_default"]
     outputs = {

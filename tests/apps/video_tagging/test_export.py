@@ -125,6 +125,42 @@ def test_batches_of_any_size(made, kind, rows):
         assert len(set(names.numpy()[is_real])) > 1
 
 
+@pytest.mark.parametrize("kind", ["coarse", "one frame at a time"])
+def test_features_that_are_not_finite_or_of_a_wrong_length(made, kind):
+    _, loaded = made(kind)
+    ask = loaded.signatures["serving_default"]
+    inputs = make_inputs(kind, 3, 7)  # Of 7, 2 and 3 frames.
+    values = inputs["features"].numpy()
+    expected = ask(**inputs)
+    values[1, 2:] = np.nan
+    answer = ask(features=tf.constant(values), lengths=inputs["lengths"])
+    for name in ("tags", "probabilities"):
+        for row, length in enumerate([7, 2, 3]):
+            np.testing.assert_array_equal(
+                answer[name][row, :length], expected[name][row, :length]
+            )
+    values[2, 1, 0] = np.inf
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"expected finite .*\[\[2 1\]\]"
+    ):
+        ask(features=tf.constant(values), lengths=inputs["lengths"])
+    for lengths in ([-1, 2, 3], [7, 8, 3]):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="expected lengths from 0"
+        ):
+            ask(features=inputs["features"], lengths=tf.constant(lengths))
+
+
+def test_states_that_are_not_finite(made):
+    model, loaded = made("sets")
+    states = first_states(model, 2)
+    features = tf.constant(make_frames("sets", 2, 1)[:, 0])
+    name = next(iter(states))
+    states[name] = tf.fill(states[name].shape, np.nan)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="finite"):
+        loaded.signatures["step"](features=features, **states)
+
+
 def test_sets_are_joined_by_spaces(made):
     _, loaded = made("sets")
     answer = loaded.signatures["serving_default"](**make_inputs("sets", 4, 7))

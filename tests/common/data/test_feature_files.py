@@ -88,6 +88,14 @@ def test_what_is_saved_is_loaded(tmp_path, regions):
             },
             r"step \[4\] .* got step float32 \[3\]",
         ),
+        (
+            {
+                "features": np.zeros([3, 4], np.uint8),
+                "low": np.zeros(4, "f"),
+                "step": np.full(4, 2e36, "f"),
+            },
+            "low and step make features that are not finite",
+        ),
         ({"encoder": np.array("MobileNetV2")}, "encoder must be a JSON object"),
         ({"stamps": np.array(["a"])}, "3 names but stamps"),
         ({"names": np.array([{}] * 3, object)}, "expected a file of features"),
