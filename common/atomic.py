@@ -46,17 +46,13 @@ def write(path: Path) -> Iterator[Path]:
     partial = _hidden(path)
     created: list[Path] = []
     try:
-        created = make_parents(path)
-        yield partial
-        _flush(partial)
-        _replace(partial, path)
-    except Exception as error:
-        if isinstance(error, UserError) or not errors.is_of_system(error):
-            raise
-        raise UserError(
-            f"{path}: cannot write it ({errors.reason(error)}); what was there"
-            f" before is kept: {errors.advice(error)}"
-        ) from error
+        with errors.tell_system_errors(
+            f"{path}: cannot write it", "; what was there before is kept"
+        ):
+            created = make_parents(path)
+            yield partial
+            _flush(partial)
+            _replace(partial, path)
     finally:
         _remove(partial)
         remove_empty(created)

@@ -82,11 +82,12 @@ def _shorten(name: object) -> str:
 
 
 @contextlib.contextmanager
-def tell_system_errors(place: str) -> Iterator[None]:
+def tell_system_errors(place: str, note: str = "") -> Iterator[None]:
     """Turns what the system refuses in the body into an error of one line.
 
     Args:
         place: the beginning of the line: what was tried, and where.
+        note: what holds all the same, after the reason. Default none.
 
     Raises:
         UserError: with the system's reason, and what to do.
@@ -97,7 +98,7 @@ def tell_system_errors(place: str) -> Iterator[None]:
         if not is_of_system(error):
             raise
         raise UserError(
-            f"{place} ({reason(error)}): {advice(error)}"
+            f"{place} ({reason(error)}){note}: {advice(error)}"
         ) from error
 
 

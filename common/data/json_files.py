@@ -54,11 +54,11 @@ def read(path: Path, *keys: str, **kinds: Any) -> dict[str, Any]:
             other types.
     """
     try:
-        if not text_files.is_regular(path):  # Reading may wait for ever.
-            raise OSError("a pipe or a device, not a file")
+        text_files.check_regular(path)
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot read it ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot read it ({reason})") from error
     value = parse(text, path)
     if not isinstance(value, dict):
         raise UserError(

@@ -92,7 +92,8 @@ def read_names(path: Path, count: int | None = None) -> list[str]:
         # As bytes: reading text would take a carriage return for a line end.
         names = decode_names(path.read_bytes().decode("utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot read it ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot read it ({reason})") from error
     if count is not None and len(names) != count:
         raise UserError(
             f"{path}: expected {count} names, one a line, as the model has,"

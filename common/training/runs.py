@@ -184,8 +184,7 @@ class Run:
         if self._overwrite:
             self._remove_old(texts)
         self.config = config
-        self.kept = report.get("kept_epoch", schedule.BEST)
-        if (self.folder / CONFIG).exists():
+        if self._has_config():
             for name, lines in texts.items():
                 path = self.folder / f"{name}.txt"
                 if name_lists.read_names(path) != lines:
@@ -199,6 +198,7 @@ class Run:
                 self.folder / CONFIG, to_json(_as_json(self.config))
             )
             return
+        self.kept = report.get("kept_epoch", schedule.BEST)
         contents = {
             CONFIG: to_json(_as_json(self.config)),
             VERSIONS: to_json(versions(self.package)),

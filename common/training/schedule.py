@@ -70,7 +70,8 @@ def batch_size(amount: int, most: int, least: int) -> int:
 def choose_kept(num_valid: int) -> str:
     """Returns which epoch's model a run keeps: the "best" or the "last".
 
-    Of four pictures, say, any measure goes up and down as they please.
+    Of four pictures, say, any measure goes up and down as they please. Videos
+    have many frames, each of which counts: there, the best is always kept.
 
     Args:
         num_valid: the validation examples.

@@ -76,3 +76,11 @@ def test_a_place_where_nothing_can_be_written(tmp_path):
         locks.Lock(tmp_path / "file" / "run")
     with pytest.raises(UserError, match="choose a shorter name"):
         locks.Lock(tmp_path / ("x" * 300))
+
+
+def test_the_same_process_may_try_again(tmp_path):
+    first = locks.Lock(tmp_path / "mine")
+    second = locks.Lock(tmp_path / "mine")  # As in a notebook.
+    first.release()
+    second.release()
+    assert list(tmp_path.iterdir()) == []

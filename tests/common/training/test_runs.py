@@ -220,6 +220,15 @@ def test_few_validation_examples_keep_the_last_epoch(tmp_path, capsys):
     assert again.summary(str).startswith("last epoch 3: ")
 
 
+def test_a_run_keeps_on_choosing_its_epoch_as_it_began(tmp_path, run):
+    an_epoch(run, 0.9)
+    again = open_run(tmp_path)
+    again.create(again.config, {"kept_epoch": "last"}, labels=["neg", "pos"])
+    an_epoch(again, 0.5)
+    assert again.best_epoch == 1
+    assert open_run(tmp_path).best_epoch == 1
+
+
 def test_a_second_process_is_refused(tmp_path, run):
     an_epoch(run, 0.9)
     code = f"""
