@@ -1,7 +1,8 @@
 """Training runs: their folder, their epochs, and how they stop.
 
 Read in this order:
-    runs: `Run`, the run folder: config, log, checkpoints, versions, model.
+    run: `Run`: one training, and the folder that it writes.
+    runs: those folders as they are stored: options, model, app.
     epochs: `Epoch`: one call of `fit`, then everything is saved.
     schedule: sizes that follow from the amount of data.
     checkpoints: the state that continues a training exactly.
@@ -10,6 +11,6 @@ Read in this order:
     logs: the history as a table, TensorBoard events and a picture.
 """
 
-from common.training.runs import Run
+from common.training.run import Run
 
 __all__ = ["Run"]

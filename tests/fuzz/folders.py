@@ -26,7 +26,7 @@ from apps.video_tagging.config import Config as VideoConfig
 from common import options
 from common.data import feature_arrays, name_lists
 from common.data.skipped import Skipped
-from common.training import checkpoints, runs
+from common.training import Run, checkpoints, runs
 from tests.fuzz import edits
 from tests.fuzz.media_targets import pack_array
 from tests.fuzz.targets import write, zipped
@@ -228,7 +228,7 @@ def read_run(folder):
     assert name_lists.decode_names(text) == names
     stored = options.read_config(folder / "config.json", SentimentConfig)
     stored["run_dir"] = str(folder)
-    run = runs.Run(SentimentConfig(**stored), "apps.sentiment", "val_accuracy")
+    run = Run(SentimentConfig(**stored), "apps.sentiment", "val_accuracy")
     run._lock.release()
 
 

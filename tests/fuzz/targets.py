@@ -30,7 +30,7 @@ from common import cli, export_usage, export_versions
 from common.data import feature_store, tables, text_files
 from common.data.skipped import Skipped
 from common.errors import UserError
-from common.training import checkpoints, runs
+from common.training import Run, checkpoints, runs
 from tests.fuzz import oracle
 
 # Most inputs are of the usual one.
@@ -425,7 +425,7 @@ def contract(folder):
 
 
 def start_run(folder):
-    run = runs.Run(
+    run = Run(
         config_class("sentiment")(run_dir=str(folder)),
         "apps.sentiment",
         "val_accuracy",

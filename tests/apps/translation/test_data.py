@@ -6,7 +6,7 @@ from apps.translation.config import Config
 from common.data import json_files
 from common.data.splits import SPLITS
 from common.errors import UserError
-from common.training import runs
+from common.training import Run
 from tests.support import commands
 
 # Enough for a hash to put several into every tenth.
@@ -230,7 +230,7 @@ def test_the_report_is_complete_and_stored_in_the_run_folder(tmp_path):
     assert dataset.report["data"] == str(path)
     assert dataset.report["languages"] == ["source", "target"]
     config = Config(run_dir=str(tmp_path / "run"))
-    runs.Run(config, "apps.mine", "x").create(config, dataset.report)
+    Run(config, "apps.mine", "x").create(config, dataset.report)
     assert json_files.read(tmp_path / "run" / "data.json") == dataset.report
 
 
