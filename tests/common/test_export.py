@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common import LSTM, export
+from common import LSTM, export, export_check
 from common.errors import UserError
 
 
@@ -209,6 +209,6 @@ def test_cudnn_inside_a_function_is_refused(tmp_path):
     bound = Bound()
     signatures = {"serving_default": bound.serve}
     tf.saved_model.save(bound, str(tmp_path), signatures)
-    assert "CudnnRNN" in export.operations(tmp_path)
+    assert "CudnnRNN" in export_check.operations(tmp_path)
     with pytest.raises(UserError, match="holds CudnnRNN, which no CPU can run"):
         export.check(tmp_path, [])

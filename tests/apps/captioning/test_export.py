@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from apps.captioning import export, pipeline
 from common import export as common_export
+from common import export_check
 from common.data import feature_files, json_files
 from common.media import images
 from tests.support.captioning import TINY, open_predictor, scene_contents
@@ -251,7 +252,7 @@ def test_vocabulary_and_options_lie_beside_the_model(folders):
         assert folder.name == "1"
         names = {path.name for path in folder.parent.parent.iterdir()}
         assert names == {"run"}
-        kinds = common_export.operations(folder)
+        kinds = export_check.operations(folder)
         assert not [x for x in kinds if "Cudnn" in x or "PyFunc" in x]
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from apps.video_tagging import export, pipeline, predictor
 from common import export as common_export
+from common import export_check
 from tests.support.recurrent import noise
 from tests.support.video_tagging import (
     DIM,
@@ -330,7 +331,7 @@ def test_labels_and_options_lie_beside_the_model(frames_run, exported):
         assert (exported / name).read_bytes() == (
             frames_run / name
         ).read_bytes()
-    found = common_export.operations(exported)
+    found = export_check.operations(exported)
     assert not [x for x in found if "Cudnn" in x or "PyFunc" in x]
 
 
