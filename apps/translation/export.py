@@ -133,10 +133,11 @@ def _add_steps(
     """Adds the signatures on ids, whose tensors have the names of `pack`."""
 
     def encode(ids: tf.Tensor) -> Tensors:
-        return pack(*network.encode(ids))
+        return pack(*network.encode(limits.check_rows(ids)))
 
     def decode_step(ids: tf.Tensor, *values: tf.Tensor) -> Tensors:
         memory, state = unpack(dict(zip(names, values, strict=True)))
+        ids = limits.check_rows(ids)
         logits, state = network.decoder.step(ids, state, memory)
         return {"logits": logits, **pack(None, state)}
 

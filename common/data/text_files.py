@@ -91,13 +91,16 @@ def read_lines(
 def read_text(path: Path, encoding: str = "utf-8") -> str:
     """Reads a whole text file, whose lines may be of any length.
 
+    Line ends stay as they are.
+
     Raises:
         UserError: as `read_lines`; or if it is packed and grows beyond all
             texts.
     """
     with _user_errors(path), _decoding_errors(path, encoding):
         encoding = detect_encoding(path, encoding)
-        with _open(path, "rt", encoding=_codec(encoding)) as stream:
+        options = {"encoding": _codec(encoding), "newline": ""}
+        with _open(path, "rt", **options) as stream:
             most = max(MAX_LINE, MAX_GROWTH * path.stat().st_size)
             text = stream.read(most + 1)
     if len(text) > most:

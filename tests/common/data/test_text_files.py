@@ -311,3 +311,9 @@ def test_inputs_may_come_from_a_pipe(tmp_path):
     writer.start()
     assert list(text_files.read_lines_leniently(path)) == ["one", "two"]
     writer.join()
+
+
+def test_a_whole_text_keeps_its_line_ends(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\r\ntwo\rthree\n")
+    assert text_files.read_text(path) == "one\r\ntwo\rthree\n"
