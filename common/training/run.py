@@ -152,8 +152,14 @@ class Run:
 
     def _read_kept(self) -> None:
         if self._has_config():
-            report = json_files.read(self.folder / runs.DATA, kept_epoch=str)
+            path = self.folder / runs.DATA
+            report = json_files.read(path, kept_epoch=str)
             self.kept = report.get("kept_epoch", schedule.BEST)
+            if self.kept not in (schedule.BEST, schedule.LAST):
+                raise UserError(
+                    f"{path}: kept_epoch is {self.kept!r}, expected best or"
+                    " last: it is damaged; mend it"
+                )
 
     def create(self, config: Any, report: dict, **texts: list[str]) -> None:
         """Writes the folder, whole or not at all; checks one that is there.

@@ -220,6 +220,12 @@ def test_few_validation_examples_keep_the_last_epoch(tmp_path, capsys):
     assert again.summary(str).startswith("last epoch 3: ")
 
 
+def test_which_epoch_to_keep_is_best_or_last(tmp_path, run):
+    (run.folder / "data.json").write_text('{"kept_epoch": "lasu"}')
+    with pytest.raises(UserError, match="kept_epoch is 'lasu', expected best"):
+        open_run(tmp_path)
+
+
 def test_a_run_keeps_on_choosing_its_epoch_as_it_began(tmp_path, run):
     an_epoch(run, 0.9)
     again = open_run(tmp_path)
