@@ -1,13 +1,15 @@
 """Serves exported models: `python -m common.serving exports/`."""
 
 import argparse
+import contextlib
 import os
 import secrets
 import shlex
+import signal
 import socket
 import threading
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,12 +224,12 @@ def serve(args: argparse.Namespace) -> None:
     token = choose_token(args)
     labels = parse_labels(args.label)
     modules = _import_modules()
-    listener = open_socket(args.host, args.port)
     log = modules.telemetry.Log()
     metrics = modules.telemetry.Metrics()
     models = modules.models.Models(
         Path(args.folder), args.versions, labels, args.timeout, log
     )
+    listener = open_socket(args.host, args.port)
     runner = modules.runner.Runner(args.threads, args.queue, args.timeout)
     routes = modules.routes.Routes(
         models, runner, metrics, log, _make_options(args, token, modules)
@@ -246,14 +248,33 @@ def serve(args: argparse.Namespace) -> None:
     if args.grpc_port:
         rpc_server = _start_rpc(args, models, metrics, token)
     try:
-        server.run(sockets=[listener])
+        with _quiet_signals():
+            server.run(sockets=[listener])
     finally:
         if rpc_server:
             rpc_server.stop(grace=args.timeout).wait()
+        models.stop()
         loader.join()
         models.close()
         runner.close()
         log("stopped")
+
+
+@contextlib.contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """Lets a server that was asked to stop end as usual, with status 0.
+
+    Uvicorn answers what it has, then sends itself the signal once more.
+    """
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {
+        kind: signal.signal(kind, lambda number, frame: None) for kind in kinds
+    }
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def _import_modules() -> Any:

@@ -6,6 +6,7 @@ SageMaker and Vertex AI ask, and a page to try the models.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import hmac
 import re
@@ -437,7 +438,10 @@ class _Guard:
         except Exception as error:
             name = type(error).__name__
             self._log("failed", level="error", error=f"{name}: {error}"[:500])
-            if scope["type"] == "http" and not has_begun:
+            if scope["type"] == "websocket":
+                with contextlib.suppress(Exception):  # It may be closed.
+                    await send({"type": "websocket.close", "code": 1011})
+            elif not has_begun:
                 failed = RequestError(
                     "internal error; the log says more", "INTERNAL"
                 )
