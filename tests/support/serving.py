@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from common.serving import models, routes, runner, telemetry
+from common.serving.config import Config
 
 UNITS = 2
 
@@ -129,7 +130,7 @@ class Events(list):
         return [event["event"] for event in self]
 
 
-def make_routes(folder, options=None, threads=2, queue=8, seconds=60, **kwargs):
+def make_routes(folder, config=None, threads=2, queue=8, seconds=60, **kwargs):
     """The handlers of a server whose models are loaded."""
     log = Events()
     served = models.Models(folder, seconds=seconds, tell=log, **kwargs)
@@ -139,7 +140,7 @@ def make_routes(folder, options=None, threads=2, queue=8, seconds=60, **kwargs):
         runner.Runner(threads, queue, seconds),
         telemetry.Metrics(),
         log,
-        options or routes.Options(),
+        config or Config(),
     )
 
 

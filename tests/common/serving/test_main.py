@@ -16,7 +16,9 @@ import urllib.request
 import ovmsclient
 import pytest
 
+from common.errors import UserError
 from common.serving import __main__ as command
+from common.serving.config import Config, from_environment
 from common.serving.saved_model import SavedModel
 from tests.support import serving
 from tests.support.commands import ROOT, error_line
@@ -31,7 +33,10 @@ def test_wrong_commands_are_one_line(tmp_path, made_exports):
     wrong = (
         ((tmp_path / "no",), "no such folder; expected exports"),
         ((exports, "--port", port), f"127.0.0.1, port {port}: cannot listen"),
-        ((exports, "--port", 70000), "--port 70000: expected 0 to 65535"),
+        (
+            (exports, "--port", 70000),
+            "--port must be at least 0 and below 65536",
+        ),
         ((exports, "--host", "no.invalid", "--no-token"), "cannot listen"),
         ((exports, "--host", "0.0.0.0"), "give a --token, such as"),
         ((exports, "--label", "a"), "expected MODEL:LABEL=N, such as"),
@@ -44,19 +49,18 @@ def test_wrong_commands_are_one_line(tmp_path, made_exports):
             assert words in line, line
 
 
-def test_the_token_is_chosen():
-    parse = command.serving_parser().parse_args
-    assert command.choose_token(parse([])) == ""
-    assert command.choose_token(parse(["--token", "a"])) == "a"
-    anybody = ["--host", "0.0.0.0", "--no-token"]
-    assert command.choose_token(parse(anybody)) == ""
+def test_both_kinds_of_access_are_refused():
+    with pytest.raises(UserError, match="--no-token: there is a --token"):
+        Config(token="a", no_token=True)
+    assert Config(host="0.0.0.0", no_token=True).token == ""
 
 
-def test_ports_of_clouds(monkeypatch):
+def test_containers_of_clouds_are_told_where_to_listen(monkeypatch):
     monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "8080")
-    assert command.serving_parser().parse_args([]).port == 8080
+    assert from_environment().port == 8080
     monkeypatch.setenv("AIP_HTTP_PORT", "7080")
-    assert command.serving_parser().parse_args([]).port == 7080
+    monkeypatch.setenv("AIP_PREDICT_ROUTE", "/p")
+    assert from_environment() == Config(port=7080, predict_route="/p")
 
 
 class Server:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from common.serving import routes as routes_module
+from common.serving.config import Config
 from tests.support import serving
 
 MODELS = "/v1/models"
@@ -31,7 +32,7 @@ def with_options(routes, **options):
         routes.runner,
         routes.metrics,
         routes.log,
-        routes_module.Options(**options),
+        Config(**options),
     )
     return TestClient(other.make_app())
 
@@ -387,7 +388,7 @@ class TestStreams:
             assert "no signature step" in socket.receive_json()["error"]
 
     def test_streams_are_limited_and_closed_when_silent(self, routes):
-        client = with_options(routes, max_streams=1, stream_seconds=0.05)
+        client = with_options(routes, max_streams=1, stream_timeout=0.05)
         path = f"{MODELS}/sums/stream"
         with client, client.websocket_connect(path) as first:
             with client.websocket_connect(path) as second:
