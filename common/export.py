@@ -7,7 +7,7 @@ and so on. A version appears by a rename, because the server polls for it.
 import contextlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from common.export_check import DEFAULT, Arrays, Case, check, split_rows
 from common.training import runs
 
 CARD = "MODEL_CARD.md"
+# The signature that tells what an answer came from: the attention behind it.
+EXPLAIN = "explain"
 # Of a run, beside every model: options, data, the app and its versions.
 FILES = (runs.CONFIG, runs.DATA, runs.VERSIONS)
 WARMUP = "assets.extra/tf_serving_warmup_requests"
@@ -197,6 +199,26 @@ def portable(model: keras.Model) -> Iterator[None]:
     finally:
         for layer, name, value in before:
             setattr(layer, name, value)
+
+
+def add_signature(
+    archive: keras.export.ExportArchive,
+    name: str,
+    serve: Callable[..., Any],
+    inputs: Sequence[tf.TensorSpec],
+) -> None:
+    """Adds a signature to an archive, and traces it at once.
+
+    The archive would trace it when it is written, and not inside `portable`.
+
+    Args:
+        archive: the model with its signatures.
+        name: of the signature.
+        serve: from tensors in the order of `inputs` to named outputs.
+        inputs: their shapes, types and names.
+    """
+    function = archive.add_endpoint(name, serve, input_signature=list(inputs))
+    function.get_concrete_function()
 
 
 def write_warmup(folder: Path, requests: list[Arrays]) -> None:

@@ -77,7 +77,7 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
     with export.portable(captioner):
         for name, argument in choose_signatures(captioner).items():
             serve, spec = endpoints[argument]
-            archive.add_endpoint(name, serve, input_signature=[spec])
+            export.add_signature(archive, name, serve, [spec])
     return archive
 
 

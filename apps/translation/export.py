@@ -115,8 +115,8 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     archive = keras.export.ExportArchive()
     archive.track(translator)
     with export.portable(translator):
-        archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
-        archive.add_endpoint(N_BEST, n_best, input_signature=inputs)
+        export.add_signature(archive, export.DEFAULT, serve, inputs)
+        export.add_signature(archive, N_BEST, n_best, inputs)
         _add_steps(archive, translator.network)
     return archive
 
@@ -145,11 +145,9 @@ def _add_steps(
     names = list(example)
     specs = [_spec(name, value) for name, value in example.items()]
     ids = tf.TensorSpec([None, None], tf.int32, name="ids")
-    archive.add_endpoint("encode", encode, input_signature=[ids])
+    export.add_signature(archive, "encode", encode, [ids])
     last = tf.TensorSpec([None], tf.int32, name="ids")
-    archive.add_endpoint(
-        "decode_step", decode_step, input_signature=[last, *specs]
-    )
+    export.add_signature(archive, "decode_step", decode_step, [last, *specs])
 
 
 def pack(memory: Memory | None, state: State) -> Tensors:

@@ -75,7 +75,7 @@ def make_archive(tagger: pipeline.Tagger) -> keras.export.ExportArchive:
     archive.track(tagger)
     with export.portable(tagger):
         for name, (serve, inputs) in make_signatures(tagger).items():
-            archive.add_endpoint(name, serve, input_signature=inputs)
+            export.add_signature(archive, name, serve, inputs)
     return archive
 
 

@@ -175,6 +175,23 @@ def test_portable_takes_every_layer_off_cudnn_and_back():
     assert before[0] == "auto"
 
 
+def test_a_signature_is_traced_inside_portable():
+    layer = LSTM(3)
+    layer.build((None, None, 2))
+    kernels = []
+
+    def serve(x):
+        kernels.append((layer.use_cudnn, layer.kernel))
+        return {"y": layer(x)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(layer)
+    with export.portable(keras.Sequential([layer])):
+        specs = [tf.TensorSpec([None, None, 2], name="x")]
+        export.add_signature(archive, "serving_default", serve, specs)
+        assert kernels == [(False, layer.kernel)]
+
+
 def test_warm_up_requests_hold_their_inputs(tmp_path):
     from tensorflow_serving.apis import prediction_log_pb2
 

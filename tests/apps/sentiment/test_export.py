@@ -67,17 +67,48 @@ def test_a_request_of_too_many_bytes(predictors):
         served.predict_fn(tf.constant([long] * num_rows))
 
 
-def test_the_signature_is_the_contract(exported):
-    signature = tf.saved_model.load(str(exported)).signatures["serving_default"]
-    outputs = {
-        name: (spec.dtype.name, spec.shape.as_list())
-        for name, spec in signature.structured_outputs.items()
-    }
-    assert outputs == {
-        "label": ("string", [None]),
-        "score": ("float32", [None]),
-        "probabilities": ("float32", [None, 2]),
-    }
+DEFAULT = {
+    "label": ("string", [None]),
+    "score": ("float32", [None]),
+    "probabilities": ("float32", [None, 2]),
+}
+SIGNATURES = {
+    "serving_default": DEFAULT,
+    "explain": DEFAULT
+    | {"tokens": ("string", [None, None]), "weights": ("float32", [None] * 2)},
+}
+
+
+def test_the_signatures_are_the_contract(exported):
+    loaded = tf.saved_model.load(str(exported))
+    assert loaded.signatures.keys() == SIGNATURES.keys()
+    for name, expected in SIGNATURES.items():
+        outputs = {
+            name: (spec.dtype.name, spec.shape.as_list())
+            for name, spec in loaded.signatures[name].structured_outputs.items()
+        }
+        assert outputs == expected
+
+
+def test_an_explanation_is_that_of_each_text_alone(exported):
+    loaded = tf.saved_model.load(str(exported))
+    explain = loaded.signatures["explain"]
+    answers = explain(text=tf.constant(HARD_TEXTS))
+    default = loaded.signatures["serving_default"](text=tf.constant(HARD_TEXTS))
+    for name in DEFAULT:
+        assert np.array_equal(answers[name], default[name])
+    for row, text in enumerate(HARD_TEXTS[:6]):
+        alone = explain(text=tf.constant([text]))
+        width = alone["tokens"].shape[1]
+        assert np.array_equal(
+            answers["tokens"][row, :width], alone["tokens"][0]
+        )
+        assert not np.any(answers["weights"][row, width:])
+        np.testing.assert_allclose(
+            answers["weights"][row, :width], alone["weights"][0], atol=1e-6
+        )
+    none = explain(text=tf.constant([], tf.string))
+    assert none["tokens"].shape == none["weights"].shape == (0, 1)
 
 
 def test_labels_and_a_card_lie_beside_the_model(exported):
