@@ -54,6 +54,12 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
     <string>[batch] and `score` <float32>[batch]. `features`, of a model that
     was trained on features: `features` <float32>[batch, regions, features] to
     the same. A model without an encoder has the latter under both names.
+
+    `explain`, of a model that looks at pictures with attention: `image_bytes`
+    to these, and `words` <string>[batch, steps] ("" on padding) with `weights`
+    <float32>[batch, steps, rows, columns], where each word looked. A picture
+    is squeezed to a square, not cropped: stretched over all of it, upright,
+    the grid of regions lies where it should.
     """
 
     def name_outputs(captions: tf.Tensor, scores: tf.Tensor) -> dict:
@@ -67,9 +73,14 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
         features = limits.check_finite(limits.check_rows(features))
         return name_outputs(*captioner.caption_images(features))
 
+    def explain(image_bytes: tf.Tensor) -> dict:
+        rows = limits.check_rows(image_bytes, limits.MAX_PICTURES)
+        return captioner.explain(rows)._asdict()
+
     shape = [None, *captioner.feature_shape]
+    pictures = tf.TensorSpec([None], tf.string, BYTES)
     endpoints = {
-        BYTES: (serve_bytes, tf.TensorSpec([None], tf.string, BYTES)),
+        BYTES: (serve_bytes, pictures),
         FEATURES: (serve_features, tf.TensorSpec(shape, tf.float32, FEATURES)),
     }
     archive = keras.export.ExportArchive()
@@ -78,6 +89,8 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
         for name, argument in choose_signatures(captioner).items():
             serve, spec = endpoints[argument]
             export.add_signature(archive, name, serve, [spec])
+        if captioner.has_attention:
+            export.add_signature(archive, export.EXPLAIN, explain, [pictures])
     return archive
 
 
@@ -102,6 +115,21 @@ def make_cases(captioner: pipeline.Captioner) -> list[export.Case]:
             caption, score = (x.numpy()[:, 0] for x in outputs)
             answers = {"caption": caption, "score": score}
             cases.append(export.Case({argument: inputs}, answers, name))
+    if captioner.has_attention:
+        cases += _make_explanations(captioner)
+    return cases
+
+
+def _make_explanations(captioner: pipeline.Captioner) -> list[export.Case]:
+    explain = tf.function(
+        captioner.explain, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    cases = []
+    for count in BATCHES:
+        pictures = make_inputs(captioner, BYTES, count)
+        outputs = explain(tf.constant(pictures, tf.string))._asdict()
+        answers = {name: value.numpy() for name, value in outputs.items()}
+        cases.append(export.Case({BYTES: pictures}, answers, export.EXPLAIN))
     return cases
 
 
