@@ -42,6 +42,8 @@ N_BEST = "n_best"
 # Rows times the bytes of the longest text of a request, which pads the others:
 # 128 pages, or 1,024 sentences of 512 bytes.
 MAX_BYTES = 128 * text.MAX_BYTES
+# Of `explain`, whose weights are tokens of the source times the target's.
+MAX_EXPLAINED_BYTES = 16 * text.MAX_BYTES
 Tensors = dict[str, tf.Tensor]
 
 
@@ -92,6 +94,11 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     <string>[batch] and `score` <float32>[batch]. `n_best`: the same to
     `translations` <string>[batch, beam], best first, and `scores`.
 
+    `explain`, of a model with attention: the outputs of both, and
+    `source_tokens` <string>[batch, source], `target_tokens` <string>[batch,
+    target] of the best translation ("" on padding) and the attention between
+    them, `weights` <float32>[batch, target, source].
+
     For decoders of other people, on ids: `encode`, `ids` <int32>[batch,
     source] to the tensors of `pack`; `decode_step`, the last `ids`
     <int32>[batch] and all these, to `logits` <float32>[batch, vocab] and the
@@ -112,19 +119,30 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
         translations, scores = translate(text)
         return {"translations": translations, "scores": scores}
 
+    def explain(text: tf.Tensor) -> Tensors:
+        return _explain(translator, _check(text, MAX_EXPLAINED_BYTES))
+
     archive = keras.export.ExportArchive()
     archive.track(translator)
     with export.portable(translator):
         export.add_signature(archive, export.DEFAULT, serve, inputs)
         export.add_signature(archive, N_BEST, n_best, inputs)
+        if translator.has_attention:
+            export.add_signature(archive, export.EXPLAIN, explain, inputs)
         _add_steps(archive, translator.network)
     return archive
 
 
-def _check(texts: tf.Tensor) -> tf.Tensor:
+def _check(texts: tf.Tensor, max_bytes: int = MAX_BYTES) -> tf.Tensor:
     """Returns the texts of a request, cut, if it is within the limits."""
     cut = text.cut_text(limits.check_rows(texts))
-    return limits.check_bytes(cut, MAX_BYTES, is_padded=True)
+    return limits.check_bytes(cut, max_bytes, is_padded=True)
+
+
+def _explain(translator: pipeline.Translator, texts: tf.Tensor) -> Tensors:
+    answer = translator.explain(texts)._asdict()
+    best = Outputs(answer["translations"][:, 0], answer["scores"][:, 0])
+    return best._asdict() | answer
 
 
 def _add_steps(
@@ -196,6 +214,22 @@ def make_cases(translator: pipeline.Translator) -> list[export.Case]:
         inputs = {"text": encoded}
         cases.append(export.Case(inputs, best))
         cases.append(export.Case(inputs, n_best, N_BEST))
+    if translator.has_attention:
+        cases += _make_explanations(translator)
+    return cases
+
+
+def _make_explanations(translator: pipeline.Translator) -> list[export.Case]:
+    explain = tf.function(
+        lambda texts: _explain(translator, texts),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    cases = []
+    for texts in CASES:
+        encoded = np.array([text.encode() for text in texts], object)
+        outputs = explain(tf.constant(encoded, tf.string))
+        answers = {name: value.numpy() for name, value in outputs.items()}
+        cases.append(export.Case({"text": encoded}, answers, export.EXPLAIN))
     return cases
 
 
