@@ -14,7 +14,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from common import atomic, export_usage, export_versions, limits, locks
+from common import (
+    atomic,
+    export_usage,
+    export_versions,
+    limits,
+    locks,
+    warmup,
+)
 from common.characters import printable
 from common.data import json_files, name_lists
 from common.data.names import check_path
@@ -27,7 +34,6 @@ CARD = "MODEL_CARD.md"
 EXPLAIN = "explain"
 # Of a run, beside every model: options, data, the app and its versions.
 FILES = (runs.CONFIG, runs.DATA, runs.VERSIONS)
-WARMUP = "assets.extra/tf_serving_warmup_requests"
 # Some characters of other scripts are digits for Python alone.
 _VERSION = re.compile("[0-9]{1,18}")
 
@@ -46,8 +52,8 @@ def write(
     Args:
         base: the folder of its versions.
         archive: the model with its signatures.
-        cases: questions and answers; those of `serving_default` are the
-            warm-up requests too.
+        cases: questions and answers; the warm-up requests are rows of the
+            largest one of `serving_default`.
         card: the model card, Markdown.
         files: to copy beside the model.
         names: lists of names of the model itself, by the name of their file,
@@ -67,9 +73,7 @@ def write(
     before = find_saved_model(base)
     with new_version(base) as folder:
         archive.write_out(folder, verbose=False)
-        write_warmup(
-            folder, [case.inputs for case in cases if case.signature == DEFAULT]
-        )
+        warmup.write_requests(folder, DEFAULT, _find_largest(cases))
         for path in files:
             shutil.copy(path, folder / path.name)
         # From the model, which is what answers: files of a run can change.
@@ -82,6 +86,12 @@ def write(
         check(folder, [*cases, *(x for y in cases for x in split_rows(y))])
     lock.release()
     return base / str(latest_version(base))
+
+
+def _find_largest(cases: Sequence[Case]) -> Arrays:
+    """Returns the inputs with most rows of `serving_default`."""
+    inputs = [case.inputs for case in cases if case.signature == DEFAULT]
+    return max(inputs, key=lambda arrays: len(next(iter(arrays.values()))))
 
 
 def print_done(folder: Path) -> None:
@@ -219,26 +229,3 @@ def add_signature(
     """
     function = archive.add_endpoint(name, serve, input_signature=list(inputs))
     function.get_concrete_function()
-
-
-def write_warmup(folder: Path, requests: list[Arrays]) -> None:
-    """Writes requests that TensorFlow Serving plays before it takes others.
-
-    Args:
-        folder: the SavedModel.
-        requests: inputs of `serving_default`.
-    """
-    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
-
-    path = folder / WARMUP
-    path.parent.mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for inputs in requests:
-            request = predict_pb2.PredictRequest()
-            request.model_spec.signature_name = DEFAULT
-            for name, value in inputs.items():
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-            log = prediction_log_pb2.PredictionLog(
-                predict_log=prediction_log_pb2.PredictLog(request=request)
-            )
-            writer.write(log.SerializeToString())

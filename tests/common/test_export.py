@@ -192,18 +192,6 @@ def test_a_signature_is_traced_inside_portable():
         assert kernels == [(False, layer.kernel)]
 
 
-def test_warm_up_requests_hold_their_inputs(tmp_path):
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    requests = [{"name": np.array([b"Ann", b""], object)}]
-    export.write_warmup(tmp_path, requests)
-    path = str(tmp_path / "assets.extra" / "tf_serving_warmup_requests")
-    (record,) = tf.data.TFRecordDataset(path)
-    log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-    request = log.predict_log.request
-    assert tf.make_ndarray(request.inputs["name"]).tolist() == [b"Ann", b""]
-
-
 def test_cudnn_inside_a_function_is_refused(tmp_path):
     """Saved where there is a GPU, and not inside `portable`."""
 

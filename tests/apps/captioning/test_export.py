@@ -332,7 +332,7 @@ def test_the_warm_up_requests_are_of_the_default(folders):
             inputs = log.predict_log.request.inputs
             assert list(inputs) == [expected]
             sizes.append(inputs[expected].tensor_shape.dim[0].size)
-        assert sizes == list(export.BATCHES)
+        assert sizes == [1, 8]
 
 
 # What an export cannot do

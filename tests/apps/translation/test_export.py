@@ -156,8 +156,10 @@ def test_explanations_are_those_of_the_model(signatures, translator, size):
 
 
 def test_long_requests_are_not_explained(signatures):
-    texts = tf.constant(["We see the cats. " * 240] * 17)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="most 65,536 row"):
+    texts = tf.constant(["We see the cats. " * 240] * 33)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="most 131,072 row"
+    ):
         signatures["explain"](text=texts)
 
 
@@ -285,12 +287,6 @@ def test_vocabularies_options_and_a_card_lie_beside_the_model(exported, run):
     assert card.startswith("# Translator, en to fr\n")
     assert re.search(r"validation BLEU \d+\.\d\d, chrF\s+\d+\.\d\d", card)
     assert "`translations` string[batch,\n  5]" in card
-
-
-def test_the_warm_up_requests_are_those_of_one_signature(exported):
-    path = exported / "assets.extra" / "tf_serving_warmup_requests"
-    records = list(tf.data.TFRecordDataset(str(path)))
-    assert len(records) == len(export.CASES)
 
 
 # What an export cannot do
