@@ -4,18 +4,21 @@ The layout is TensorFlow Serving's: `exports/NAME/1/saved_model.pb`, then 2, 3
 and so on. A version appears by a rename, because the server polls for it.
 """
 
+import argparse
 import contextlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from common import (
     atomic,
+    export_card,
+    export_folder,
     export_usage,
     export_versions,
     limits,
@@ -27,9 +30,9 @@ from common.data import json_files, name_lists
 from common.data.names import check_path
 from common.errors import UserError
 from common.export_check import DEFAULT, Arrays, Case, check, split_rows
+from common.export_folder import CARD
 from common.training import runs
 
-CARD = "MODEL_CARD.md"
 # The signature that tells what an answer came from: the attention behind it.
 EXPLAIN = "explain"
 # Of a run, beside every model: options, data, the app and its versions.
@@ -38,14 +41,36 @@ FILES = (runs.CONFIG, runs.DATA, runs.VERSIONS)
 _VERSION = re.compile("[0-9]{1,18}")
 
 
+class Options(NamedTuple):
+    """What the user says of an export.
+
+    Attributes:
+        keep: so many of the newest versions stay; 0 (default) keeps all.
+        data_license: of the data, for the model card; "" (default) if it is
+            not stated.
+    """
+
+    keep: int = 0
+    data_license: str = ""
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "Options":
+        """Returns those of the command line, of `cli.export_parser`."""
+        return cls(args.keep, args.data_license)
+
+
+DEFAULT_OPTIONS = Options()
+
+
 def write(
     base: Path,
     archive: keras.export.ExportArchive,
     cases: Sequence[Case],
     card: str,
-    files: Sequence[Path],
+    run: Path,
     names: Mapping[str, list[str]],
     request: Arrays,
+    options: Options = DEFAULT_OPTIONS,
 ) -> Path:
     """Writes the next version of an export, and checks it before it appears.
 
@@ -54,11 +79,12 @@ def write(
         archive: the model with its signatures.
         cases: questions and answers; the warm-up requests are rows of the
             largest one of `serving_default`.
-        card: the model card, Markdown.
-        files: to copy beside the model.
+        card: the first half of the model card, Markdown.
+        run: the run folder, of which FILES are copied beside the model.
         names: lists of names of the model itself, by the name of their file,
             such as `labels`.
         request: an input of `serving_default`, to show how it is asked.
+        options: see `Options`.
 
     Returns:
         The new version's folder.
@@ -74,18 +100,24 @@ def write(
     with new_version(base) as folder:
         archive.write_out(folder, verbose=False)
         warmup.write_requests(folder, DEFAULT, _find_largest(cases))
-        for path in files:
-            shutil.copy(path, folder / path.name)
+        for name in FILES:
+            shutil.copy(run / name, folder / name)
         # From the model, which is what answers: files of a run can change.
         for name, entries in names.items():
             name_lists.write_names(folder / f"{name}.txt", entries)
-        (folder / CARD).write_text(card, encoding="utf-8")
         export_usage.write_request(folder, request)
+        card += export_card.format_details(
+            folder, base.name, run, request, options.data_license
+        )
+        (folder / CARD).write_text(card, encoding="utf-8")
         if before:
             export_versions.check_same_contract(base, before, folder)
         check(folder, [*cases, *(x for y in cases for x in split_rows(y))])
+    done = base / str(latest_version(base))
+    export_folder.remove_old_versions(base, options.keep)
     lock.release()
-    return base / str(latest_version(base))
+    export_folder.write_server_files(base.parent)
+    return done
 
 
 def _find_largest(cases: Sequence[Case]) -> Arrays:

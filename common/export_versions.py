@@ -45,16 +45,15 @@ class Contract(NamedTuple):
         return cls(app, languages, labels, read_signatures(folder))
 
 
-def read_signatures(folder: Path) -> dict[str, list[str]]:
-    """Reads the tensors of each signature of a SavedModel, without loading it.
+def load_signatures(folder: Path) -> dict[str, Any]:
+    """Reads the signatures of a SavedModel, without loading it.
 
     Returns:
-        By signature lines such as "in text: string(None,)".
+        A `SignatureDef` by name.
 
     Raises:
         UserError: if it is missing or damaged.
     """
-    import tensorflow as tf
     from google.protobuf import message
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -66,23 +65,39 @@ def read_signatures(folder: Path) -> dict[str, list[str]]:
             f"{path}: no model that can be read ({error}): it is damaged;"
             " remove this version, or export to another folder with --to"
         ) from error
+    return {
+        name: signature
+        for graph in saved.meta_graphs
+        for name, signature in graph.signature_def.items()
+        # Others initialise the model.
+        if all(tensor.dtype for tensor in signature.outputs.values())
+    }
+
+
+def read_signatures(folder: Path) -> dict[str, list[str]]:
+    """Reads the tensors of each signature of a SavedModel, without loading it.
+
+    Returns:
+        By signature lines such as "in text: string(None,)".
+
+    Raises:
+        UserError: if it is missing or damaged.
+    """
+    import tensorflow as tf
+
     result: dict[str, list[str]] = {}
-    for graph in saved.meta_graphs:
-        for name, signature in graph.signature_def.items():
-            lines = []
-            for way, tensors in (
-                ("in", signature.inputs),
-                ("out", signature.outputs),
-            ):
-                for key, tensor in tensors.items():
-                    if not tensor.dtype:  # Of what initialises the model.
-                        continue
-                    line = f"{way} {key}: {tf.as_dtype(tensor.dtype).name}"
-                    if way == "in" and name == DEFAULT:
-                        line += str(tf.TensorShape(tensor.tensor_shape))
-                    lines.append(line)
-            if lines:
-                result[name] = sorted(lines)
+    for name, signature in load_signatures(folder).items():
+        lines = []
+        for way, tensors in (
+            ("in", signature.inputs),
+            ("out", signature.outputs),
+        ):
+            for key, tensor in tensors.items():
+                line = f"{way} {key}: {tf.as_dtype(tensor.dtype).name}"
+                if way == "in" and name == DEFAULT:
+                    line += str(tf.TensorShape(tensor.tensor_shape))
+                lines.append(line)
+        result[name] = sorted(lines)
     return result
 
 

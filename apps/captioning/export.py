@@ -22,12 +22,15 @@ from .predictor import BYTES, FEATURES, Predictor
 BATCHES = (0, 1, 7)
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -41,9 +44,10 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(captioner),
         make_cases(captioner),
         make_card(run, captioner),
-        [run / name for name in export.FILES],
+        run,
         {"vocabulary": captioner.writer.vocabulary},
         make_request(run, captioner),
+        options,
     )
 
 
@@ -207,7 +211,8 @@ def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
-    export.print_done(export_run(run, Path(args.to)))
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

@@ -39,12 +39,15 @@ MAX_BYTES = 2**24
 MAX_LONG_TEXTS = 128
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -58,12 +61,13 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(classifier),
         make_cases(classifier),
         make_card(run, classifier),
-        [run / name for name in export.FILES],
+        run,
         {
             "labels": classifier.labels,
             "vocabulary": classifier.vectorizer.vocabulary,
         },
         make_request(run),
+        options,
     )
 
 
@@ -181,7 +185,8 @@ def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
-    export.print_done(export_run(run, Path(args.to)))
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ N_BEST = "n_best"
 # 128 pages, or 1,024 sentences of 512 bytes.
 MAX_BYTES = 128 * text.MAX_BYTES
 # Of `explain`, whose weights are tokens of the source times the target's.
-MAX_EXPLAINED_BYTES = 16 * text.MAX_BYTES
+MAX_EXPLAINED_BYTES = 32 * text.MAX_BYTES
 Tensors = dict[str, tf.Tensor]
 
 
@@ -59,12 +59,15 @@ class Outputs(NamedTuple):
     score: Any
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -78,12 +81,13 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(translator),
         make_cases(translator),
         make_card(run, translator),
-        [run / name for name in export.FILES],
+        run,
         {
             "source_vocabulary": translator.source_tokenizer.vocabulary,
             "target_vocabulary": translator.target_tokenizer.vocabulary,
         },
         make_request(run),
+        options,
     )
 
 
@@ -278,7 +282,8 @@ def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
-    export.print_done(export_run(run, Path(args.to)))
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """The exported SavedModel answers as the model it came from."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from apps.sentiment import export as sentiment_export
 from apps.sentiment import predictor
 from common import export
+from tests.support import commands
 
 # Models are traced for each signature, and run: half a minute.
 pytestmark = pytest.mark.slow
@@ -116,3 +120,24 @@ def test_labels_and_a_card_lie_beside_the_model(exported):
     card = (exported / "MODEL_CARD.md").read_text()
     assert "negative, positive" in card
     assert "validation accuracy" in card
+
+
+def test_old_versions_go_and_the_licence_is_in_the_card(
+    trained_app, exported, tmp_path, monkeypatch
+):
+    run = trained_app("apps.sentiment").run
+    for number in (2, 4):
+        shutil.copytree(exported, tmp_path / run.name / str(number))
+    # Nothing of what follows depends on its answers.
+    monkeypatch.setattr(export, "check", lambda *args: None)
+    monkeypatch.setattr(sentiment_export, "CASES", sentiment_export.CASES[1:2])
+    commands.run_command(
+        *["apps.sentiment.export", run, "--to", ".", "--keep", 2],
+        *["--data-license", "CC0 1.0"],
+        folder=tmp_path,
+    )
+    names = {path.name for path in (tmp_path / run.name).iterdir()}
+    assert names == {"4", "5"}
+    card = (tmp_path / run.name / "5" / "MODEL_CARD.md").read_text()
+    assert "whoever exported the model states it: CC0 1.0." in card
+    assert f'name: "{run.name}"' in (tmp_path / "models.config").read_text()
