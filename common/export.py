@@ -42,7 +42,7 @@ _VERSION = re.compile("[0-9]{1,18}")
 
 
 class Options(NamedTuple):
-    """What the user says of an export.
+    """Choices of the user about an export.
 
     Attributes:
         keep: so many of the newest versions stay; 0 (default) keeps all.

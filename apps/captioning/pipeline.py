@@ -169,6 +169,8 @@ class Captioner(keras.Model):
     def explain(self, content: tf.Tensor) -> Explanation:
         """Captions pictures, and tells where each word looked.
 
+        For models that have attention (`has_attention`).
+
         Args:
             content: <string>[batch], the content of picture files.
         """
@@ -183,7 +185,8 @@ class Captioner(keras.Model):
         weights = self._attend(ids, memory, state)
         is_word = tf.sequence_mask(lengths, num_steps)
         weights = tf.where(is_word[:, :, None], weights, 0.0)
-        rows, columns = self.network.encoder.grid
+        encoder: Any = self.network.encoder
+        rows, columns = encoder.grid
         shape = [tf.shape(ids)[0], num_steps, rows, columns]
         explanation = Explanation(
             self.writer(ids),
