@@ -72,7 +72,8 @@ def test_the_weights_are_those_of_the_pooling():
 
 
 def test_without_attention_there_is_nothing_to_explain():
-    config = Config(embedding_dim=6, units=5, pooling=("max",))
+    # Every step of a long text takes time here.
+    config = Config(embedding_dim=6, units=5, pooling=("max",), max_tokens=4)
     classifier = pipeline.build(config, ["not", "bad"], ["no", "yes"])
     assert not classifier.has_attention
     archive = export.make_archive(classifier)
