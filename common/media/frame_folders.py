@@ -96,7 +96,8 @@ def _read_frame(path: Path, size: int) -> np.ndarray:
     input_signature=[
         tf.TensorSpec([], tf.string),
         tf.TensorSpec([], tf.int32),
-    ]
+    ],
+    autograph=False,
 )
 def _decode_frame(content: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     pixels = images.decode_image(content, size)
