@@ -120,6 +120,8 @@ class Predictor:
         predict_fns: dict[str, PredictFn] = {}
         feature_shape: tuple[int, ...] = ()
         for name, signature in loaded.signatures.items():
+            if name == export.EXPLAIN:  # It does more than answer.
+                continue
             _, inputs = signature.structured_input_signature
             for argument, spec in inputs.items():
                 predict_fns[argument] = _call_signature(loaded, name, argument)

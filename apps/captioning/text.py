@@ -117,5 +117,9 @@ class Writer(keras.layers.Layer):
             glued = tf.strings.regex_replace(glued, _GAP, r"\1\2")
         return tf.strings.regex_replace(glued, "^ ", "")
 
+    def split(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the word of each id, "" for special ones: <string>[...]."""
+        return tf.strings.strip(tf.gather(self.words, ids))
+
     def get_config(self) -> dict:
         return super().get_config() | {"vocabulary": self.vocabulary}

@@ -175,16 +175,21 @@ def test_portable_takes_every_layer_off_cudnn_and_back():
     assert before[0] == "auto"
 
 
-def test_warm_up_requests_hold_their_inputs(tmp_path):
-    from tensorflow_serving.apis import prediction_log_pb2
+def test_a_signature_is_traced_inside_portable():
+    layer = LSTM(3)
+    layer.build((None, None, 2))
+    kernels = []
 
-    requests = [{"name": np.array([b"Ann", b""], object)}]
-    export.write_warmup(tmp_path, requests)
-    path = str(tmp_path / "assets.extra" / "tf_serving_warmup_requests")
-    (record,) = tf.data.TFRecordDataset(path)
-    log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-    request = log.predict_log.request
-    assert tf.make_ndarray(request.inputs["name"]).tolist() == [b"Ann", b""]
+    def serve(x):
+        kernels.append((layer.use_cudnn, layer.kernel))
+        return {"y": layer(x)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(layer)
+    with export.portable(keras.Sequential([layer])):
+        specs = [tf.TensorSpec([None, None, 2], name="x")]
+        export.add_signature(archive, "serving_default", serve, specs)
+        assert kernels == [(False, layer.kernel)]
 
 
 def test_cudnn_inside_a_function_is_refused(tmp_path):
