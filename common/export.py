@@ -20,6 +20,7 @@ from common.data import json_files, name_lists
 from common.data.names import check_path
 from common.errors import UserError
 from common.export_check import DEFAULT, Arrays, Case, check, split_rows
+from common.layers.kernels import use_kernels
 from common.training import runs
 
 CARD = "MODEL_CARD.md"
@@ -174,29 +175,25 @@ def read_labels(folder: Path, loaded: Any) -> list[str]:
     return name_lists.read_names(folder / export_versions.LABELS, count)
 
 
-@contextlib.contextmanager
-def portable(model: keras.Model) -> Iterator[None]:
+def portable(
+    model: keras.Model, kernel: str = "inference"
+) -> contextlib.AbstractContextManager:
     """Keeps kernels of one kind of machine out of what is traced inside.
 
     Where a GPU is visible, Keras traces an LSTM as a cuDNN operation, and the
     SavedModel would not load on a CPU. A fused kernel would be compiled again
     for every length that a service is asked.
+
+    A decorator of what is served: Keras traces it when the archive is written,
+    not when it is added.
+
+    Args:
+        model: what is exported.
+        kernel: of its LSTM layers: "inference" (default), which every
+            TensorFlow runs, or "generic", of plain operations alone, for
+            converters to other formats.
     """
-    portable_values = {"use_cudnn": False, "kernel": "generic"}
-    before = [
-        (layer, name, getattr(layer, name))
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.LSTM | keras.layers.GRU)
-        for name in portable_values
-        if hasattr(layer, name)
-    ]
-    for layer, name, _ in before:
-        setattr(layer, name, portable_values[name])
-    try:
-        yield
-    finally:
-        for layer, name, value in before:
-            setattr(layer, name, value)
+    return use_kernels(model, use_cudnn=False, kernel=kernel)
 
 
 def write_warmup(folder: Path, requests: list[Arrays]) -> None:

@@ -78,6 +78,7 @@ def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
     max_tokens = classifier.config.max_tokens
     max_bytes = count_max_bytes(max_tokens)
 
+    @export.portable(classifier)
     def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
         # The ends alone are read: their bytes count.
         ends = tokens.cut_text(limits.check_rows(text), max_tokens)
@@ -93,8 +94,7 @@ def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
     archive = keras.export.ExportArchive()
     archive.track(classifier)
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
-    with export.portable(classifier):
-        archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
+    archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
     return archive
 
 

@@ -100,7 +100,7 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
     # Traced once, for both signatures.
     translate = tf.function(
-        lambda text: translator(_check(text)),
+        export.portable(translator)(lambda text: translator(_check(text))),
         input_signature=inputs,
     )
 
@@ -114,10 +114,9 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
 
     archive = keras.export.ExportArchive()
     archive.track(translator)
-    with export.portable(translator):
-        archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
-        archive.add_endpoint(N_BEST, n_best, input_signature=inputs)
-        _add_steps(archive, translator.network)
+    archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
+    archive.add_endpoint(N_BEST, n_best, input_signature=inputs)
+    _add_steps(archive, translator.network)
     return archive
 
 
@@ -132,9 +131,11 @@ def _add_steps(
 ) -> None:
     """Adds the signatures on ids, whose tensors have the names of `pack`."""
 
+    @export.portable(network)
     def encode(ids: tf.Tensor) -> Tensors:
         return pack(*network.encode(limits.check_rows(ids)))
 
+    @export.portable(network)
     def decode_step(ids: tf.Tensor, *values: tf.Tensor) -> Tensors:
         memory, state = unpack(dict(zip(names, values, strict=True)))
         ids = limits.check_rows(ids)

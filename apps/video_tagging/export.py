@@ -73,9 +73,9 @@ def make_archive(tagger: pipeline.Tagger) -> keras.export.ExportArchive:
     """Returns a tagger with its serving signatures."""
     archive = keras.export.ExportArchive()
     archive.track(tagger)
-    with export.portable(tagger):
-        for name, (serve, inputs) in make_signatures(tagger).items():
-            archive.add_endpoint(name, serve, input_signature=inputs)
+    for name, (serve, inputs) in make_signatures(tagger).items():
+        function = export.portable(tagger)(serve)
+        archive.add_endpoint(name, function, input_signature=inputs)
     return archive
 
 
