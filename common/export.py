@@ -175,9 +175,8 @@ def read_labels(folder: Path, loaded: Any) -> list[str]:
     return name_lists.read_names(folder / export_versions.LABELS, count)
 
 
-def portable(
-    model: keras.Model, kernel: str = "inference"
-) -> contextlib.AbstractContextManager:
+@contextlib.contextmanager
+def portable(model: keras.Model, kernel: str = "inference") -> Iterator[None]:
     """Keeps kernels of one kind of machine out of what is traced inside.
 
     Where a GPU is visible, Keras traces an LSTM as a cuDNN operation, and the
@@ -193,7 +192,8 @@ def portable(
             TensorFlow runs, or "generic", of plain operations alone, for
             converters to other formats.
     """
-    return use_kernels(model, use_cudnn=False, kernel=kernel)
+    with use_kernels(model, use_cudnn=False, kernel=kernel):
+        yield
 
 
 def write_warmup(folder: Path, requests: list[Arrays]) -> None:

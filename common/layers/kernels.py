@@ -43,7 +43,8 @@ def use_kernels(model: keras.Model, **settings: Any) -> Iterator[None]:
             setattr(layer, name, value)
 
 
-def for_inference(model: keras.Model) -> contextlib.AbstractContextManager:
+@contextlib.contextmanager
+def for_inference(model: keras.Model) -> Iterator[None]:
     """Lets the layers of a model take the kernel that only answers.
 
     Around what is called while a graph is traced, or as a decorator of it. No
@@ -56,4 +57,5 @@ def for_inference(model: keras.Model) -> contextlib.AbstractContextManager:
         >>> answer(keras.ops.ones([1, 5, 2])).shape
         TensorShape([1, 3])
     """
-    return use_kernels(model, kernel="inference")
+    with use_kernels(model, kernel="inference"):
+        yield

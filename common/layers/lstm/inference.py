@@ -14,6 +14,7 @@ and what comes out is put back in their places: a masked step, wherever it is,
 costs nothing and changes nothing.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ NO_GRADIENT = (
 
 
 class RealSteps(NamedTuple):
-    """Where the real steps of each row are, by a mask.
+    """The places of the real steps of each row, by a mask.
 
     Attributes:
         mask: <bool>[batch, time].
@@ -130,18 +131,20 @@ def run_inference(
     if mask is not None:
         real_steps = RealSteps.from_mask(mask)
         sequences = real_steps.take(sequences)
+    has_states = layer.return_state or layer.stateful
     hidden, cells = run_steps(
         layer.cell,
         step,
         sequences,
-        *initial_state,
-        all_cells=mask is not None and (layer.return_state or layer.stateful),
+        initial_state[0],
+        initial_state[1],
+        all_cells=mask is not None and has_states,
     )
     outputs, last_hidden, last_cell = hidden, hidden[:, -1], cells[:, -1]
     if real_steps is not None:
         outputs = real_steps.put_back(hidden, layer.zero_output_for_mask)
         last_hidden = real_steps.last(hidden, initial_state[0])
-        if layer.return_state or layer.stateful:
+        if has_states:
             last_cell = real_steps.last(cells, initial_state[1])
     outputs = tf.ensure_shape(outputs, [None, time, None])
     outputs, last_hidden, last_cell = (
@@ -187,17 +190,22 @@ def run_steps(
     def loop() -> tuple[tf.Tensor, tf.Tensor]:
         return run_loop(step, *arguments)
 
-    def block() -> tuple[tf.Tensor, tf.Tensor]:
+    def halves() -> tuple[tf.Tensor, tf.Tensor]:
         return run_block_in_halves(*arguments)
+
+    def block() -> tuple[tf.Tensor, tf.Tensor]:
+        return run_block(*arguments)
 
     # A few steps, as in a stream, are no loop at all.
     is_short = sequences.shape[1] is not None and sequences.shape[1] <= STEPS
     limit = 0 if is_short else max_block_rows(cell)
-    if rows is not None or not limit:
-        results = block() if limit and rows <= limit else loop()
+    if not limit:
+        results = loop()
     else:
-        few = tf.shape(sequences)[0] <= limit
-        results = tf.cond(few, block, loop)
+        # For one row, a half without any would be no gain.
+        count = tf.shape(sequences)[0] if rows is None else tf.constant(rows)
+        way = tf.cast(count > 1, tf.int32) + tf.cast(count > limit, tf.int32)
+        results = tf.switch_case(way, [block, halves, loop])
     shape = [rows, None, cell.units]
     hidden, cells = (
         tf.ensure_shape(tf.transpose(x, [1, 0, 2]), shape) for x in results
@@ -237,8 +245,6 @@ def run_block_in_halves(
 
     Arguments and results are those of `run_loop`.
     """
-    if inputs.shape[1] == 1:
-        return run_block(inputs, hidden, cell, weights, all_cells)
     rows = tf.shape(inputs)[1]
     sizes = [rows // 2, rows - rows // 2]
     halves = zip(
@@ -306,22 +312,7 @@ def run_loop(
         Hidden states <float>[time, batch, units], and cells of the same
         shape, or [1, batch, units].
     """
-
-    def advance(
-        count: int, t: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        pre_activations = masked_matmul(
-            inputs[t : t + count], None, weights.kernel
-        )
-        if weights.bias is not None:
-            pre_activations += weights.bias
-        states = []
-        for z in tf.unstack(pre_activations, count):
-            hidden, cell = apply_step(step, z, hidden, cell, weights)
-            states.append((hidden, cell) if all_cells else (hidden,))
-        kept = [tf.stack(x) for x in zip(*states, strict=True)]
-        return hidden, cell, kept
-
+    advance = functools.partial(_advance, step, inputs, weights, all_cells)
     time = inputs.shape[0]
     if time is not None and time <= STEPS:
         hidden, cell, kept = advance(time, 0, hidden, cell)
@@ -332,9 +323,9 @@ def run_loop(
         t: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor, *arrays: tf.Tensor
     ) -> tuple:
         number = arrays[0].size()
-        count = tf.where(t + STEPS <= time, STEPS, 1)
+        takes_many = t + STEPS <= time
         hidden, cell, kept = tf.cond(
-            t + STEPS <= time,
+            takes_many,
             lambda: advance(STEPS, t, hidden, cell),
             lambda: advance(1, t, hidden, cell),
         )
@@ -342,7 +333,7 @@ def run_loop(
             array.write(number, x)
             for array, x in zip(arrays, kept, strict=True)
         ]
-        return t + count, hidden, cell, *written
+        return t + tf.where(takes_many, STEPS, 1), hidden, cell, *written
 
     arrays = [
         tf.TensorArray(
@@ -358,18 +349,34 @@ def run_loop(
     return states, cells[0] if all_cells else cell[None]
 
 
-def apply_step(
+def _advance(
     step: GateStep,
-    projected: tf.Tensor,
+    inputs: tf.Tensor,
+    weights: Weights,
+    all_cells: bool,
+    count: int,
+    t: tf.Tensor | int,
     hidden: tf.Tensor,
     cell: tf.Tensor,
-    weights: Weights,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Carries the state over one step, given the input's share of it."""
-    return step.apply(
-        projected + hidden @ weights.recurrent_kernel,
-        cell,
-        step.activation,
-        step.recurrent_activation,
-        *([] if weights.peephole_kernel is None else [weights.peephole_kernel]),
-    )
+) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    """Takes `count` steps from `t` on.
+
+    Returns:
+        The last hidden state and cell, and of all these steps the hidden
+        states, and the cells if they are wanted.
+    """
+    pre_activations = masked_matmul(inputs[t : t + count], None, weights.kernel)
+    if weights.bias is not None:
+        pre_activations += weights.bias
+    peepholes = weights.peephole_kernel
+    states = []
+    for z in tf.unstack(pre_activations, count):
+        hidden, cell = step.apply(
+            z + hidden @ weights.recurrent_kernel,
+            cell,
+            step.activation,
+            step.recurrent_activation,
+            *([] if peepholes is None else [peepholes]),
+        )
+        states.append((hidden, cell) if all_cells else (hidden,))
+    return hidden, cell, [tf.stack(x) for x in zip(*states, strict=True)]
