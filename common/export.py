@@ -31,6 +31,7 @@ from common.data.names import check_path
 from common.errors import UserError
 from common.export_check import DEFAULT, Arrays, Case, check, split_rows
 from common.export_folder import CARD
+from common.layers.kernels import use_kernels
 from common.training import runs
 
 # The signature that tells what an answer came from: the attention behind it.
@@ -219,28 +220,23 @@ def read_labels(folder: Path, loaded: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def portable(model: keras.Model) -> Iterator[None]:
+def portable(model: keras.Model, kernel: str = "inference") -> Iterator[None]:
     """Keeps kernels of one kind of machine out of what is traced inside.
 
     Where a GPU is visible, Keras traces an LSTM as a cuDNN operation, and the
     SavedModel would not load on a CPU. A fused kernel would be compiled again
     for every length that a service is asked.
+
+    What is served is traced inside it: see `add_signature`.
+
+    Args:
+        model: what is exported.
+        kernel: of its LSTM layers: "inference" (default), which every
+            TensorFlow runs, or "generic", of plain operations alone, for
+            converters to other formats.
     """
-    portable_values = {"use_cudnn": False, "kernel": "generic"}
-    before = [
-        (layer, name, getattr(layer, name))
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.LSTM | keras.layers.GRU)
-        for name in portable_values
-        if hasattr(layer, name)
-    ]
-    for layer, name, _ in before:
-        setattr(layer, name, portable_values[name])
-    try:
+    with use_kernels(model, use_cudnn=False, kernel=kernel):
         yield
-    finally:
-        for layer, name, value in before:
-            setattr(layer, name, value)
 
 
 def add_signature(

@@ -69,10 +69,12 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
     def name_outputs(captions: tf.Tensor, scores: tf.Tensor) -> dict:
         return {"caption": captions[:, 0], "score": scores[:, 0]}
 
+    @export.portable(captioner)
     def serve_bytes(image_bytes: tf.Tensor) -> dict:
         rows = limits.check_rows(image_bytes, limits.MAX_PICTURES)
         return name_outputs(*captioner(rows))
 
+    @export.portable(captioner)
     def serve_features(features: tf.Tensor) -> dict:
         features = limits.check_finite(limits.check_rows(features))
         return name_outputs(*captioner.caption_images(features))

@@ -111,7 +111,7 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
     # Traced once, for both signatures.
     translate = tf.function(
-        lambda text: translator(_check(text)),
+        export.portable(translator)(lambda text: translator(_check(text))),
         input_signature=inputs,
     )
 
@@ -154,9 +154,11 @@ def _add_steps(
 ) -> None:
     """Adds the signatures on ids, whose tensors have the names of `pack`."""
 
+    @export.portable(network)
     def encode(ids: tf.Tensor) -> Tensors:
         return pack(*network.encode(limits.check_rows(ids)))
 
+    @export.portable(network)
     def decode_step(ids: tf.Tensor, *values: tf.Tensor) -> Tensors:
         memory, state = unpack(dict(zip(names, values, strict=True)))
         ids = limits.check_rows(ids)

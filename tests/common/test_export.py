@@ -169,10 +169,31 @@ def test_portable_takes_every_layer_off_cudnn_and_back():
     before = [layer.use_cudnn for layer in layers]
     with export.portable(model):
         assert [layer.use_cudnn for layer in layers] == [False] * 3
-        assert wrapper.forward_layer.kernel == "generic"
+        assert wrapper.forward_layer.kernel == "inference"
     assert wrapper.forward_layer.kernel == "auto"
     assert [layer.use_cudnn for layer in layers] == before
     assert before[0] == "auto"
+
+
+def test_an_archive_has_the_inference_kernel(
+    tmp_path,
+):
+    model = keras.Sequential([keras.Input((None, 2)), LSTM(3)])
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+
+    def serve(x):
+        return {"y": model(x)}
+
+    spec = tf.TensorSpec([None, None, 2], name="x")
+    with export.portable(model):
+        export.add_signature(archive, "serving_default", serve, [spec])
+    archive.write_out(tmp_path, verbose=False)
+    assert "BlockLSTMV2" in export_check.operations(tmp_path)
+    x = np.random.default_rng(0).normal(size=[2, 9, 2]).astype("float32")
+    loaded = tf.saved_model.load(str(tmp_path))
+    actual = loaded.signatures["serving_default"](x=x)["y"]
+    np.testing.assert_allclose(actual, model(x), rtol=1e-5, atol=1e-6)
 
 
 def test_a_signature_is_traced_inside_portable():
