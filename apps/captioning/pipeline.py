@@ -14,9 +14,11 @@ from common.decoding.sampling import (
     Decoded,
     Limits,
     Sampling,
+    Step,
     sample,
 )
 from common.errors import UserError
+from common.layers.attention import Memory
 from common.media import images
 from common.training import runs
 
@@ -174,9 +176,17 @@ class Captioner(keras.Model):
         )
         return Decoded(*(x[:, None] for x in decoded))
 
-    def _start(self, images: tf.Tensor) -> tuple[Any, State]:
+    def _start(self, images: tf.Tensor) -> tuple[Step, State]:
         """Returns the step function of decoding, and the first state."""
         memory, state = self.network.encode(images)
+        return self.make_step(memory), state
+
+    def make_step(self, memory: Memory) -> Step:
+        """Returns the step function of decoding: no special word is written.
+
+        Args:
+            memory: the images.
+        """
         never = tf.one_hot(_NEVER, self.writer.num_ids, LOWEST, 0.0)
         never = tf.reduce_min(never, axis=0)
 
@@ -184,7 +194,7 @@ class Captioner(keras.Model):
             logits, state = self.network.decoder.step(ids, state, memory)
             return logits + never, state
 
-        return step, state
+        return step
 
     def _limits(self) -> Limits:
         return Limits(text.START_ID, text.END_ID, self.config.max_words)
