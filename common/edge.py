@@ -8,6 +8,7 @@ TensorFlow Serving does, finds none; and an app that bundles it has one path.
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from common.training import runs
 
 EXAMPLE = "example.py"
 RUNTIME = "runtime.py"
+_IMPORT = re.compile(r"(?m)^from \S+ import edge_runtime as runtime$")
 # Outputs whose greatest value is the answer.
 CHOICES = ("probabilities", "logits")
 # Python leaves it behind where an example ran.
@@ -192,10 +194,8 @@ def _write_description(folder: Path, report: dict[str, Any]) -> None:
 
 def _copy_example(example: Example, folder: Path) -> None:
     source = example.script.read_text(encoding="utf-8")
-    # Beside it, not in this project.
-    source = source.replace(
-        "from common import edge_runtime as runtime", "import runtime"
-    )
+    # The copy has its own beside it, not in this project.
+    source = _IMPORT.sub("import runtime", source)
     (folder / EXAMPLE).write_text(source, encoding="utf-8")
     shutil.copy(edge_runtime.__file__, folder / RUNTIME)
     for name, value in example.arrays.items():

@@ -23,11 +23,11 @@ ONNX = "onnx"
 LITERT = "litert"
 FLOAT16 = "float16"
 DYNAMIC = "dynamic"
-# Of each format the ending of its files, and the packages that it needs.
 ENDINGS = {ONNX: "onnx", LITERT: "tflite"}
+# Of each format the packages that it needs, with the names of their modules.
 PACKAGES = {
-    ONNX: ("tf2onnx", "onnx", "onnxruntime", "regex"),
-    LITERT: ("ai_edge_litert", "regex"),
+    ONNX: {x: x for x in ("tf2onnx", "onnx", "onnxruntime", "regex")},
+    LITERT: {"ai-edge-litert": "ai_edge_litert", "regex": "regex"},
 }
 # What browsers and phones have had for years.
 OPSET = 17
@@ -41,16 +41,18 @@ def check_packages(file_format: str) -> None:
     Raises:
         UserError: naming what is missing, and the command that installs it.
     """
-    missing = [x for x in PACKAGES[file_format] if not _is_installed(x)]
+    packages = PACKAGES[file_format]
+    missing = [name for name in packages if not _is_installed(packages[name])]
     if missing:
+        command = f"pip install {format_names(missing, ' ')}"
         raise UserError(
-            f"--format {file_format} needs {format_names(missing)}: run pip"
-            f' install -e ".[{file_format}]"'
+            f"--format {file_format} needs the packages"
+            f" {format_names(missing)}: {command}"
         )
 
 
-def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def convert(

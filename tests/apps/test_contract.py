@@ -377,13 +377,15 @@ class TestExport:
 class TestEdge:
     @pytest.mark.parametrize("file_format", ["onnx", "litert"])
     def test_its_example_answers_as_predict_does(self, app, file_format):
+        pytest.importorskip("tf2onnx")
+        pytest.importorskip("ai_edge_litert")
         done = app.command("export", app.run, "--format", file_format)
         assert done.stderr == ""
         folder = app.folder / "exports" / f"{app.run.name}-{file_format}"
         answer = edge_check.run_example(folder)
         lines = [f"  {x.expandtabs(2)}" for x in answer.splitlines()]
         assert done.stdout.splitlines()[-len(lines) :] == lines
-        if app.package == "apps.video_tagging":  # Two whole seconds differ.
+        if app.package == "apps.video_tagging":  # Of it a few frames.
             labels = edge_runtime.read_names(folder / "labels.txt")
             assert set(answer.split(", ")) <= set(labels)
             return
@@ -392,6 +394,7 @@ class TestEdge:
         assert answer == done.stdout.strip()
 
     def test_shapes_are_as_described(self, app):
+        pytest.importorskip("tf2onnx")
         app.command("export", app.run, "--format", "onnx", "--to", "edge")
         folder = app.folder / "edge" / f"{app.run.name}-onnx"
         report = edge_runtime.read_description(folder)
@@ -410,9 +413,9 @@ class TestEdge:
                 assert list(value.shape) == shape, spec
                 assert value.dtype == spec["dtype"]
 
-    def test_it_is_no_run_and_no_saved_model(self, app):
-        app.command("export", app.run, "--format", "onnx", "--to", "edge")
-        folder = app.folder / "edge" / f"{app.run.name}-onnx"
+    def test_it_is_no_run_and_no_saved_model(self, app, tmp_path):
+        folder = shutil.copytree(app.run, tmp_path / "run-onnx")
+        (folder / edge_runtime.DESCRIPTION).write_text("{}")
         for verb in ("evaluate", "export"):
             error = app.error(verb, folder)
             assert "which its own example.py asks; give the run" in error

@@ -211,10 +211,10 @@ def test_formats_and_their_options(tmp_path, monkeypatch):
     with pytest.raises(UserError) as error:
         target(tmp_path)
     assert str(error.value) == (
-        "--format onnx needs tf2onnx, onnx, onnxruntime: run pip install -e"
-        ' ".[onnx]"'
+        "--format onnx needs the packages tf2onnx, onnx, onnxruntime: pip"
+        " install tf2onnx onnx onnxruntime"
     )
-    with pytest.raises(UserError, match="--format litert needs ai_edge_litert"):
+    with pytest.raises(UserError, match="pip install ai-edge-litert$"):
         target(tmp_path, format="litert")
 
 

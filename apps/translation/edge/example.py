@@ -79,17 +79,21 @@ def translate(text: str, description: dict[str, Any], graphs: dict) -> str:
     return b"".join(tokens).decode("utf-8", "replace").removeprefix(" ")
 
 
-def main() -> None:
-    """Prints the translation of each sentence."""
-    description = runtime.read_description(FOLDER)
+def open_graphs() -> dict[str, Any]:
+    """Opens the graphs, and reads the tokens of both languages."""
     special = [b"", b" <unk>", b"", b""]
     source = read_tokens("source")
-    graphs = {
+    return {
         "ids": {token: k for k, token in enumerate(source, len(special))},
         "tokens": [*special, *read_tokens("target")],
         "encode": runtime.open_graph(FOLDER, "encode"),
         "decode_step": runtime.open_graph(FOLDER, "decode_step"),
     }
+
+
+def main() -> None:
+    """Prints the translation of each sentence."""
+    description, graphs = runtime.read_description(FOLDER), open_graphs()
     for text in sys.argv[1:]:
         print(translate(text, description, graphs) if text.strip() else "")
 
