@@ -21,6 +21,8 @@ from common.errors import Interrupted, UserError
 
 RUN_HELP = "a run folder or an exported SavedModel"
 MAX_ERROR_LENGTH = 500
+SAVED_MODEL = "savedmodel"
+FORMATS = (SAVED_MODEL, "onnx", "litert")
 INTERRUPTED_STATUS = 130  # The status that shells report after Ctrl-C.
 
 Answer = TypeVar("Answer")
@@ -195,6 +197,19 @@ def export_parser(package: str) -> Parser:
         metavar="TEXT",
         default="",
         help="of the training data, for the model card [not stated]",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=SAVED_MODEL,
+        help="onnx and litert run without TensorFlow: docs/edge.md"
+        f" [{SAVED_MODEL}]",
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=("float16", "dynamic"),
+        default="",
+        help="smaller weights, of --format litert [off]",
     )
     return parser
 

@@ -214,7 +214,7 @@ class Captioner(keras.Model):
         self, memory: Memory, state: State, beam: int | None = None
     ) -> Decoded:
         return beam_search(
-            self._make_step(memory),
+            self.make_step(memory),
             state,
             tf.shape(memory.mask)[0],
             self._limits(),
@@ -231,7 +231,7 @@ class Captioner(keras.Model):
         """
         memory, state = self.network.encode(images)
         decoded = sample(
-            self._make_step(memory),
+            self.make_step(memory),
             state,
             tf.shape(images)[0],
             self._limits(),
@@ -242,8 +242,12 @@ class Captioner(keras.Model):
         )
         return Decoded(*(x[:, None] for x in decoded))
 
-    def _make_step(self, memory: Memory) -> Step:
-        """Returns the step function of decoding."""
+    def make_step(self, memory: Memory) -> Step:
+        """Returns the step function of decoding: no special word is written.
+
+        Args:
+            memory: the images.
+        """
         never = tf.one_hot(_NEVER, self.writer.num_ids, LOWEST, 0.0)
         never = tf.reduce_min(never, axis=0)
 

@@ -5,13 +5,15 @@ project is needed to load it.
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage, limits
+from common import cli, edge, edge_text, export, export_usage, limits
 from common.characters import printable
+from common.edge_graphs import Graph, Tensor
 from common.training import runs
 
 from . import pipeline
@@ -181,10 +183,80 @@ def make_card(run: Path, classifier: pipeline.Classifier) -> str:
 {export.made_with(run)}"""
 
 
+def export_edge(run: Path, target: edge.Target) -> Path:
+    """Exports a run for machines without TensorFlow, and checks the result.
+
+    Args:
+        run: a run folder.
+        target: the format and the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: if the run cannot be exported; nothing is left behind.
+    """
+    classifier = runs.load_model(run, __package__)
+    texts = export_usage.example_inputs(run)[:1] or CASES[1]
+    return edge.write(
+        run,
+        target,
+        classifier.network,
+        make_graphs(classifier),
+        {
+            "labels": classifier.labels,
+            "vocabulary": classifier.vectorizer.vocabulary,
+        },
+        {"text": describe_text(classifier)},
+        edge.Example(Path(__file__).parent / "edge" / "example.py", texts),
+    )
+
+
+def make_graphs(classifier: pipeline.Classifier) -> list[Graph]:
+    """Returns the functions of a classifier that need no strings.
+
+    `classify`: `ids` <int32>[batch, time] to `probabilities`
+    <float32>[batch, classes].
+    """
+
+    def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = classifier.network(ids, training=False)
+        return {"probabilities": tf.nn.softmax(tf.cast(logits, tf.float32))}
+
+    note = f"words, {tokens.PADDING_ID} behind the last; at least one a row"
+    cases = [
+        {"ids": classifier.vectorizer(tf.constant(texts)).numpy()}
+        for texts in CASES
+        if texts
+    ]
+    inputs = {"ids": Tensor(tf.int32, ("batch", "time"), note)}
+    return [Graph("classify", classify, inputs, cases)]
+
+
+def describe_text(classifier: pipeline.Classifier) -> dict[str, Any]:
+    """Returns how a text becomes ids, for programs in other languages."""
+    return {
+        "steps": "lower case; replace by each of rules, in order; split at"
+        " spaces; empty_text if there is no word; of more than max_tokens the"
+        " first and the last half; a word of vocabulary.txt has its line,"
+        " counted from first_id, any other unknown_id",
+        "rules": edge_text.to_portable_rules(tokens.RULES),
+        "spaces": "[ \\t\\n\\v\\f\\r]+",
+        "empty_text": tokens.EMPTY_TEXT,
+        "max_tokens": classifier.config.max_tokens,
+        "padding_id": tokens.PADDING_ID,
+        "unknown_id": tokens.UNKNOWN_ID,
+        "first_id": tokens.NUM_SPECIAL,
+    }
+
+
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
+    if target := edge.choose_target(args):
+        edge.print_done(export_edge(run, target))
+        return
     options = export.Options.from_args(args)
     export.print_done(export_run(run, Path(args.to), options))
 

@@ -22,7 +22,7 @@ EMPTY_TEXT = "<empty>"
 # Kept out of the punctuation rule while it runs; no text contains it after.
 _APOSTROPHE = "\x01"
 
-_RULES = (
+RULES = (
     (r"<[a-z/][^<>]*>", " "),  # HTML, such as the line breaks of web reviews.
     (r"[’`\x{02BC}]", "'"),
     (_APOSTROPHE, " "),
@@ -56,7 +56,7 @@ def tokenize(text: tf.Tensor) -> tf.RaggedTensor:
     """
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
     text = tf.strings.lower(text, encoding="utf-8")
-    for pattern, replacement in _RULES:
+    for pattern, replacement in RULES:
         text = tf.strings.regex_replace(text, pattern, replacement)
     text = tf.strings.strip(text)
     text = tf.where(tf.equal(text, ""), EMPTY_TEXT, text)

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage, limits
+from common import cli, edge, edge_text, export, export_usage, limits
 from common.characters import printable
 from common.data import json_files
+from common.edge_graphs import Graph, Tensor, make_step_graph
 from common.errors import UserError, format_names
 from common.layers.attention import Memory
 from common.training import runs
@@ -111,7 +112,7 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
     # Traced once, for both signatures.
     translate = tf.function(
-        export.portable(translator)(lambda text: translator(_check(text))),
+        lambda text: translator(_check(text)),
         input_signature=inputs,
     )
 
@@ -154,11 +155,9 @@ def _add_steps(
 ) -> None:
     """Adds the signatures on ids, whose tensors have the names of `pack`."""
 
-    @export.portable(network)
     def encode(ids: tf.Tensor) -> Tensors:
         return pack(*network.encode(limits.check_rows(ids)))
 
-    @export.portable(network)
     def decode_step(ids: tf.Tensor, *values: tf.Tensor) -> Tensors:
         memory, state = unpack(dict(zip(names, values, strict=True)))
         ids = limits.check_rows(ids)
@@ -280,10 +279,107 @@ def _read_languages(run: Path) -> list[str]:
     return names
 
 
+def export_edge(run: Path, target: edge.Target) -> Path:
+    """Exports a run for machines without TensorFlow, and checks the result.
+
+    Args:
+        run: a run folder.
+        target: the format and the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: if the run cannot be exported; nothing is left behind.
+    """
+    translator = runs.load_model(run, __package__)
+    texts = export_usage.example_inputs(run)[:1] or CASES[1]
+    return edge.write(
+        run,
+        target,
+        translator.network,
+        make_graphs(translator),
+        {
+            "source_vocabulary": translator.source_tokenizer.vocabulary,
+            "target_vocabulary": translator.target_tokenizer.vocabulary,
+        },
+        {
+            "text": describe_text(translator),
+            "decoding": {
+                "start": text.START_ID,
+                "end": text.END_ID,
+                "growth": pipeline.MAX_GROWTH,
+                "more": pipeline.MAX_MORE,
+                "longest": pipeline.MAX_STEPS,
+            },
+        },
+        edge.Example(Path(__file__).parent / "edge" / "example.py", texts),
+    )
+
+
+def make_graphs(translator: pipeline.Translator) -> list[Graph]:
+    """Returns the functions of a translator that need no strings.
+
+    `encode`: `ids` <int32>[batch, source] to the tensors of `pack`.
+    `decode_step`: the last `ids` <int32>[batch] and all these to `logits`
+    <float32>[batch, vocab] and the state after, as `next_...`.
+    """
+    network = translator.network
+
+    def encode(ids: tf.Tensor) -> Tensors:
+        return pack(*network.encode(ids))
+
+    cases = [
+        {"ids": translator.source_tokenizer(tf.constant(texts)).numpy()}
+        for texts in CASES
+        if texts
+    ]
+    encoded = [encode(tf.constant(case["ids"])) for case in cases]
+    names = list(encoded[0])
+
+    def decode_step(ids: tf.Tensor, *values: tf.Tensor) -> Tensors:
+        memory, state = unpack(dict(zip(names, values, strict=True)))
+        logits, state = network.decoder.step(ids, state, memory)
+        after = {f"next_{k}": x for k, x in pack(None, state).items()}
+        return {"logits": logits, **after}
+
+    note = f"tokens, {text.END_ID} last; {text.PADDING_ID} behind it"
+    inputs = {"ids": Tensor(tf.int32, ("batch", "source"), note)}
+    return [
+        Graph("encode", encode, inputs, cases),
+        make_step_graph(decode_step, encoded, text.START_ID),
+    ]
+
+
+def describe_text(translator: pipeline.Translator) -> dict[str, Any]:
+    """Returns how a text becomes ids, for programs in other languages."""
+    config = translator.config
+    return {
+        "steps": "the first max_bytes of UTF-8; a space in front; each match"
+        " of pattern is a word, in parts of max_word_bytes; of level word it"
+        " is a token, else cut into the longest tokens that fit, from the"
+        " left; a token of source_vocabulary.txt has its line, counted from"
+        " first_id, any other unknown_id; end_id last. A translation is its"
+        " tokens joined, without the first space",
+        "pattern": edge_text.to_portable(text.PATTERNS[config.level]),
+        "level": config.level,
+        "max_bytes": text.MAX_BYTES,
+        "max_word_bytes": text.MAX_WORD_BYTES,
+        "padding_id": text.PADDING_ID,
+        "unknown_id": text.UNKNOWN_ID,
+        "end_id": text.END_ID,
+        "first_id": text.NUM_SPECIAL,
+        "copies_unknown": config.level == "word" and config.attention != "none",
+    }
+
+
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
+    if target := edge.choose_target(args):
+        edge.print_done(export_edge(run, target))
+        return
     options = export.Options.from_args(args)
     export.print_done(export_run(run, Path(args.to), options))
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common import cli, export_usage, options
+from common import cli, edge_check, edge_runtime, export_usage, options
 from common.training import checkpoints, interrupts
 from tests.support import commands
 
@@ -401,6 +401,54 @@ class TestExport:
     def test_an_export_is_not_exported_again(self, app):
         error = app.error("export", app.export)
         assert "already exported; give the run folder" in error
+
+
+@pytest.mark.slow  # The converters take seconds for each graph.
+class TestEdge:
+    @pytest.mark.parametrize("file_format", ["onnx", "litert"])
+    def test_its_example_answers_as_predict_does(self, app, file_format):
+        pytest.importorskip("tf2onnx")
+        pytest.importorskip("ai_edge_litert")
+        done = app.command("export", app.run, "--format", file_format)
+        assert done.stderr == ""
+        folder = app.folder / "exports" / f"{app.run.name}-{file_format}"
+        answer = edge_check.run_example(folder)
+        lines = [f"  {x.expandtabs(2)}" for x in answer.splitlines()]
+        assert done.stdout.splitlines()[-len(lines) :] == lines
+        if app.package == "apps.video_tagging":  # Of it a few frames.
+            labels = edge_runtime.read_names(folder / "labels.txt")
+            assert set(answer.split(", ")) <= set(labels)
+            return
+        greedy = [] if app.package == "apps.sentiment" else ["--beam", "1"]
+        done = app.command("predict", app.run, *app.inputs, *greedy)
+        assert answer == done.stdout.strip()
+
+    def test_shapes_are_as_described(self, app):
+        pytest.importorskip("tf2onnx")
+        app.command("export", app.run, "--format", "onnx", "--to", "edge")
+        folder = app.folder / "edge" / f"{app.run.name}-onnx"
+        report = edge_runtime.read_description(folder)
+        for name, graph in report["graphs"].items():
+            sizes = {"batch": 2, "time": 3, "source": 3}
+            inputs = {
+                spec["name"]: np.ones(
+                    [sizes.get(x, x) for x in spec["shape"]], spec["dtype"]
+                )
+                for spec in graph["inputs"]
+            }
+            outputs = edge_runtime.open_graph(folder, name)(**inputs)
+            for spec in graph["outputs"]:
+                value = outputs[spec["name"]]
+                shape = [sizes.get(x, x) for x in spec["shape"]]
+                assert list(value.shape) == shape, spec
+                assert value.dtype == spec["dtype"]
+
+    def test_it_is_no_run_and_no_saved_model(self, app, tmp_path):
+        folder = shutil.copytree(app.run, tmp_path / "run-onnx")
+        (folder / edge_runtime.DESCRIPTION).write_text("{}")
+        for verb in ("evaluate", "export"):
+            error = app.error(verb, folder)
+            assert "which its own example.py asks; give the run" in error
 
 
 def decode_rows(rows):
