@@ -1,5 +1,6 @@
 """Models with every kind of answer, a server around them, and a browser."""
 
+import base64
 import contextlib
 import io
 import json
@@ -63,7 +64,7 @@ class Captioning(tf.Module):
         def check(content):
             return tf.reduce_sum(tf.io.decode_image(content))
 
-        sums = tf.map_fn(check, image_bytes, tf.uint8)
+        sums = tf.map_fn(check, image_bytes, fn_output_signature=tf.uint8)
         return {
             "caption": tf.fill(tf.shape(sums), " ".join(CAPTION)),
             "score": tf.zeros(tf.shape(sums)) - 0.25,
@@ -231,7 +232,7 @@ def save_all(folder):
 
 
 def encode64(content):
-    return tf.io.encode_base64(content, pad=True).numpy().decode()
+    return base64.b64encode(content).decode()
 
 
 def make_picture():
@@ -243,8 +244,29 @@ def make_picture():
     return picture
 
 
+def encode_png(picture):
+    return tf.io.encode_png(np.asarray(picture, np.uint8)).numpy()
+
+
 def make_png():
-    return tf.io.encode_png(make_picture()).numpy()
+    return encode_png(make_picture())
+
+
+def make_video(lights, rate):
+    """A WebM file whose frames are grey, one after another."""
+    import av
+
+    content = io.BytesIO()
+    with av.open(content, "w", "webm") as container:
+        stream = container.add_stream("libvpx", rate)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for light in lights:
+            pixels = np.full([64, 64, 3], light, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return content.getvalue()
 
 
 def make_frames():

@@ -95,6 +95,8 @@ function listExamples(model, hasTime) {
   if (!Array.isArray(features)) return [];
   const inputs = { features: [features] };
   if (hasTime) inputs.lengths = [features.length];
-  const title = hasTime ? `Example, ${count(features.length, "frame")}` : "Example";
+  const title = hasTime
+    ? `Example, ${count(features.length, "frame")}`
+    : "Example";
   return [{ inputs, title }];
 }

@@ -39,7 +39,14 @@ export function makeJsonInput(model, submit) {
   );
   const label = make("label", { htmlFor: id }, "Inputs, as JSON");
   return {
-    element: make("div", {}, names.length > 1 ? signature : "", label, area, hint),
+    element: make(
+      "div",
+      {},
+      names.length > 1 ? signature : "",
+      label,
+      area,
+      hint,
+    ),
     read: async () => toQuestion(parse(area), select.value),
     show(question) {
       if (question.signature) select.value = question.signature;
@@ -79,7 +86,9 @@ function makeValues({ dtype, shape }) {
   const sizes = (shape ?? []).map((size) => size ?? 1);
   const isLong = sizes.reduce((a, b) => a * b, 1) > MAX_TEMPLATE;
   const nest = ([size, ...others]) =>
-    size === undefined ? value : Array.from({ length: size }, () => nest(others));
+    size === undefined
+      ? value
+      : Array.from({ length: size }, () => nest(others));
   return isLong ? [] : nest(sizes);
 }
 

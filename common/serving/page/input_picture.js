@@ -50,7 +50,9 @@ export function makePictureInput(model, submit, tell) {
 async function readQuestion(file) {
   let bytes = await readBytes(file);
   const bitmap = await decodePicture(file, file.name);
-  if (!BEGINNINGS.some((beginning) => beginning.every((x, i) => bytes[i] === x))) {
+  if (
+    !BEGINNINGS.some((beginning) => beginning.every((x, i) => bytes[i] === x))
+  ) {
     bytes = await encodePng(bitmap);
   }
   return toQuestion(toBase64(bytes), bytes, file.name);

@@ -11,7 +11,10 @@ const SENTENCES = {
     "Simply sad and simply slow!",
     "not bad at all",
   ],
-  translation: ["The small black cats sleep.", "Emma will not watch this clock."],
+  translation: [
+    "The small black cats sleep.",
+    "Emma will not watch this clock.",
+  ],
 };
 
 export function makeTextInput(model, submit) {
@@ -38,7 +41,10 @@ export function makeTextInput(model, submit) {
   };
 }
 
-const toQuestion = (text) => ({ inputs: { text: [text] }, title: shorten(text) });
+const toQuestion = (text) => ({
+  inputs: { text: [text] },
+  title: shorten(text),
+});
 
 function listTexts(model) {
   const texts = [].concat(model.example?.inputs?.text ?? []);

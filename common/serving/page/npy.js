@@ -15,7 +15,9 @@ export function parseNpy(buffer) {
   const isFirst = bytes[6] === 1;
   const length = isFirst ? view.getUint16(8, true) : view.getUint32(8, true);
   const start = (isFirst ? 10 : 12) + length;
-  const header = new TextDecoder().decode(bytes.subarray(isFirst ? 10 : 12, start));
+  const header = new TextDecoder().decode(
+    bytes.subarray(isFirst ? 10 : 12, start),
+  );
   const { dtype, shape, isFortran } = parseHeader(header);
   const size = shape.reduce((product, axis) => product * axis, 1);
   const width = dtype === "<f4" ? 4 : 8;
@@ -40,7 +42,10 @@ function parseHeader(header) {
       `Expected an array of float32 or float64, got ${dtype ?? "something else"}.`,
     );
   }
-  const shape = axes.split(",").filter((axis) => axis.trim()).map(Number);
+  const shape = axes
+    .split(",")
+    .filter((axis) => axis.trim())
+    .map(Number);
   return { dtype, shape, isFortran: order === "True" };
 }
 

@@ -3,14 +3,14 @@
 import { isolate, make, newId } from "./dom.js";
 import { chooseSignature, listExtras, makeInput } from "./kinds.js";
 import { Problem, asSentence } from "./problem.js";
+import { formatAnswer } from "./raw.js";
 import { fetchModels, predict, setToken } from "./server.js";
 import { showShell } from "./shell.js";
 import { showOutputs } from "./show.js";
-import { count, formatDuration } from "./text.js";
+import { formatDuration } from "./text.js";
 
 const POLL = 2000; // Milliseconds between two looks for models.
 const MAX_RECENT = 8;
-const MAX_RAW = 100_000;
 
 const part = (id) => document.getElementById(id);
 const recent = []; // In memory alone: { model, question }.
@@ -49,15 +49,20 @@ function showWaiting(waiting) {
   part("waiting").hidden = !waiting.length;
   part("waiting").textContent = waiting
     .map(({ name, error }) =>
-      error ? `${name} cannot be loaded: ${error}.` : `${name} is being loaded.`,
+      error
+        ? `${name} cannot be loaded: ${error}.`
+        : `${name} is being loaded.`,
     )
     .join(" ");
   const isLoading = waiting.some(({ error }) => !error);
-  if (isLoading || !(models.length || waiting.length)) setTimeout(loadModels, POLL);
+  if (isLoading || !(models.length || waiting.length))
+    setTimeout(loadModels, POLL);
 }
 
 function listModels() {
-  const shown = JSON.stringify(models.map(({ name, version }) => [name, version]));
+  const shown = JSON.stringify(
+    models.map(({ name, version }) => [name, version]),
+  );
   if (part("models").dataset.shown === shown) return; // It keeps the focus.
   part("models").dataset.shown = shown;
   const links = models.map(({ name, version }) => {
@@ -76,7 +81,8 @@ function chooseModel() {
     if (models[i] === chosen) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const isKept = model?.name === chosen?.name && model?.version === chosen?.version;
+  const isKept =
+    model?.name === chosen?.name && model?.version === chosen?.version;
   if (!chosen || isKept) return;
   model = chosen;
   showModel();
@@ -106,14 +112,19 @@ function showModel() {
   part("answer").hidden = true;
   part("card").hidden = !model.card;
   part("card-text").textContent = model.card ?? "";
-  tell("");
+  part("raw").closest("details").open = false;
+  tell("Choose an example, or ask your own.");
 }
 
 // Questions to click
 
 function showRecent() {
   const mine = recent.filter((one) => one.model === model.name);
-  showQuestions("recent", "Asked before", mine.map((one) => one.question));
+  showQuestions(
+    "recent",
+    "Asked before",
+    mine.map((one) => one.question),
+  );
 }
 
 function showQuestions(id, title, questions) {
@@ -177,7 +188,9 @@ async function answer(question, signal) {
   const took = `Answered in ${formatDuration(first.milliseconds)}.`;
   const { summary } = showAnswer(question, first.outputs);
   tell(`${summary} ${took}`);
-  part("raw").textContent = cut(JSON.stringify(first.value, null, 1));
+  // Below the question, where the window is narrow.
+  part("status").scrollIntoView({ block: "nearest" });
+  part("raw").textContent = formatAnswer(first.text);
   showShell(part("shell"), asked.name, body);
   remember(question);
   await explain(asked, name, question, first.outputs, signal);
@@ -206,7 +219,8 @@ async function explain(asked, name, question, outputs, signal) {
 }
 
 function makeBody({ inputs }, signature) {
-  const name = signature === "serving_default" ? {} : { signature_name: signature };
+  const name =
+    signature === "serving_default" ? {} : { signature_name: signature };
   return JSON.stringify({ ...name, inputs });
 }
 
@@ -219,11 +233,6 @@ function showAnswer(question, outputs) {
   part("answer").classList.remove("old");
   return shown;
 }
-
-const cut = (text) =>
-  text.length > MAX_RAW
-    ? `${text.slice(0, MAX_RAW)}\n… ${count(text.length - MAX_RAW, "character")} more`
-    : text;
 
 // The token
 

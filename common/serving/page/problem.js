@@ -23,4 +23,5 @@ export function describeStatus(status, reason) {
   return asSentence(reason ? `${beginning}: ${reason}` : `${beginning}.`);
 }
 
-export const asSentence = (text) => (/[.!?…]\s*$/.test(text) ? text : `${text}.`);
+export const asSentence = (text) =>
+  /[.!?…]\s*$/.test(text) ? text : `${text}.`;

@@ -34,7 +34,8 @@ export function makeRows(tags, probabilities, labels) {
 
 // Probabilities of tags that exclude each other sum to 1.
 function hasSeveral(tags, probabilities, labels) {
-  if (tags.some((tag) => tag.includes(" ") && !labels.includes(tag))) return true;
+  if (tags.some((tag) => tag.includes(" ") && !labels.includes(tag)))
+    return true;
   if (!Array.isArray(probabilities)) return false;
   return probabilities.slice(0, tags.length).some((frame) => {
     const sum = frame.reduce((total, share) => total + share, 0);

@@ -34,9 +34,9 @@ export const predictAddress = (name) =>
 export async function predict(name, signature, body, signal) {
   const start = performance.now();
   const options = { method: "POST", body, signal };
-  const { value } = await send(predictAddress(name), options);
+  const { value, text } = await send(predictAddress(name), options);
   const milliseconds = performance.now() - start;
-  return { outputs: nameOutputs(value, signature), value, milliseconds };
+  return { outputs: nameOutputs(value, signature), text, milliseconds };
 }
 
 // A single output comes without its name.
@@ -61,14 +61,15 @@ async function send(address, options) {
     if (isToken) throw new Problem(describeStatus(401), 401);
     throw new Problem("The server cannot be reached: is it still running?");
   }
-  const value = tryParse(text);
-  if (response.ok && value !== undefined) return { value };
+  const value = parseJson(text);
+  if (response.ok && value !== undefined) return { value, text };
   if (response.ok) throw new Problem("The server's answer is no JSON.");
   const reason = typeof value?.error === "string" ? value.error : "";
   throw new Problem(describeStatus(response.status, reason), response.status);
 }
 
-function tryParse(text) {
+// Returns undefined for what is no JSON.
+export function parseJson(text) {
   for (const variant of [() => text, () => mendNumbers(text)]) {
     try {
       return JSON.parse(variant());
@@ -82,7 +83,11 @@ function tryParse(text) {
 // TensorFlow Serving writes NaN and Infinity, which JSON lacks. Texts between
 // quotes stay as they are.
 function mendNumbers(text) {
-  const replacements = { NaN: "null", Infinity: "1e999", "-Infinity": "-1e999" };
+  const replacements = {
+    NaN: "null",
+    Infinity: "1e999",
+    "-Infinity": "-1e999",
+  };
   return text.replace(
     /"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g,
     (part) => replacements[part] ?? part,

@@ -1,6 +1,7 @@
 // A caption, the picture, and where each word looked.
 
 import { isolate, make, makeTable, makeDetails, newId } from "./dom.js";
+import { asSentence } from "./problem.js";
 import { largest } from "./shade.js";
 import { formatScore, formatShare } from "./text.js";
 
@@ -14,7 +15,7 @@ export function showCaption(model, question, row) {
   }
   const looks = Array.isArray(words) ? pairWords(words, weights) : [];
   if (question.picture) parts.push(makePicture(question, caption, looks));
-  return { parts, summary: `${caption}.` };
+  return { parts, summary: asSentence(caption) };
 }
 
 const pairWords = (words, weights) =>
@@ -93,11 +94,12 @@ function describePlace(grid) {
   const columns = grid[0].length;
   const index = flat.indexOf(most);
   const [y, x] = [Math.floor(index / columns), index % columns];
-  const vertical = name(y, grid.length, ["at the top", "", "at the bottom"]);
-  const horizontal = name(x, columns, ["left", "", "right"]);
-  const place = [vertical, horizontal].filter(Boolean).join(" ");
-  return `most ${place || "at the middle"} (${formatShare(most)})`;
+  const vertical = nameThird(y, grid.length, ["top", "", "bottom"]);
+  const horizontal = nameThird(x, columns, ["left", "", "right"]);
+  const corner = [vertical, horizontal].filter(Boolean).join(" ");
+  const place = corner ? `at the ${corner}` : "in the middle";
+  return `most ${place} (${formatShare(most)})`;
 }
 
-const name = (index, size, names) =>
+const nameThird = (index, size, names) =>
   names[Math.min(2, Math.floor((index * 3) / size))];

@@ -15,7 +15,9 @@ export function showTags(model, question, { tags, probabilities }) {
   const real = tags.slice(0, length).map(String);
   const rate = question.rate ?? 1;
   const { names, rows } = makeRows(real, probabilities, model.labels ?? []);
-  const segments = rows.flatMap((row) => row.segments);
+  const segments = rows
+    .flatMap((row) => row.segments)
+    .sort((a, b) => a.start - b.start);
   const player = question.video ? makePlayer(question.video, rate, real) : null;
   const line = make("div", { className: "cursor" });
   const seek = (frame) => player?.seek(frame);
@@ -63,15 +65,21 @@ function makeTrack({ name, segments }, names, length, rate, seek) {
   for (const segment of segments) {
     const index = names.indexOf(segment.name);
     const share = (segment.end - segment.start) / length;
-    const times = [segment.start, segment.end].map((x) => formatSeconds(x / rate));
-    const block = make("div", { title: `${segment.name}, ${times.join(" to ")}` });
+    const times = [segment.start, segment.end].map((x) =>
+      formatSeconds(x / rate),
+    );
+    const block = make("div", {
+      title: `${segment.name}, ${times.join(" to ")}`,
+    });
     block.append(share > NARROW ? String(index + 1) : "");
     block.style.setProperty("--start", String(segment.start / length));
     block.style.setProperty("--share", String(share));
     block.addEventListener("click", () => seek(segment.start));
     track.append(paint(block, index));
   }
-  const title = name ? [make("div", { className: "row-name" }, isolate(name))] : [];
+  const title = name
+    ? [make("div", { className: "row-name" }, isolate(name))]
+    : [];
   return make("div", {}, ...title, track);
 }
 
@@ -91,7 +99,11 @@ function makeLegend(names, segments, length) {
     const frames = segments
       .filter((segment) => segment.name === name)
       .reduce((sum, { start, end }) => sum + end - start, 0);
-    const share = make("span", { className: "hint" }, formatShare(frames / length));
+    const share = make(
+      "span",
+      { className: "hint" },
+      formatShare(frames / length),
+    );
     return make("li", {}, paint(swatch, i), isolate(name), " ", share);
   });
   return make("ul", { className: "legend", ariaLabel: "Tags" }, ...items);

@@ -1,6 +1,7 @@
 // A translation, the other ones that were near, and its attention.
 
 import { isolate, make, makeScroller, makeTable } from "./dom.js";
+import { asSentence } from "./problem.js";
 import { largest, shade } from "./shade.js";
 import { formatScore, formatShare } from "./text.js";
 
@@ -10,7 +11,7 @@ export function showTranslation(model, question, row) {
   const verdict = make("p", { className: "verdict", dir: "auto" });
   verdict.append(isolate(translation || "(nothing)"));
   const parts = [verdict, makeList(row), makeAttention(row)];
-  return { parts: parts.filter(Boolean), summary: `${translation}.` };
+  return { parts: parts.filter(Boolean), summary: asSentence(translation) };
 }
 
 function makeList({ translation, score, translations, scores }) {
@@ -22,7 +23,8 @@ function makeList({ translation, score, translations, scores }) {
     formatScore(values[i]),
   ]);
   const title = rows.length > 1 ? "The best ones" : "Score";
-  const hint = "The mean log-probability of a piece; the nearer to 0, the likelier.";
+  const hint =
+    "The mean log-probability of a piece; the nearer to 0, the likelier.";
   return make(
     "div",
     {},
@@ -32,7 +34,11 @@ function makeList({ translation, score, translations, scores }) {
   );
 }
 
-function makeAttention({ source_tokens: source, target_tokens: target, weights }) {
+function makeAttention({
+  source_tokens: source,
+  target_tokens: target,
+  weights,
+}) {
   const isWhole = [source, target, weights].every(Array.isArray);
   if (!isWhole || !Array.isArray(weights[0])) return null;
   const columns = listReal(source);
@@ -42,10 +48,17 @@ function makeAttention({ source_tokens: source, target_tokens: target, weights }
     const weight = weights[i]?.[j];
     const cell = make("td", { title: formatShare(weight) });
     // Whole percents are enough to compare; the title has the rest.
-    cell.append(typeof weight === "number" ? String(Math.round(weight * 100)) : "");
+    cell.append(
+      typeof weight === "number" ? String(Math.round(weight * 100)) : "",
+    );
     return shade(cell, weight, most);
   };
-  const head = make("tr", {}, make("td"), ...columns.map(makeHeader("col", source)));
+  const head = make(
+    "tr",
+    {},
+    make("td"),
+    ...columns.map(makeHeader("col", source)),
+  );
   const body = rows.map((i) =>
     make(
       "tr",
