@@ -2,6 +2,7 @@
 
 import { make, newId } from "./dom.js";
 import { Problem } from "./problem.js";
+import { indentJson } from "./raw.js";
 import { formatShape, shorten } from "./text.js";
 
 const MAX_TEMPLATE = 1000; // Numbers that are still read by people.
@@ -23,7 +24,7 @@ export function makeJsonInput(model, submit) {
   if (names.includes("serving_default")) select.value = "serving_default";
   const fill = () => {
     const { inputs } = model.signatures[select.value] ?? { inputs: {} };
-    area.value = JSON.stringify(makeTemplate(inputs), null, 1);
+    area.value = indentJson(makeTemplate(inputs));
     const tensors = Object.entries(inputs).map(
       ([name, { dtype, shape }]) => `${name}: ${dtype} ${formatShape(shape)}`,
     );
@@ -51,7 +52,7 @@ export function makeJsonInput(model, submit) {
     show(question) {
       if (question.signature) select.value = question.signature;
       fill();
-      area.value = JSON.stringify(question.inputs, null, 1);
+      area.value = indentJson(question.inputs);
     },
     examples: listExamples(model),
   };

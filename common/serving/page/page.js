@@ -187,7 +187,10 @@ async function answer(question, signal) {
   );
   const took = `Answered in ${formatDuration(first.milliseconds)}.`;
   const { summary } = showAnswer(question, first.outputs);
-  tell(`${summary} ${took}`);
+  tell("");
+  // Who sees the answer need not read it twice.
+  const spoken = make("span", { className: "unseen" }, `${summary} `);
+  part("status").replaceChildren(spoken, took);
   // Below the question, where the window is narrow.
   part("status").scrollIntoView({ block: "nearest" });
   part("raw").textContent = formatAnswer(first.text);

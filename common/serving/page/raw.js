@@ -18,7 +18,11 @@ function indent(text) {
   } catch {
     return text; // With NaN in it.
   }
-  // The innermost lists on one line. Texts have no line ends in JSON.
+  return indentJson(value);
+}
+
+// With the innermost lists on one line. Texts have no line ends in JSON.
+export function indentJson(value) {
   return JSON.stringify(value, null, 2).replace(
     /\[\n\s*([^[\]{}]*?)\n\s*\]/g,
     (_, inner) => `[${inner.replace(/\n\s*/g, " ")}]`,

@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 import { hasToken, predictAddress } from "./server.js";
 
 // A longer body is saved to a file, which curl reads.
-const MAX_BODY = 600;
+const MAX_BODY = 300;
 const FILE = "request.json";
 
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -23,8 +23,7 @@ function makeList({ translation, score, translations, scores }) {
     formatScore(values[i]),
   ]);
   const title = rows.length > 1 ? "The best ones" : "Score";
-  const hint =
-    "The mean log-probability of a piece; the nearer to 0, the likelier.";
+  const hint = "The nearer a score is to 0, the likelier.";
   return make(
     "div",
     {},
