@@ -115,7 +115,7 @@ class Routes:
             Route("/invocations", self.invoke, methods=["POST"]),
             Route("/", self.show_page),
             Route("/page/models", self.describe_models),
-            Mount("/page", StaticFiles(directory=PAGE)),
+            Mount("/page", _PageFiles(directory=PAGE)),
         ]
         if config.health_route:
             routes.insert(0, Route(config.health_route, self.tell_readiness))
@@ -298,18 +298,41 @@ class Routes:
         return Response(
             (PAGE / "index.html").read_bytes(),
             media_type="text/html",
-            headers={"Content-Security-Policy": _POLICY},
+            headers={
+                "Content-Security-Policy": _POLICY,
+                "Cache-Control": "no-cache",
+            },
         )
 
     async def describe_models(self, request: Request) -> Response:
-        """Answers with what the page shows of each model."""
-        return await self._tell(
-            request,
-            lambda: {"models": list(map(self._describe, self.models.names()))},
-        )
+        """Answers with what the page shows of each model.
 
-    def _describe(self, name: str) -> dict[str, Any]:
-        with self.models.lease(name) as (version, model):
+        `waiting` are those without a version that answers: they are being
+        loaded, or could not be.
+        """
+        names = self.models.names()
+
+        def describe() -> dict[str, Any]:
+            ready = [name for name in names if self._available(name)]
+            waiting = [name for name in names if name not in ready]
+            return {
+                "models": list(filter(None, map(self._describe, ready))),
+                "waiting": list(map(self._explain_wait, waiting)),
+            }
+
+        return await self._tell(request, describe)
+
+    def _explain_wait(self, name: str) -> dict[str, str]:
+        with contextlib.suppress(RequestError):  # It has just gone.
+            errors = [version.error for version in self.models.statuses(name)]
+            return {"name": name, "error": errors[0]}
+        return {"name": name, "error": "it is gone"}
+
+    def _describe(self, name: str) -> dict[str, Any] | None:
+        with (
+            contextlib.suppress(RequestError),  # It has just gone.
+            self.models.lease(name) as (version, model),
+        ):
             return {
                 "name": name,
                 "version": version.number,
@@ -324,6 +347,7 @@ class Routes:
                 "labels": model.read_labels(),
                 "card": model.read_card(),
             }
+        return None
 
     # What they share
 
@@ -386,6 +410,15 @@ class Routes:
                 status=status,
                 seconds=round(seconds, 6),
             )
+
+
+class _PageFiles(StaticFiles):
+    """Files that a browser asks for again: a new version has new ones."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 class _Guard:
