@@ -15,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
+from common import warmup
 from common.data import name_lists
 from common.errors import UserError
-from common.serving import failures, signatures, warmup
+from common.serving import failures, signatures
 from common.serving.failures import RequestError
 from common.serving.signatures import DEFAULT, Signature
 

@@ -7,8 +7,9 @@ import threading
 import numpy as np
 import pytest
 
+from common import warmup
 from common.errors import UserError
-from common.serving import models, warmup
+from common.serving import models
 from common.serving.failures import RequestError
 from common.serving.saved_model import SavedModel
 from tests.support import serving
