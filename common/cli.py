@@ -21,6 +21,8 @@ from common.errors import Interrupted, UserError
 
 RUN_HELP = "a run folder or an exported SavedModel"
 MAX_ERROR_LENGTH = 500
+SAVED_MODEL = "savedmodel"
+FORMATS = (SAVED_MODEL, "onnx", "litert")
 INTERRUPTED_STATUS = 130  # The status that shells report after Ctrl-C.
 
 Answer = TypeVar("Answer")
@@ -182,6 +184,32 @@ def export_parser(package: str) -> Parser:
         metavar="FOLDER",
         default="exports",
         help="the folder of exports [exports]",
+    )
+    parser.add_argument(
+        "--keep",
+        type=options.number(int, options.at_least(0)),
+        metavar="N",
+        default=0,
+        help="remove all but the N newest versions; 0 keeps all [0]",
+    )
+    parser.add_argument(
+        "--data-license",
+        metavar="TEXT",
+        default="",
+        help="of the training data, for the model card [not stated]",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=SAVED_MODEL,
+        help="onnx and litert run without TensorFlow: docs/edge.md"
+        f" [{SAVED_MODEL}]",
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=("float16", "dynamic"),
+        default="",
+        help="smaller weights, of --format litert [off]",
     )
     return parser
 

@@ -10,24 +10,30 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage, limits
+from common import cli, edge, edge_text, export, export_usage, limits
 from common.characters import printable
+from common.edge_graphs import Graph, Tensor, make_step_graph
+from common.layers.attention import Memory
 from common.training import runs
 
-from . import pipeline
+from . import pipeline, text
 from .config import export_parser
+from .decoder import State
 from .predictor import BYTES, FEATURES, Predictor
 
 # The check of an export asks these: no image, one, seven.
 BATCHES = (0, 1, 7)
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -41,9 +47,10 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(captioner),
         make_cases(captioner),
         make_card(run, captioner),
-        [run / name for name in export.FILES],
+        run,
         {"vocabulary": captioner.writer.vocabulary},
         make_request(run, captioner),
+        options,
     )
 
 
@@ -54,6 +61,12 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
     <string>[batch] and `score` <float32>[batch]. `features`, of a model that
     was trained on features: `features` <float32>[batch, regions, features] to
     the same. A model without an encoder has the latter under both names.
+
+    `explain`, of a model that looks at pictures with attention: `image_bytes`
+    to these, and `words` <string>[batch, steps] ("" on padding) with `weights`
+    <float32>[batch, steps, rows, columns], where each word looked. A picture
+    is squeezed to a square, not cropped: stretched over all of it, upright,
+    the grid of regions lies where it should.
     """
 
     def name_outputs(captions: tf.Tensor, scores: tf.Tensor) -> dict:
@@ -67,9 +80,14 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
         features = limits.check_finite(limits.check_rows(features))
         return name_outputs(*captioner.caption_images(features))
 
+    def explain(image_bytes: tf.Tensor) -> dict:
+        rows = limits.check_rows(image_bytes, limits.MAX_PICTURES)
+        return captioner.explain(rows)._asdict()
+
     shape = [None, *captioner.feature_shape]
+    pictures = tf.TensorSpec([None], tf.string, BYTES)
     endpoints = {
-        BYTES: (serve_bytes, tf.TensorSpec([None], tf.string, BYTES)),
+        BYTES: (serve_bytes, pictures),
         FEATURES: (serve_features, tf.TensorSpec(shape, tf.float32, FEATURES)),
     }
     archive = keras.export.ExportArchive()
@@ -77,7 +95,9 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
     with export.portable(captioner):
         for name, argument in choose_signatures(captioner).items():
             serve, spec = endpoints[argument]
-            archive.add_endpoint(name, serve, input_signature=[spec])
+            export.add_signature(archive, name, serve, [spec])
+        if captioner.has_attention:
+            export.add_signature(archive, export.EXPLAIN, explain, [pictures])
     return archive
 
 
@@ -102,6 +122,21 @@ def make_cases(captioner: pipeline.Captioner) -> list[export.Case]:
             caption, score = (x.numpy()[:, 0] for x in outputs)
             answers = {"caption": caption, "score": score}
             cases.append(export.Case({argument: inputs}, answers, name))
+    if captioner.has_attention:
+        cases += _make_explanations(captioner)
+    return cases
+
+
+def _make_explanations(captioner: pipeline.Captioner) -> list[export.Case]:
+    explain = tf.function(
+        captioner.explain, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    cases = []
+    for count in BATCHES:
+        pictures = make_inputs(captioner, BYTES, count)
+        outputs = explain(tf.constant(pictures, tf.string))._asdict()
+        answers = {name: value.numpy() for name, value in outputs.items()}
+        cases.append(export.Case({BYTES: pictures}, answers, export.EXPLAIN))
     return cases
 
 
@@ -175,11 +210,104 @@ def make_card(run: Path, captioner: pipeline.Captioner) -> str:
 {export.made_with(run, max_rows)}"""
 
 
+def export_edge(run: Path, target: edge.Target) -> Path:
+    """Exports a run for machines without TensorFlow, and checks the result.
+
+    Args:
+        run: a run folder.
+        target: the format and the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: if the run cannot be exported; nothing is left behind.
+    """
+    captioner = runs.load_model(run, __package__)
+    graphs = make_graphs(captioner)
+    ((name, values),) = make_request(run, captioner).items()
+    if name == BYTES:
+        values = captioner.decode_pictures(values)[0].numpy()
+    return edge.write(
+        run,
+        target,
+        captioner.network,
+        graphs,
+        {"vocabulary": captioner.writer.vocabulary},
+        {
+            "text": {
+                "steps": "a space before each word; replace by each of rules,"
+                " in order; a word is a line of vocabulary.txt, counted from"
+                " first_id",
+                "rules": edge_text.to_portable_rules(text.RULES),
+                "first_id": text.NUM_SPECIAL,
+            },
+            "decoding": {
+                "start": text.START_ID,
+                "end": text.END_ID,
+                "longest": captioner.config.max_words,
+            },
+        },
+        edge.Example(
+            Path(__file__).parent / "edge" / "example.py",
+            ["example.npy"],
+            {"example.npy": values[0]},
+        ),
+    )
+
+
+def make_graphs(captioner: pipeline.Captioner) -> list[Graph]:
+    """Returns the functions of a captioner that need no strings.
+
+    `encode`: `image` <float32>[batch, size, size, 3] or, of a model without an
+    encoder, `features` <float32>[batch, regions, features] to memory and first
+    state. `decode_step`: the last `ids` <int32>[batch] and all these to
+    `logits` <float32>[batch, vocab] and what changes of them, as `next_...`.
+    """
+
+    def encode(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        memory, state = captioner.network.encode(images)
+        return memory._asdict() | state._asdict()
+
+    def decode_step(ids: tf.Tensor, *values: tf.Tensor) -> dict[str, tf.Tensor]:
+        # Where both have names: those of the memory, then of the state.
+        memory = Memory(*values[: len(Memory._fields)])
+        state = State(*values[len(Memory._fields) :])
+        logits, state = captioner.make_step(memory)(ids, state)
+        after = {f"next_{k}": x for k, x in state._asdict().items()}
+        return {"logits": logits, **after}
+
+    name, size = FEATURES, captioner.config.image_size
+    tensor = Tensor(tf.float32, ("batch", *captioner.feature_shape))
+    if captioner.has_encoder:
+        note = "RGB, 0 to 255; squeezed to this size, bilinear"
+        name = "image"
+        tensor = Tensor(tf.float32, ("batch", size, size, 3), note)
+    cases = [{name: _make_images(captioner, count)} for count in BATCHES[1:]]
+    encoded = [encode(tf.constant(case[name])) for case in cases]
+    return [
+        Graph("encode", encode, {name: tensor}, cases),
+        make_step_graph(decode_step, encoded, text.START_ID),
+    ]
+
+
+def _make_images(captioner: pipeline.Captioner, count: int) -> np.ndarray:
+    """Returns pixels or features <float32>[count, ...]."""
+    if not captioner.has_encoder:
+        return make_inputs(captioner, FEATURES, count)
+    contents = make_inputs(captioner, BYTES, count)
+    return captioner.decode_pictures(contents)[0].numpy()
+
+
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
-    export.print_done(export_run(run, Path(args.to)))
+    if target := edge.choose_target(args):
+        edge.print_done(export_edge(run, target))
+        return
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

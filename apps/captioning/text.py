@@ -26,6 +26,14 @@ _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{30FC}]"
 _GAP = rf"({_UNSPACED}) ({_UNSPACED})"
 # What belongs to the word before it: "the dog 's tail", "does n't".
 _CONTRACTION = r" ('(?:s|m|d|re|ve|ll)|n't)\b"
+# From words, each with a space before it, to a sentence. A character is at the
+# end of one match alone: gaps are closed twice.
+RULES = (
+    (_CONTRACTION, r"\1"),
+    (_GAP, r"\1\2"),
+    (_GAP, r"\1\2"),
+    ("^ ", ""),
+)
 
 
 def learn_vocabulary(
@@ -111,11 +119,14 @@ class Writer(keras.layers.Layer):
         return NUM_SPECIAL + len(self.vocabulary)
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
-        joined = tf.strings.reduce_join(tf.gather(self.words, ids), axis=-1)
-        glued = tf.strings.regex_replace(joined, _CONTRACTION, r"\1")
-        for _ in range(2):  # A character is at the end of one match alone.
-            glued = tf.strings.regex_replace(glued, _GAP, r"\1\2")
-        return tf.strings.regex_replace(glued, "^ ", "")
+        text = tf.strings.reduce_join(tf.gather(self.words, ids), axis=-1)
+        for pattern, replacement in RULES:
+            text = tf.strings.regex_replace(text, pattern, replacement)
+        return text
+
+    def split(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the word of each id, "" for special ones: <string>[...]."""
+        return tf.strings.strip(tf.gather(self.words, ids))
 
     def get_config(self) -> dict:
         return super().get_config() | {"vocabulary": self.vocabulary}

@@ -5,13 +5,15 @@ project is needed to load it.
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage, limits
+from common import cli, edge, edge_text, export, export_usage, limits
 from common.characters import printable
+from common.edge_graphs import Graph, Tensor
 from common.training import runs
 
 from . import pipeline
@@ -39,12 +41,15 @@ MAX_BYTES = 2**24
 MAX_LONG_TEXTS = 128
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -58,31 +63,36 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(classifier),
         make_cases(classifier),
         make_card(run, classifier),
-        [run / name for name in export.FILES],
+        run,
         {
             "labels": classifier.labels,
             "vocabulary": classifier.vectorizer.vocabulary,
         },
         make_request(run),
+        options,
     )
 
 
 def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
-    """Returns a classifier with its serving signature.
+    """Returns a classifier with its serving signatures.
 
     `serving_default`: `text` <string>[batch] to `label` <string>[batch],
     `score` <float32>[batch] (the label's probability) and `probabilities`
-    <float32>[batch, classes].
+    <float32>[batch, classes]. `explain`, of a model with attention pooling:
+    the same, and `tokens` <string>[batch, tokens], the words that were read
+    ("" on padding), with their `weights` <float32>[batch, tokens], which sum
+    to 1.
     """
     labels = tf.constant(classifier.labels)
     max_tokens = classifier.config.max_tokens
     max_bytes = count_max_bytes(max_tokens)
 
-    def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
+    def check(text: tf.Tensor) -> tf.Tensor:
         # The ends alone are read: their bytes count.
         ends = tokens.cut_text(limits.check_rows(text), max_tokens)
-        ends = limits.check_bytes(ends, max_bytes)
-        probabilities = classifier(ends)
+        return limits.check_bytes(ends, max_bytes)
+
+    def name_outputs(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
         best = tf.argmax(probabilities, axis=-1)
         return {
             "label": tf.gather(labels, best),
@@ -90,11 +100,20 @@ def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
             "probabilities": probabilities,
         }
 
+    def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        return name_outputs(classifier(check(text)))
+
+    def explain(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = classifier.explain(check(text))
+        return answer._asdict() | name_outputs(answer.probabilities)
+
     archive = keras.export.ExportArchive()
     archive.track(classifier)
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
     with export.portable(classifier):
-        archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
+        export.add_signature(archive, export.DEFAULT, serve, inputs)
+        if classifier.has_attention:
+            export.add_signature(archive, export.EXPLAIN, explain, inputs)
     return archive
 
 
@@ -114,7 +133,15 @@ def make_cases(classifier: pipeline.Classifier) -> list[export.Case]:
     cases = []
     for texts in CASES:
         encoded = np.array([text.encode() for text in texts], object)
-        probabilities = classifier(tf.constant(encoded, tf.string)).numpy()
+        inputs = {"text": encoded}
+        questions = tf.constant(encoded, tf.string)
+        explained: export.Arrays = {}
+        if classifier.has_attention:
+            answer = classifier.explain(questions)._asdict()
+            explained = {name: x.numpy() for name, x in answer.items()}
+            probabilities = explained["probabilities"]
+        else:
+            probabilities = classifier(questions).numpy()
         best = probabilities.argmax(axis=-1)
         labels = [classifier.labels[number].encode() for number in best]
         outputs = {
@@ -122,7 +149,10 @@ def make_cases(classifier: pipeline.Classifier) -> list[export.Case]:
             "score": probabilities.max(axis=-1),
             "probabilities": probabilities,
         }
-        cases.append(export.Case({"text": encoded}, outputs))
+        cases.append(export.Case(inputs, outputs))
+        if explained:
+            outputs = outputs | explained
+            cases.append(export.Case(inputs, outputs, export.EXPLAIN))
     return cases
 
 
@@ -153,11 +183,82 @@ def make_card(run: Path, classifier: pipeline.Classifier) -> str:
 {export.made_with(run)}"""
 
 
+def export_edge(run: Path, target: edge.Target) -> Path:
+    """Exports a run for machines without TensorFlow, and checks the result.
+
+    Args:
+        run: a run folder.
+        target: the format and the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: if the run cannot be exported; nothing is left behind.
+    """
+    classifier = runs.load_model(run, __package__)
+    texts = export_usage.example_inputs(run)[:1] or CASES[1]
+    return edge.write(
+        run,
+        target,
+        classifier.network,
+        make_graphs(classifier),
+        {
+            "labels": classifier.labels,
+            "vocabulary": classifier.vectorizer.vocabulary,
+        },
+        {"text": describe_text(classifier)},
+        edge.Example(Path(__file__).parent / "edge" / "example.py", texts),
+    )
+
+
+def make_graphs(classifier: pipeline.Classifier) -> list[Graph]:
+    """Returns the functions of a classifier that need no strings.
+
+    `classify`: `ids` <int32>[batch, time] to `probabilities`
+    <float32>[batch, classes].
+    """
+
+    def classify(ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = classifier.network(ids, training=False)
+        return {"probabilities": tf.nn.softmax(tf.cast(logits, tf.float32))}
+
+    note = f"words, {tokens.PADDING_ID} behind the last; at least one a row"
+    cases = [
+        {"ids": classifier.vectorizer(tf.constant(texts)).numpy()}
+        for texts in CASES
+        if texts
+    ]
+    inputs = {"ids": Tensor(tf.int32, ("batch", "time"), note)}
+    return [Graph("classify", classify, inputs, cases)]
+
+
+def describe_text(classifier: pipeline.Classifier) -> dict[str, Any]:
+    """Returns how a text becomes ids, for programs in other languages."""
+    return {
+        "steps": "lower case; replace by each of rules, in order; split at"
+        " spaces; empty_text if there is no word; of more than max_tokens the"
+        " first and the last half; a word of vocabulary.txt has its line,"
+        " counted from first_id, any other unknown_id",
+        "rules": edge_text.to_portable_rules(tokens.RULES),
+        "spaces": "[ \\t\\n\\v\\f\\r]+",
+        "empty_text": tokens.EMPTY_TEXT,
+        "max_tokens": classifier.config.max_tokens,
+        "padding_id": tokens.PADDING_ID,
+        "unknown_id": tokens.UNKNOWN_ID,
+        "first_id": tokens.NUM_SPECIAL,
+    }
+
+
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
-    export.print_done(export_run(run, Path(args.to)))
+    if target := edge.choose_target(args):
+        edge.print_done(export_edge(run, target))
+        return
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage, limits
+from common import cli, edge, edge_text, export, export_usage, limits
 from common.characters import printable
 from common.data import json_files
+from common.edge_graphs import Graph, Tensor, make_step_graph
 from common.errors import UserError, format_names
 from common.layers.attention import Memory
 from common.training import runs
@@ -42,6 +43,8 @@ N_BEST = "n_best"
 # Rows times the bytes of the longest text of a request, which pads the others:
 # 128 pages, or 1,024 sentences of 512 bytes.
 MAX_BYTES = 128 * text.MAX_BYTES
+# Of `explain`, whose weights are tokens of the source times the target's.
+MAX_EXPLAINED_BYTES = 32 * text.MAX_BYTES
 Tensors = dict[str, tf.Tensor]
 
 
@@ -57,12 +60,15 @@ class Outputs(NamedTuple):
     score: Any
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -76,12 +82,13 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(translator),
         make_cases(translator),
         make_card(run, translator),
-        [run / name for name in export.FILES],
+        run,
         {
             "source_vocabulary": translator.source_tokenizer.vocabulary,
             "target_vocabulary": translator.target_tokenizer.vocabulary,
         },
         make_request(run),
+        options,
     )
 
 
@@ -91,6 +98,11 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     `serving_default`: `text` <string>[batch] to `translation`
     <string>[batch] and `score` <float32>[batch]. `n_best`: the same to
     `translations` <string>[batch, beam], best first, and `scores`.
+
+    `explain`, of a model with attention: the outputs of both, and
+    `source_tokens` <string>[batch, source], `target_tokens` <string>[batch,
+    target] of the best translation ("" on padding) and the attention between
+    them, `weights` <float32>[batch, target, source].
 
     For decoders of other people, on ids: `encode`, `ids` <int32>[batch,
     source] to the tensors of `pack`; `decode_step`, the last `ids`
@@ -112,19 +124,30 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
         translations, scores = translate(text)
         return {"translations": translations, "scores": scores}
 
+    def explain(text: tf.Tensor) -> Tensors:
+        return _explain(translator, _check(text, MAX_EXPLAINED_BYTES))
+
     archive = keras.export.ExportArchive()
     archive.track(translator)
     with export.portable(translator):
-        archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
-        archive.add_endpoint(N_BEST, n_best, input_signature=inputs)
+        export.add_signature(archive, export.DEFAULT, serve, inputs)
+        export.add_signature(archive, N_BEST, n_best, inputs)
+        if translator.has_attention:
+            export.add_signature(archive, export.EXPLAIN, explain, inputs)
         _add_steps(archive, translator.network)
     return archive
 
 
-def _check(texts: tf.Tensor) -> tf.Tensor:
+def _check(texts: tf.Tensor, max_bytes: int = MAX_BYTES) -> tf.Tensor:
     """Returns the texts of a request, cut, if it is within the limits."""
     cut = text.cut_text(limits.check_rows(texts))
-    return limits.check_bytes(cut, MAX_BYTES, is_padded=True)
+    return limits.check_bytes(cut, max_bytes, is_padded=True)
+
+
+def _explain(translator: pipeline.Translator, texts: tf.Tensor) -> Tensors:
+    answer = translator.explain(texts)._asdict()
+    best = Outputs(answer["translations"][:, 0], answer["scores"][:, 0])
+    return best._asdict() | answer
 
 
 def _add_steps(
@@ -145,11 +168,9 @@ def _add_steps(
     names = list(example)
     specs = [_spec(name, value) for name, value in example.items()]
     ids = tf.TensorSpec([None, None], tf.int32, name="ids")
-    archive.add_endpoint("encode", encode, input_signature=[ids])
+    export.add_signature(archive, "encode", encode, [ids])
     last = tf.TensorSpec([None], tf.int32, name="ids")
-    archive.add_endpoint(
-        "decode_step", decode_step, input_signature=[last, *specs]
-    )
+    export.add_signature(archive, "decode_step", decode_step, [last, *specs])
 
 
 def pack(memory: Memory | None, state: State) -> Tensors:
@@ -198,6 +219,22 @@ def make_cases(translator: pipeline.Translator) -> list[export.Case]:
         inputs = {"text": encoded}
         cases.append(export.Case(inputs, best))
         cases.append(export.Case(inputs, n_best, N_BEST))
+    if translator.has_attention:
+        cases += _make_explanations(translator)
+    return cases
+
+
+def _make_explanations(translator: pipeline.Translator) -> list[export.Case]:
+    explain = tf.function(
+        lambda texts: _explain(translator, texts),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    cases = []
+    for texts in CASES:
+        encoded = np.array([text.encode() for text in texts], object)
+        outputs = explain(tf.constant(encoded, tf.string))
+        answers = {name: value.numpy() for name, value in outputs.items()}
+        cases.append(export.Case({"text": encoded}, answers, export.EXPLAIN))
     return cases
 
 
@@ -242,11 +279,109 @@ def _read_languages(run: Path) -> list[str]:
     return names
 
 
+def export_edge(run: Path, target: edge.Target) -> Path:
+    """Exports a run for machines without TensorFlow, and checks the result.
+
+    Args:
+        run: a run folder.
+        target: the format and the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: if the run cannot be exported; nothing is left behind.
+    """
+    translator = runs.load_model(run, __package__)
+    texts = export_usage.example_inputs(run)[:1] or CASES[1]
+    return edge.write(
+        run,
+        target,
+        translator.network,
+        make_graphs(translator),
+        {
+            "source_vocabulary": translator.source_tokenizer.vocabulary,
+            "target_vocabulary": translator.target_tokenizer.vocabulary,
+        },
+        {
+            "text": describe_text(translator),
+            "decoding": {
+                "start": text.START_ID,
+                "end": text.END_ID,
+                "growth": pipeline.MAX_GROWTH,
+                "more": pipeline.MAX_MORE,
+                "longest": pipeline.MAX_STEPS,
+            },
+        },
+        edge.Example(Path(__file__).parent / "edge" / "example.py", texts),
+    )
+
+
+def make_graphs(translator: pipeline.Translator) -> list[Graph]:
+    """Returns the functions of a translator that need no strings.
+
+    `encode`: `ids` <int32>[batch, source] to the tensors of `pack`.
+    `decode_step`: the last `ids` <int32>[batch] and all these to `logits`
+    <float32>[batch, vocab] and the state after, as `next_...`.
+    """
+    network = translator.network
+
+    def encode(ids: tf.Tensor) -> Tensors:
+        return pack(*network.encode(ids))
+
+    cases = [
+        {"ids": translator.source_tokenizer(tf.constant(texts)).numpy()}
+        for texts in CASES
+        if texts
+    ]
+    encoded = [encode(tf.constant(case["ids"])) for case in cases]
+    names = list(encoded[0])
+
+    def decode_step(ids: tf.Tensor, *values: tf.Tensor) -> Tensors:
+        memory, state = unpack(dict(zip(names, values, strict=True)))
+        logits, state = network.decoder.step(ids, state, memory)
+        after = {f"next_{k}": x for k, x in pack(None, state).items()}
+        return {"logits": logits, **after}
+
+    note = f"tokens, {text.END_ID} last; {text.PADDING_ID} behind it"
+    inputs = {"ids": Tensor(tf.int32, ("batch", "source"), note)}
+    return [
+        Graph("encode", encode, inputs, cases),
+        make_step_graph(decode_step, encoded, text.START_ID),
+    ]
+
+
+def describe_text(translator: pipeline.Translator) -> dict[str, Any]:
+    """Returns how a text becomes ids, for programs in other languages."""
+    config = translator.config
+    return {
+        "steps": "the first max_bytes of UTF-8; a space in front; each match"
+        " of pattern is a word, in parts of max_word_bytes; of level word it"
+        " is a token, else cut into the longest tokens that fit, from the"
+        " left; a token of source_vocabulary.txt has its line, counted from"
+        " first_id, any other unknown_id; end_id last. A translation is its"
+        " tokens joined, without the first space",
+        "pattern": edge_text.to_portable(text.PATTERNS[config.level]),
+        "level": config.level,
+        "max_bytes": text.MAX_BYTES,
+        "max_word_bytes": text.MAX_WORD_BYTES,
+        "padding_id": text.PADDING_ID,
+        "unknown_id": text.UNKNOWN_ID,
+        "end_id": text.END_ID,
+        "first_id": text.NUM_SPECIAL,
+        "copies_unknown": config.level == "word" and config.attention != "none",
+    }
+
+
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
-    export.print_done(export_run(run, Path(args.to)))
+    if target := edge.choose_target(args):
+        edge.print_done(export_edge(run, target))
+        return
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

@@ -40,8 +40,9 @@ _WORD = (
     rf"( ?[{_UNSPACED}]| ?(?:[^\PL{_UNSPACED}]|\pM)+"
     r"| ?\pN+| ?[^\s\pL\pM\pN]|\s+)"
 )
+PATTERNS = {"word": _WORD, "subword": _PIECE, "char": _PIECE}
 # Texts without spaces have long pieces, and cutting takes a step for a token.
-_MAX_BYTES = 48
+MAX_WORD_BYTES = 48
 # Of a text that is translated: pages, where training had sentences.
 MAX_BYTES = 4096
 
@@ -65,17 +66,17 @@ def pieces(text: tf.Tensor, level: str = "subword") -> tf.RaggedTensor:
         [[b' It', b"'", b's', b' 5', b' o', b"'", b'clock', b'!']]
     """
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
-    pattern = _WORD if level == "word" else _PIECE
-    marked = tf.strings.regex_replace(b" " + text, pattern, _MARK + rb"\1")
+    spaced = b" " + text
+    marked = tf.strings.regex_replace(spaced, PATTERNS[level], _MARK + rb"\1")
     # In front of the first mark there is nothing.
     return _split_long(tf.strings.split(marked, _MARK)[:, 1:])
 
 
 def _split_long(words: tf.RaggedTensor) -> tf.RaggedTensor:
-    """Cuts words longer than _MAX_BYTES into several pieces."""
+    """Cuts words longer than MAX_WORD_BYTES into several pieces."""
     # At once, a text of a million bytes without a space would be copied
     # 20,000 times.
-    for size in (_MAX_BYTES**3, _MAX_BYTES**2, _MAX_BYTES):
+    for size in (MAX_WORD_BYTES**3, MAX_WORD_BYTES**2, MAX_WORD_BYTES):
         words = _cut(words, size)
     return words
 
@@ -208,7 +209,7 @@ class Tokenizer(keras.layers.Layer):
             next_ids = tf.where(next_ids < 0, UNKNOWN_ID, next_ids)
             next_ids = tf.where(rest == b"", PADDING_ID, next_ids)
             best = tf.minimum(best, tf.strings.length(rest))
-            rest = _substring(rest, best, _MAX_BYTES)
+            rest = _substring(rest, best, MAX_WORD_BYTES)
             return rest, tf.concat([ids, next_ids[:, None]], axis=1)
 
         no_ids = tf.zeros([tf.shape(words)[0], 0], tf.int32)
@@ -286,4 +287,9 @@ def join_tokens(tokens: tf.Tensor) -> tf.Tensor:
     """
     text = tf.strings.reduce_join(tokens, axis=-1)
     text = tf.strings.regex_replace(text, "^ ", "", replace_global=False)
+    return to_utf8(text)
+
+
+def to_utf8(text: tf.Tensor) -> tf.Tensor:
+    """Replaces bytes that are no UTF-8 by U+FFFD: <string>[...]."""
     return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")

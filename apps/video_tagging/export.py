@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from common import cli, export, export_usage, limits
+from common import cli, edge, export, export_usage, limits
 from common.characters import printable
 from common.data import feature_arrays
+from common.edge_graphs import Graph, Tensor
 from common.errors import UserError
 from common.media import videos
 from common.training import runs
@@ -44,12 +45,15 @@ class Signature(NamedTuple):
     inputs: list[tf.TensorSpec]
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -63,9 +67,10 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(tagger),
         make_cases(tagger),
         make_card(run, tagger),
-        [run / name for name in export.FILES],
+        run,
         {"labels": tagger.labels},
         make_request(run, tagger),
+        options,
     )
 
 
@@ -75,7 +80,7 @@ def make_archive(tagger: pipeline.Tagger) -> keras.export.ExportArchive:
     archive.track(tagger)
     with export.portable(tagger):
         for name, (serve, inputs) in make_signatures(tagger).items():
-            archive.add_endpoint(name, serve, input_signature=inputs)
+            export.add_signature(archive, name, serve, inputs)
     return archive
 
 
@@ -270,11 +275,128 @@ def _describe_states(tagger: pipeline.Tagger) -> str:
     )
 
 
+def export_edge(run: Path, target: edge.Target) -> Path:
+    """Exports a run for machines without TensorFlow, and checks the result.
+
+    Args:
+        run: a run folder.
+        target: the format and the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: if the run cannot be exported; nothing is left behind.
+    """
+    tagger = runs.load_model(run, __package__)
+    values = next(iter(make_request(run, tagger).values()))
+    return edge.write(
+        run,
+        target,
+        tagger.network,
+        make_graphs(tagger),
+        {"labels": tagger.labels},
+        {
+            "threshold": pipeline.THRESHOLD * tagger.config.multi_label,
+            "frame_rate": tagger.config.frame_rate,
+        },
+        edge.Example(
+            Path(__file__).parent / "edge" / "example.py",
+            ["example.npy"],
+            {"example.npy": values[0]},
+        ),
+    )
+
+
+def make_graphs(tagger: pipeline.Tagger) -> list[Graph]:
+    """Returns the functions of a tagger that need no strings.
+
+    `encode`, of a model with an encoder: `frame` <uint8>[batch, size, size, 3]
+    to `features` <float32>[batch, features]. `tag`: `features`
+    <float32>[batch, time, features] and `lengths` <int32>[batch] to
+    `probabilities` <float32>[batch, time, classes]. `step`, of a causal model:
+    a frame and the states before it to `probabilities` <float32>[batch,
+    classes] and the states after it, as `next_...`.
+
+    Raises:
+        UserError: for a model with a CRF, whose loops no format has.
+    """
+    if tagger.network.crf is not None:
+        raise UserError(
+            "a CRF does not convert: the formats for the edge lack the loops"
+            " that decode it: use --format savedmodel, or train without --crf"
+        )
+    graphs = [_make_tag(tagger)]
+    if tagger.has_encoder:
+        graphs.insert(0, _make_encode(tagger))
+    if tagger.config.causal:
+        graphs.append(_make_step(tagger))
+    return graphs
+
+
+def _make_encode(tagger: pipeline.Tagger) -> Graph:
+    def encode(frame: tf.Tensor) -> Outputs:
+        return {"features": tagger.network.encode(frame[:, None])[:, 0]}
+
+    return _make_graph("encode", encode, {"frame": _frame_tensor(tagger)})
+
+
+def _make_tag(tagger: pipeline.Tagger) -> Graph:
+    def tag(features: tf.Tensor, lengths: tf.Tensor) -> Outputs:
+        return {"probabilities": tagger(features, lengths).probabilities}
+
+    axes = ("batch", "time", tagger.dim)
+    inputs = {
+        "features": Tensor(tf.float32, axes, "anything behind `lengths`"),
+        "lengths": Tensor(tf.int32, ("batch",), "how many steps are real"),
+    }
+    return _make_graph("tag", tag, inputs)
+
+
+def _make_step(tagger: pipeline.Tagger) -> Graph:
+    names = pipeline.state_names(tagger.config)
+
+    def step(value: tf.Tensor, *states: tf.Tensor) -> Outputs:
+        lengths = tf.ones([tf.shape(value)[0]], tf.int32)
+        before = dict(zip(names, states, strict=True))
+        prediction, after = tagger.advance(value[:, None], lengths, before)
+        outputs = {"probabilities": prediction.probabilities[:, 0]}
+        return outputs | {f"next_{name}": x for name, x in after.items()}
+
+    first = "frame" if tagger.has_encoder else "features"
+    axes, note = ("batch", tagger.config.units), "zeros before the first frame"
+    states = {name: Tensor(tf.float32, axes, note) for name in names}
+    return _make_graph("step", step, {first: _frame_tensor(tagger)} | states)
+
+
+def _frame_tensor(tagger: pipeline.Tagger) -> Tensor:
+    """Returns the input for one frame."""
+    if not tagger.has_encoder:
+        return Tensor(tf.float32, ("batch", tagger.dim), "of a frame")
+    size = tagger.config.image_size
+    return Tensor(tf.uint8, ("batch", size, size, 3), "RGB, 0 to 255")
+
+
+def _make_graph(
+    name: str, function: ServeFn, inputs: dict[str, Tensor]
+) -> Graph:
+    graph = Graph(name, function, inputs, [])
+    rng = np.random.default_rng(0)
+    for size in BATCHES[1:]:
+        specs = graph.to_specs(size)
+        graph.cases.append({x.name: _make_input(x, size, rng) for x in specs})
+    return graph
+
+
 def main() -> None:
     """Exports as the command line says."""
     args = export_parser().parse_args()
     run = export.check_is_run(args.run, __package__)
-    export.print_done(export_run(run, Path(args.to)))
+    if target := edge.choose_target(args):
+        edge.print_done(export_edge(run, target))
+        return
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

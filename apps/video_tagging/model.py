@@ -217,7 +217,7 @@ def average_neighbours(
     """
     values = checks.clear_padding(values, mask)
     weights = tf.cast(mask[:, :, None], values.dtype)
-    missing = -tf.shape(values)[1] % stride
+    missing = (stride - tf.shape(values)[1] % stride) % stride
     groups = [
         tf.reduce_sum(
             tf.reshape(

@@ -1,197 +1,32 @@
 """Serves exported models: `python -m common.serving exports/`."""
 
 import argparse
+import contextlib
 import os
-import secrets
 import shlex
+import signal
 import socket
 import threading
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import cli, errors, options
 from common.characters import dump_json, printable
 from common.errors import UserError
+from common.serving.config import (
+    Config,
+    from_environment,
+    parse_labels,
+    serving_parser,
+)
 
 if TYPE_CHECKING:
     from common.serving.models import Models
 
-TOKEN_VARIABLE = "SERVING_TOKEN"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # A longer request is read from its file.
 MAX_CURL = 300
-
-
-def serving_parser() -> cli.Parser:
-    """Returns the command line."""
-    parser = cli.Parser(
-        "common.serving",
-        "Serves exported models over HTTP, as TensorFlow Serving does.",
-    )
-    count = options.number(int, options.at_least(1))
-    seconds = options.number(float, options.above(0))
-    add = parser.add_argument
-    add(
-        "folder",
-        metavar="FOLDER",
-        nargs="?",
-        default=_local_storage(),
-        help="of exports, or one of them",
-    )
-    add(
-        "--port",
-        type=options.number(int, options.at_least(0)),
-        metavar="N",
-        default=_read_port(),
-        help="of HTTP; 0 for a free one [8501]",
-    )
-    add(
-        "--host",
-        metavar="ADDRESS",
-        default="127.0.0.1",
-        help="0.0.0.0 lets other machines ask [127.0.0.1]",
-    )
-    add(
-        "--grpc-port",
-        type=options.number(int, options.at_least(0)),
-        metavar="N",
-        default=0,
-        help="of gRPC as well, such as 8500 [none]",
-    )
-    access = parser.add_mutually_exclusive_group()
-    access.add_argument(
-        "--token",
-        metavar="TEXT",
-        default=os.environ.get(TOKEN_VARIABLE, ""),
-        help=f"that requests must carry [${TOKEN_VARIABLE}]",
-    )
-    access.add_argument(
-        "--no-token",
-        action="store_true",
-        help="lets anybody ask who reaches --host",
-    )
-    add(
-        "--versions",
-        type=count,
-        metavar="N",
-        default=1,
-        help="how many of the newest of a model to serve [1]",
-    )
-    add(
-        "--label",
-        action="append",
-        metavar="MODEL:LABEL=N",
-        default=[],
-        help="a name for a version, which is served besides; repeatable",
-    )
-    add(
-        "--default-model",
-        metavar="NAME",
-        default=os.environ.get("TFS_DEFAULT_MODEL_NAME", ""),
-        help="that /invocations asks [the only one]",
-    )
-    add(
-        "--threads",
-        type=count,
-        metavar="N",
-        default=os.cpu_count() or 1,
-        help="requests that are answered at one time [processors]",
-    )
-    add(
-        "--queue",
-        type=options.number(int, options.at_least(0)),
-        metavar="N",
-        default=256,
-        help="requests that may wait; others get status 429 [256]",
-    )
-    add(
-        "--timeout",
-        type=seconds,
-        metavar="SECONDS",
-        default=30.0,
-        help="of a request; later ones get status 504 [30]",
-    )
-    add(
-        "--max-bytes",
-        type=count,
-        metavar="N",
-        default=64 * 2**20,
-        help="of a request; larger ones get status 413 [67108864]",
-    )
-    add(
-        "--max-streams",
-        type=options.number(int, options.at_least(0)),
-        metavar="N",
-        default=16,
-        help="WebSockets at one time [16]",
-    )
-    add(
-        "--poll",
-        type=seconds,
-        metavar="SECONDS",
-        default=1.0,
-        help="between two looks for new versions [1]",
-    )
-    add(
-        "--log-requests",
-        action="store_true",
-        help="log each request, as JSON on standard error",
-    )
-    return parser
-
-
-def _local_storage() -> str:
-    """Returns the folder that a cloud's container finds its models in."""
-    return os.environ.get("MODEL_BASE_PATH", "exports")
-
-
-def _read_port() -> int:
-    """Returns the port that a cloud wants, or TensorFlow Serving's."""
-    for name in ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"):
-        if (value := os.environ.get(name, "")).isdecimal():
-            return int(value)
-    return 8501
-
-
-def parse_labels(texts: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Reads the flags --label.
-
-    Raises:
-        UserError: if one is none.
-
-    Example:
-        >>> parse_labels(["sentiment:stable=3", "sentiment:canary=4"])
-        {'sentiment': {'stable': 3, 'canary': 4}}
-    """
-    result: dict[str, dict[str, int]] = {}
-    for text in texts:
-        left, _, number = text.rpartition("=")
-        model, _, label = left.rpartition(":")
-        if not (model and label and number.isdecimal()):
-            raise UserError(
-                f"--label {text}: expected MODEL:LABEL=N, such as"
-                " sentiment:stable=3"
-            )
-        result.setdefault(model, {})[label] = int(number)
-    return result
-
-
-def choose_token(args: argparse.Namespace) -> str:
-    """Returns the token that requests must carry; "" for none.
-
-    Raises:
-        UserError: if other machines may ask, and nothing is said of a token.
-    """
-    if args.no_token:
-        return ""
-    if not args.token and args.host not in LOOPBACK:
-        raise UserError(
-            f"--host {args.host} lets other machines ask: give a --token, such"
-            f" as {secrets.token_hex(16)}, or say --no-token"
-        )
-    return args.token
 
 
 def open_socket(host: str, port: int, flag: str = "--port") -> socket.socket:
@@ -200,8 +35,6 @@ def open_socket(host: str, port: int, flag: str = "--port") -> socket.socket:
     Raises:
         UserError: if the address cannot be had.
     """
-    if port > 65535:
-        raise UserError(f"{flag} {port}: expected 0 to 65535")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -213,47 +46,60 @@ def open_socket(host: str, port: int, flag: str = "--port") -> socket.socket:
         ) from error
 
 
-def serve(args: argparse.Namespace) -> None:
+def serve(folder: Path, config: Config) -> None:
     """Serves until Ctrl-C or SIGTERM.
+
+    Args:
+        folder: of exports, or one of them.
+        config: all options.
 
     Raises:
         UserError: if there is nothing to serve, or nowhere to listen.
     """
-    token = choose_token(args)
-    labels = parse_labels(args.label)
     modules = _import_modules()
-    listener = open_socket(args.host, args.port)
-    log = modules.telemetry.Log()
-    metrics = modules.telemetry.Metrics()
+    log, metrics = modules.telemetry.Log(), modules.telemetry.Metrics()
+    labels = parse_labels(config.label)
     models = modules.models.Models(
-        Path(args.folder), args.versions, labels, args.timeout, log
+        folder, config.versions, labels, config.timeout, log
     )
-    runner = modules.runner.Runner(args.threads, args.queue, args.timeout)
-    routes = modules.routes.Routes(
-        models, runner, metrics, log, _make_options(args, token, modules)
-    )
-    server = _make_server(routes.make_app(), modules)
+    listener = open_socket(config.host, config.port)
+    threads = config.threads or os.cpu_count() or 1
+    runner = modules.runner.Runner(threads, config.queue, config.timeout)
+    app = modules.routes.Routes(models, runner, metrics, log, config).make_app()
     url = _format_url(listener)
 
     def load() -> None:
         models.refresh()
-        print_models(models, url, token)
-        models.watch(args.poll)
+        print_models(models, url, config.token)
+        models.watch(config.poll)
 
     loader = threading.Thread(target=load, daemon=True)
-    loader.start()
-    rpc_server = None
-    if args.grpc_port:
-        rpc_server = _start_rpc(args, models, metrics, token)
-    try:
-        server.run(sockets=[listener])
-    finally:
-        if rpc_server:
-            rpc_server.stop(grace=args.timeout).wait()
+    with _serve_rpc(config, threads, models, metrics):
+        loader.start()
+        with _quiet_signals():
+            _make_server(app, modules.uvicorn).run(sockets=[listener])
+        models.stop()
         loader.join()
-        models.close()
-        runner.close()
-        log("stopped")
+    models.close()
+    runner.close()
+    log("stopped")
+
+
+@contextlib.contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """Lets a server that was asked to stop end as usual, with status 0.
+
+    Uvicorn answers what it has, then sends itself the signal once more.
+    """
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {
+        kind: signal.signal(kind, lambda number, frame: None) for kind in kinds
+    }
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def _import_modules() -> Any:
@@ -263,13 +109,7 @@ def _import_modules() -> Any:
 
         from common.serving import models, routes, runner, telemetry
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "common":
-            raise
-        raise UserError(
-            f"serving needs {error.name}, which is not installed: pip install"
-            ' "rnn-topologies[serving]", or pip install -e ".[serving]" in its'
-            " folder"
-        ) from error
+        raise _missing(error, "serving") from error
     import tensorflow as tf
 
     # It advises another way of loading, which keeps memory for ever.
@@ -283,56 +123,51 @@ def _import_modules() -> Any:
     )
 
 
-def _make_options(args: argparse.Namespace, token: str, modules: Any) -> Any:
-    return modules.routes.Options(
-        token=token,
-        max_bytes=args.max_bytes,
-        body_seconds=args.timeout,
-        max_streams=args.max_streams,
-        default_model=args.default_model,
-        health_route=os.environ.get("AIP_HEALTH_ROUTE", ""),
-        predict_route=os.environ.get("AIP_PREDICT_ROUTE", ""),
-        log_requests=args.log_requests,
+def _missing(error: ModuleNotFoundError, extra: str) -> Exception:
+    """Returns what to say of a package that is not installed."""
+    if (error.name or "").partition(".")[0] == "common":
+        return error
+    return UserError(
+        f"it needs {error.name}, which is not installed: pip install -e"
+        f' ".[{extra}]" in the folder of rnn-topologies'
     )
 
 
-def _make_server(app: Any, modules: Any) -> Any:
-    config = modules.uvicorn.Config(
+def _make_server(app: Any, uvicorn: Any) -> Any:
+    config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
-        timeout_keep_alive=75,
+        timeout_keep_alive=75,  # Longer than what stands before it keeps one.
         timeout_graceful_shutdown=30,
-        h11_max_incomplete_event_size=64 * 1024,
         server_header=False,
     )
-    return modules.uvicorn.Server(config)
+    return uvicorn.Server(config)
 
 
-def _start_rpc(
-    args: argparse.Namespace, models: Any, metrics: Any, token: str
-) -> Any:
+@contextlib.contextmanager
+def _serve_rpc(
+    config: Config, threads: int, models: "Models", metrics: Any
+) -> Iterator[None]:
+    """Serves gRPC as well, where it is asked for."""
+    if not config.grpc_port:
+        yield
+        return
     try:
         from common.serving import rpc
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "common":
-            raise
-        raise UserError(
-            f"--grpc-port needs {error.name}, which is not installed: pip"
-            ' install -e ".[grpc]"'
-        ) from error
-    address = (args.host, args.grpc_port)
+        raise _missing(error, "grpc") from error
+    address = (config.host, config.grpc_port)
     open_socket(*address, "--grpc-port").close()
-    return rpc.start(
-        address,
-        models,
-        metrics,
-        args.threads,
-        args.queue,
-        args.max_bytes,
-        token,
+    most = config.max_bytes
+    server = rpc.start(
+        address, models, metrics, threads, config.queue, most, config.token
     )
+    try:
+        yield
+    finally:
+        server.stop(config.timeout).wait()
 
 
 def _format_url(listener: socket.socket) -> str:
@@ -373,9 +208,10 @@ def format_curl(model: Any, name: str, url: str, token: str) -> str:
 
 def main() -> None:
     """Serves as the command line says."""
-    args = serving_parser().parse_args()
+    default = from_environment()
+    args = serving_parser(default).parse_args()
     with errors.tell_system_errors(args.folder):
-        serve(args)
+        serve(Path(args.folder), options.override(default, args))
 
 
 if __name__ == "__main__":

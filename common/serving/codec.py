@@ -31,7 +31,12 @@ _ANSWERS = {INSTANCES: "predictions", INPUTS: "outputs"}
 # Outputs of bytes have names that end so.
 BYTES_SUFFIX = "_bytes"
 MAX_SHOWN = 60
-_NUMBERS = {int, float}
+# Types of Python that JSON may have for each kind of a dtype.
+_TYPES: dict[str, set[type]] = {
+    "f": {int, float},
+    "V": {int, float},
+    "b": {bool},
+}
 
 # From the name of a signature to the signature.
 FindSignature = Callable[[str], Signature]
@@ -252,9 +257,9 @@ def _convert(leaves: list[Any], tensor: Tensor, name: str) -> np.ndarray:
         result = np.empty(len(values), object)
         result[:] = values
         return result
-    kinds = {"f": _NUMBERS, "V": _NUMBERS, "b": {bool}}.get(dtype.kind, {int})
-    if not set(map(type, leaves)) <= kinds:
-        wrong = next(x for x in leaves if type(x) not in kinds)
+    types = _TYPES.get(dtype.kind, {int})
+    if not set(map(type, leaves)) <= types:
+        wrong = next(x for x in leaves if type(x) not in types)
         raise RequestError(
             f"{name}: JSON Value: {show(wrong)} Type: {_json_type(wrong)} is"
             f" not of expected type: {tensor.dtype_name}"
@@ -391,6 +396,19 @@ def encode(outputs: Mapping[str, np.ndarray], format: str) -> bytes:
     elif len(columns) == 1:
         (answer,) = columns.values()
     return dump({_ANSWERS[format]: answer})
+
+
+def encode_row(outputs: Mapping[str, np.ndarray]) -> bytes:
+    """Returns an object of the outputs of one row.
+
+    Args:
+        outputs: by name, `[1, ...]`.
+
+    Example:
+        >>> encode_row({"x": np.array([[0.1, 2]], "f4")})
+        b'{"x":[0.1,2.0]}'
+    """
+    return dump({name: _to_json(name, x)[0] for name, x in outputs.items()})
 
 
 def _to_json(name: str, value: np.ndarray) -> Any:

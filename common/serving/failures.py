@@ -65,6 +65,8 @@ def from_tensorflow(error: Any) -> RequestError:
     code = re.sub("(?<!^)(?=[A-Z])", "_", code).upper()
     if code not in HTTP_STATUS:
         code = "INTERNAL"
+    if code == "DEADLINE_EXCEEDED":
+        text = "the model took too long: send less at one time"
     return RequestError(shorten(text), code)
 
 

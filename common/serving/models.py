@@ -198,9 +198,13 @@ class Models:
         self._watcher = threading.Thread(target=watch, daemon=True)
         self._watcher.start()
 
+    def stop(self) -> None:
+        """Loads no further version."""
+        self._stop.set()
+
     def close(self) -> None:
         """Stops watching, and closes all versions that nobody uses."""
-        self._stop.set()
+        self.stop()
         if self._watcher:
             self._watcher.join()
         for versions in list(self._versions.values()):
@@ -229,7 +233,8 @@ class Models:
             if (version := self._register(name, number, folder))
         ]
         for name, version in new:
-            self._load(name, version)
+            if not self._stop.is_set():
+                self._load(name, version)
         return wanted
 
     def _scan(self) -> dict[str, dict[int, Path]]:

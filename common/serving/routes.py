@@ -25,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.serving import codec, examples, signatures, streams, telemetry
+from common.serving.config import Config
 from common.serving.failures import HTTP_STATUS, RequestError
 from common.serving.models import AVAILABLE, Models, Version
 from common.serving.runner import Runner
@@ -51,36 +52,8 @@ CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """Limits of a server, and who may ask it.
-
-    Attributes:
-        token: that requests must carry; "" for none.
-        max_bytes: of the body of a request, unpacked.
-        body_seconds: in which a body must have come.
-        max_streams: WebSockets at one time.
-        stream_seconds: after which a silent WebSocket is closed.
-        default_model: that /invocations and Vertex AI ask; "" for the only
-            one.
-        health_route: of Vertex AI (AIP_HEALTH_ROUTE); "" for none.
-        predict_route: of Vertex AI (AIP_PREDICT_ROUTE); "" for none.
-        log_requests: whether each request is logged.
-    """
-
-    token: str = ""
-    max_bytes: int = 64 * 2**20
-    body_seconds: float = 30.0
-    max_streams: int = 16
-    stream_seconds: float = 60.0
-    default_model: str = ""
-    health_route: str = ""
-    predict_route: str = ""
-    log_requests: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
 class Target:
-    """Which model a request asks, and how.
+    """The model that a request asks, and how.
 
     Attributes:
         name: of the model.
@@ -103,7 +76,7 @@ class Routes:
         runner: whose threads answer.
         metrics: that count.
         log: that is told.
-        options: limits.
+        config: limits, and who may ask.
     """
 
     def __init__(
@@ -112,24 +85,24 @@ class Routes:
         runner: Runner,
         metrics: telemetry.Metrics,
         log: telemetry.Log,
-        options: Options,
+        config: Config,
     ) -> None:
         self.models = models
         self.runner = runner
         self.metrics = metrics
         self.log = log
-        self.options = options
+        self.config = config
 
     def make_app(self) -> ASGIApp:
         """Returns the application, for an ASGI server."""
-        options = self.options
+        config = self.config
         stream = streams.Streams(
             self.models,
             self.runner,
             self._is_allowed,
-            options.max_streams,
-            options.stream_seconds,
-            options.max_bytes,
+            config.max_streams,
+            config.stream_timeout,
+            config.max_bytes,
         )
         routes: list[Any] = [
             WebSocketRoute("/v1/models/{name}/stream", stream.serve),
@@ -144,11 +117,11 @@ class Routes:
             Route("/page/models", self.describe_models),
             Mount("/page", _PageFiles(directory=PAGE)),
         ]
-        if options.health_route:
-            routes.insert(0, Route(options.health_route, self.tell_readiness))
-        if options.predict_route:
+        if config.health_route:
+            routes.insert(0, Route(config.health_route, self.tell_readiness))
+        if config.predict_route:
             routes.insert(
-                0, Route(options.predict_route, self.invoke, methods=["POST"])
+                0, Route(config.predict_route, self.invoke, methods=["POST"])
             )
         routes.append(
             Route(
@@ -268,7 +241,7 @@ class Routes:
         pairs = (pair.strip().partition("=") for pair in given.split(","))
         attributes = {key: value for key, _, value in pairs}
         names = self.models.names()
-        name = attributes.get("tfs-model-name") or self.options.default_model
+        name = attributes.get("tfs-model-name") or self.config.default_model
         if not name and len(names) != 1:
             known = ", ".join(names)
             message = f"choose a model with --default-model: {known}"
@@ -388,7 +361,7 @@ class Routes:
             return _error(error)
 
     def _is_allowed(self, authorization: str) -> bool:
-        token = self.options.token
+        token = self.config.token
         given = authorization.removeprefix("Bearer ").strip()
         return not token or hmac.compare_digest(
             given.encode("utf-8", "replace"), token.encode()
@@ -403,14 +376,14 @@ class Routes:
             )
 
     async def _read_body(self, request: Request) -> bytes:
-        most = self.options.max_bytes
+        most = self.config.max_bytes
         length = request.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
             raise _too_large(most)
         parts: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(self.options.body_seconds):
+            async with asyncio.timeout(self.config.timeout):
                 async for part in request.stream():
                     size += len(part)
                     if size > most:
@@ -418,8 +391,7 @@ class Routes:
                     parts.append(part)
         except TimeoutError:
             raise RequestError(
-                f"the body did not come in {self.options.body_seconds:g}"
-                " seconds",
+                f"the body did not come in {self.config.timeout:g} seconds",
                 "DEADLINE_EXCEEDED",
                 status=408,
             ) from None
@@ -429,7 +401,7 @@ class Routes:
     def _count(self, target: Target, status: int, seconds: float) -> None:
         name = target.name if target.name in self.models.names() else ""
         self.metrics.count(name, target.method, status, seconds)
-        if self.options.log_requests or status >= 500:
+        if self.config.log_requests or status >= 500:
             self.log(
                 "request",
                 level="error" if status >= 500 else "info",
@@ -471,7 +443,10 @@ class _Guard:
         except Exception as error:
             name = type(error).__name__
             self._log("failed", level="error", error=f"{name}: {error}"[:500])
-            if scope["type"] == "http" and not has_begun:
+            if scope["type"] == "websocket":
+                with contextlib.suppress(Exception):  # It may be closed.
+                    await send({"type": "websocket.close", "code": 1011})
+            elif not has_begun:
                 failed = RequestError(
                     "internal error; the log says more", "INTERNAL"
                 )

@@ -79,7 +79,7 @@ def start(
 
 
 class _Services:
-    """What both services share."""
+    """The models, the metrics and the token of both services."""
 
     def __init__(self, models: Models, metrics: Metrics, token: str) -> None:
         self.models = models

@@ -6,6 +6,7 @@ whoever asks can ask elsewhere.
 
 import asyncio
 import concurrent.futures
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ class Runner:
         )
         self._most = num_threads + max_waiting
         self._seconds = seconds
+        self._lock = threading.Lock()
         self.num_pending = 0
 
     async def run(self, function: Callable[..., Answer], *args: Any) -> Answer:
@@ -45,9 +47,10 @@ class Runner:
                 " another server",
                 "RESOURCE_EXHAUSTED",
             )
-        self.num_pending += 1
+        with self._lock:
+            self.num_pending += 1
         future = self._pool.submit(function, *args)
-        future.add_done_callback(self._count_down(asyncio.get_running_loop()))
+        future.add_done_callback(self._finish)
         try:
             return await asyncio.wait_for(
                 asyncio.wrap_future(future), self._seconds
@@ -59,18 +62,10 @@ class Runner:
                 "DEADLINE_EXCEEDED",
             ) from None
 
-    def _count_down(
-        self, loop: asyncio.AbstractEventLoop
-    ) -> Callable[[Any], None]:
+    def _finish(self, _: concurrent.futures.Future) -> None:
         """A request that nobody waits for counts until its thread is free."""
-
-        def count_down(_: Any) -> None:
-            loop.call_soon_threadsafe(self._finish)
-
-        return count_down
-
-    def _finish(self) -> None:
-        self.num_pending -= 1
+        with self._lock:
+            self.num_pending -= 1
 
     def close(self) -> None:
         """Ends the threads; what waits is dropped."""

@@ -6,6 +6,7 @@ stay here, are dropped on close, and are as many as there are connections.
 
 import asyncio
 import base64
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from common.media import frame_folders, images
 from common.serving import codec
 from common.serving.failures import RequestError
 from common.serving.models import Models
@@ -64,7 +66,8 @@ class Streams:
         `{"reset": true}`. Each is answered by a JSON object of the outputs, or
         `{"error": ...}`.
         """
-        await socket.accept()
+        offered = socket.headers.get("sec-websocket-protocol", "")
+        await socket.accept(offered.partition(",")[0].strip() or None)
         if not self._is_allowed(_authorization(socket)):
             await socket.close(_POLICY, "wrong token")
             return
@@ -82,7 +85,7 @@ class Streams:
     async def _answer_all(self, socket: WebSocket, name: str) -> None:
         try:
             with self._models.lease(name) as (_, model):
-                stream = Stream(model)
+                stream = await self._runner.run(Stream, model)
                 while message := await self._receive(socket):
                     await socket.send_text(await self._answer(stream, message))
         except RequestError as error:
@@ -139,6 +142,8 @@ class Stream:
         self._signature: Signature = model.signatures[STEP]
         inputs = self._signature.inputs
         self._frame_name = next(x for x in inputs if x not in self._state_names)
+        if len(inputs[self._frame_name].shape or ()) == FRAME_AXES:
+            _prepare_pictures()
         self.reset()
 
     @property
@@ -166,15 +171,7 @@ class Stream:
         inputs = self._states | {self._frame_name: value}
         outputs = self._model.run(self._signature, inputs)
         self._states = {name: outputs.pop(name) for name in self._states}
-        # Of one frame: its answer stands without the list around it.
-        answer = {
-            name: value[0] for name, value in outputs.items() if len(value)
-        }
-        rows = codec.encode(
-            {name: np.asarray(value)[None] for name, value in answer.items()},
-            codec.INSTANCES,
-        )
-        return rows.partition(b"[")[2].removesuffix(b"]}")
+        return codec.encode_row(outputs)
 
     def _read(self, message: str | bytes) -> np.ndarray | None:
         tensor = self._signature.inputs[self._frame_name]
@@ -190,7 +187,9 @@ class Stream:
             value = value.get(self._frame_name, value)
         if isinstance(value, dict) and isinstance(value.get("b64"), str):
             try:
-                return self._read_picture(base64.b64decode(value["b64"]))
+                return self._read_picture(
+                    base64.b64decode(value["b64"], validate=True)
+                )
             except ValueError:
                 raise RequestError("Unable to base64 decode") from None
         return codec.to_array([value], tensor, self._frame_name)
@@ -202,12 +201,18 @@ class Stream:
             raise RequestError(
                 f"expected the numbers of {self._frame_name}, got a picture"
             )
+        _, height, width, _ = shape
+        if height != width or not height:
+            raise RequestError("this model takes no pictures: send numbers")
         try:
-            picture = tf.io.decode_image(content, 3, expand_animations=False)
-            resized = tf.image.resize(picture, shape[1:3], antialias=True)
-        except tf.errors.OpError as error:
-            raise RequestError(
-                f"no picture that can be read: {error.message}"[:200]
-            ) from None
-        frame = tf.cast(tf.round(resized), tf.uint8)
-        return frame[None].numpy()
+            return frame_folders.decode_frame(content, height)[None]
+        except images.DECODING_ERRORS:
+            reason = images.decode_error(content) or "cannot be decoded"
+            raise RequestError(f"no picture: {reason}"[:200]) from None
+
+
+@functools.cache
+def _prepare_pictures() -> None:
+    """Traces the decoder: else the first frame would wait for seconds."""
+    blank = np.zeros([1, 1, 3], np.uint8)
+    frame_folders.decode_frame(tf.io.encode_png(blank).numpy(), 1)

@@ -21,7 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from common import options
+from common import edge_runtime, options
 from common.characters import dump_json
 from common.data import json_files
 from common.errors import UserError
@@ -112,6 +112,11 @@ def find_model(run: str | Path, app: str = "") -> Path:
         )
     if app:
         check_app(folder, app)
+    if (folder / edge_runtime.DESCRIPTION).is_file():
+        raise UserError(
+            f"{run}: an export without TensorFlow, which its own example.py"
+            " asks; give the run folder"
+        )
     if not (folder / MODEL).is_file():
         raise UserError(
             f"{run}: no epoch is finished yet; let train complete one"

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common import cli, export_usage, options
+from common import cli, edge_check, edge_runtime, export_usage, options
 from common.training import checkpoints, interrupts
 from tests.support import commands
 
@@ -330,6 +331,35 @@ class TestExport:
         assert "validation" in card
         assert "Made with python" in card
 
+    def test_the_card_has_a_request_to_each_signature(self, app, monkeypatch):
+        card = (app.export / "MODEL_CARD.md").read_text()
+        loaded = tf.saved_model.load(str(app.export))
+        names = re.findall(r"(?m)^### `(\w+)`$", card)
+        assert sorted(names) == sorted(loaded.signatures)
+        bodies = re.findall(r"(?m)^    curl -d (.+) http", card)
+        monkeypatch.chdir(app.export)
+        for name, body in zip(names, bodies, strict=True):
+            (body,) = shlex.split(body)
+            if body.startswith("@"):
+                body = pathlib.Path(body[1:]).read_text()
+            request = json.loads(body)
+            assert request.get("signature_name", "serving_default") == name
+            signature = loaded.signatures[name]
+            specs = signature.structured_input_signature[1]
+            inputs = {
+                key: tf.constant(decode_rows(rows), specs[key].dtype)
+                for key, rows in request["inputs"].items()
+            }
+            for value in signature(**inputs).values():
+                assert value.shape[0] == 1
+        assert "- Licence, as whoever exported the model states it: not" in card
+
+    def test_it_is_listed_for_tensorflow_serving(self, app):
+        folder = app.export.parent.parent
+        text = (folder / "models.config").read_text()
+        assert f'base_path: "/models/{app.export.parent.name}"' in text
+        assert (folder / "batching_parameters.txt").is_file()
+
     def test_the_request_beside_it_is_answered(self, app):
         text = (app.export / "request.json").read_text()
         loaded = tf.saved_model.load(str(app.export))
@@ -371,6 +401,54 @@ class TestExport:
     def test_an_export_is_not_exported_again(self, app):
         error = app.error("export", app.export)
         assert "already exported; give the run folder" in error
+
+
+@pytest.mark.slow  # The converters take seconds for each graph.
+class TestEdge:
+    @pytest.mark.parametrize("file_format", ["onnx", "litert"])
+    def test_its_example_answers_as_predict_does(self, app, file_format):
+        pytest.importorskip("tf2onnx")
+        pytest.importorskip("ai_edge_litert")
+        done = app.command("export", app.run, "--format", file_format)
+        assert done.stderr == ""
+        folder = app.folder / "exports" / f"{app.run.name}-{file_format}"
+        answer = edge_check.run_example(folder)
+        lines = [f"  {x.expandtabs(2)}" for x in answer.splitlines()]
+        assert done.stdout.splitlines()[-len(lines) :] == lines
+        if app.package == "apps.video_tagging":  # Of it a few frames.
+            labels = edge_runtime.read_names(folder / "labels.txt")
+            assert set(answer.split(", ")) <= set(labels)
+            return
+        greedy = [] if app.package == "apps.sentiment" else ["--beam", "1"]
+        done = app.command("predict", app.run, *app.inputs, *greedy)
+        assert answer == done.stdout.strip()
+
+    def test_shapes_are_as_described(self, app):
+        pytest.importorskip("tf2onnx")
+        app.command("export", app.run, "--format", "onnx", "--to", "edge")
+        folder = app.folder / "edge" / f"{app.run.name}-onnx"
+        report = edge_runtime.read_description(folder)
+        for name, graph in report["graphs"].items():
+            sizes = {"batch": 2, "time": 3, "source": 3}
+            inputs = {
+                spec["name"]: np.ones(
+                    [sizes.get(x, x) for x in spec["shape"]], spec["dtype"]
+                )
+                for spec in graph["inputs"]
+            }
+            outputs = edge_runtime.open_graph(folder, name)(**inputs)
+            for spec in graph["outputs"]:
+                value = outputs[spec["name"]]
+                shape = [sizes.get(x, x) for x in spec["shape"]]
+                assert list(value.shape) == shape, spec
+                assert value.dtype == spec["dtype"]
+
+    def test_it_is_no_run_and_no_saved_model(self, app, tmp_path):
+        folder = shutil.copytree(app.run, tmp_path / "run-onnx")
+        (folder / edge_runtime.DESCRIPTION).write_text("{}")
+        for verb in ("evaluate", "export"):
+            error = app.error(verb, folder)
+            assert "which its own example.py asks; give the run" in error
 
 
 def decode_rows(rows):

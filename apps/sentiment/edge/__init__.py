@@ -1,0 +1,1 @@
+"""The example that lies beside an export for phones and browsers."""
