@@ -14,7 +14,9 @@ export async function sampleVideo([file], { height, width, most, rate }, tell) {
   const address = URL.createObjectURL(file);
   const video = make("video", { muted: true, preload: "auto" });
   try {
-    const failed = `${file.name} is no video that this browser can read.`;
+    const failed =
+      `${file.name} is no video that this browser can read. Most read WebM, and` +
+      " MP4 with H.264.";
     const ready = wait(video, "loadeddata", failed);
     video.src = address;
     await ready;

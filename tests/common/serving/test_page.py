@@ -453,7 +453,10 @@ def test_a_video_file_is_sampled_at_the_rate(browser, server, tmp_path):
     slider = one(browser, "input[type=range]")
     assert slider.get_attribute("max") == "3"
     drop(browser, tmp_path, ("broken.mp4", b"no video"))
-    expected = "broken.mp4 is no video that this browser can read."
+    expected = (
+        "broken.mp4 is no video that this browser can read. Most read WebM,"
+        " and MP4 with H.264."
+    )
     wait(browser, lambda: text(browser, "#error") == expected)
 
 
