@@ -146,8 +146,11 @@ def _missing(error: ModuleNotFoundError, extra: str) -> Exception:
 
 
 def _make_server(app: Any, uvicorn: Any) -> Any:
+    from common.serving.connection import Connection
+
     config = uvicorn.Config(
         app,
+        http=Connection,
         log_config=None,
         access_log=False,
         lifespan="off",

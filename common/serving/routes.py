@@ -13,7 +13,7 @@ import re
 import time
 import urllib.parse
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:;"
     " frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+# Bodies of the greatest size that may be held at one time, in bytes.
+MAX_BODIES = 8
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
 
@@ -92,6 +94,7 @@ class Routes:
         self.metrics = metrics
         self.log = log
         self.config = config
+        self._num_bytes = 0  # Of all bodies that are held.
 
     def make_app(self) -> ASGIApp:
         """Returns the application, for an ASGI server."""
@@ -154,8 +157,8 @@ class Routes:
         status = 500
         try:
             self._check_token(request)
-            body = await self._read_body(request)
-            answer = await self._run(request, body, target)
+            async with self._hold_body(request) as body:
+                answer = await self._run(request, body, target)
             status = 200
             return Response(answer, media_type=JSON)
         except RequestError as error:
@@ -375,7 +378,9 @@ class Routes:
                 "UNAUTHENTICATED",
             )
 
-    async def _read_body(self, request: Request) -> bytes:
+    @contextlib.asynccontextmanager
+    async def _hold_body(self, request: Request) -> AsyncIterator[bytes]:
+        """Yields the body of a request, whose bytes count meanwhile."""
         most = self.config.max_bytes
         length = request.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
@@ -386,17 +391,26 @@ class Routes:
             async with asyncio.timeout(self.config.timeout):
                 async for part in request.stream():
                     size += len(part)
+                    self._num_bytes += len(part)
                     if size > most:
                         raise _too_large(most)
+                    if self._num_bytes > MAX_BODIES * most:
+                        raise RequestError(
+                            "the bodies of other requests fill the memory: ask"
+                            " again later",
+                            "UNAVAILABLE",
+                        )
                     parts.append(part)
+            encoding = request.headers.get("content-encoding", "").lower()
+            yield unpack(b"".join(parts), encoding, most)
         except TimeoutError:
             raise RequestError(
                 f"the body did not come in {self.config.timeout:g} seconds",
                 "DEADLINE_EXCEEDED",
                 status=408,
             ) from None
-        encoding = request.headers.get("content-encoding", "").lower()
-        return unpack(b"".join(parts), encoding, most)
+        finally:
+            self._num_bytes -= size
 
     def _count(self, target: Target, status: int, seconds: float) -> None:
         name = target.name if target.name in self.models.names() else ""

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -155,6 +156,19 @@ def test_clients_that_go_away_hurt_nobody(server):
         connection.sock.close()
     answer = server.post("/v1/models/half:predict", '{"instances": [1]}')
     assert answer == {"predictions": [3.5]}
+
+
+@pytest.mark.slow
+def test_a_client_that_closes_its_side_gets_its_answer(server):
+    host, port = server.url.removeprefix("http://").split(":")
+    body = b'{"instances": [1]}'
+    head = b"POST /v1/models/half:predict HTTP/1.1\r\nHost: a\r\n"
+    head += b"Content-Length: %d\r\n\r\n" % len(body)
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall(head + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert answer.endswith(b'{"predictions":[3.5]}')
 
 
 @pytest.mark.slow

@@ -198,6 +198,21 @@ def test_bodies_are_limited(routes):
     assert "at most 100 bytes" in refusal(answer, 413)
 
 
+def test_the_bodies_of_all_requests_are_limited(routes):
+    config = Config(max_bytes=100)
+    crowded = routes_module.Routes(
+        routes.models, routes.runner, routes.metrics, routes.log, config
+    )
+    crowded._num_bytes = 100 * routes_module.MAX_BODIES
+    client = TestClient(crowded.make_app())
+    answer = client.post(f"{MODELS}/half:predict", content='{"instances": [1]}')
+    assert "ask again later" in refusal(answer, 503)
+    crowded._num_bytes = 0
+    answer = client.post(f"{MODELS}/half:predict", content='{"instances": [1]}')
+    assert answer.status_code == 200
+    assert crowded._num_bytes == 0
+
+
 def test_packed_bodies(client):
     path, body = f"{MODELS}/half:predict", gzip.compress(b'{"instances": [1]}')
     packed = {"content-encoding": "gzip"}
