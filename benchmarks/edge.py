@@ -42,7 +42,7 @@ def use_sentiment(predictor: Any, model: Any, folder: Path) -> Any:
 
 def use_translation(predictor: Any, model: Any, folder: Path) -> Any:
     """Asks the script beside the export."""
-    example = importlib.import_module("apps.translation.edge.example")
+    example: Any = importlib.import_module("apps.translation.edge.example")
     example.FOLDER = folder
     graphs = example.open_graphs()
     description = edge_runtime.read_description(folder)

@@ -186,6 +186,19 @@ def export_parser(package: str) -> Parser:
         help="the folder of exports [exports]",
     )
     parser.add_argument(
+        "--keep",
+        type=options.number(int, options.at_least(0)),
+        metavar="N",
+        default=0,
+        help="remove all but the N newest versions; 0 keeps all [0]",
+    )
+    parser.add_argument(
+        "--data-license",
+        metavar="TEXT",
+        default="",
+        help="of the training data, for the model card [not stated]",
+    )
+    parser.add_argument(
         "--format",
         choices=FORMATS,
         default=SAVED_MODEL,

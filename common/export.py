@@ -4,30 +4,63 @@ The layout is TensorFlow Serving's: `exports/NAME/1/saved_model.pb`, then 2, 3
 and so on. A version appears by a rename, because the server polls for it.
 """
 
+import argparse
 import contextlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from common import atomic, export_usage, export_versions, limits, locks
+from common import (
+    atomic,
+    export_card,
+    export_folder,
+    export_usage,
+    export_versions,
+    limits,
+    locks,
+    warmup,
+)
 from common.characters import printable
 from common.data import json_files, name_lists
 from common.data.names import check_path
 from common.errors import UserError
 from common.export_check import DEFAULT, Arrays, Case, check, split_rows
+from common.export_folder import CARD
+from common.layers.kernels import use_kernels
 from common.training import runs
 
-CARD = "MODEL_CARD.md"
+# The signature that tells what an answer came from: the attention behind it.
+EXPLAIN = "explain"
 # Of a run, beside every model: options, data, the app and its versions.
 FILES = (runs.CONFIG, runs.DATA, runs.VERSIONS)
-WARMUP = "assets.extra/tf_serving_warmup_requests"
 # Some characters of other scripts are digits for Python alone.
 _VERSION = re.compile("[0-9]{1,18}")
+
+
+class Options(NamedTuple):
+    """Choices of the user about an export.
+
+    Attributes:
+        keep: so many of the newest versions stay; 0 (default) keeps all.
+        data_license: of the data, for the model card; "" (default) if it is
+            not stated.
+    """
+
+    keep: int = 0
+    data_license: str = ""
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "Options":
+        """Returns those of the command line, of `cli.export_parser`."""
+        return cls(args.keep, args.data_license)
+
+
+DEFAULT_OPTIONS = Options()
 
 
 def write(
@@ -35,22 +68,24 @@ def write(
     archive: keras.export.ExportArchive,
     cases: Sequence[Case],
     card: str,
-    files: Sequence[Path],
+    run: Path,
     names: Mapping[str, list[str]],
     request: Arrays,
+    options: Options = DEFAULT_OPTIONS,
 ) -> Path:
     """Writes the next version of an export, and checks it before it appears.
 
     Args:
         base: the folder of its versions.
         archive: the model with its signatures.
-        cases: questions and answers; those of `serving_default` are the
-            warm-up requests too.
-        card: the model card, Markdown.
-        files: to copy beside the model.
+        cases: questions and answers; the warm-up requests are rows of the
+            largest one of `serving_default`.
+        card: the first half of the model card, Markdown.
+        run: the run folder, of which FILES are copied beside the model.
         names: lists of names of the model itself, by the name of their file,
             such as `labels`.
         request: an input of `serving_default`, to show how it is asked.
+        options: see `Options`.
 
     Returns:
         The new version's folder.
@@ -65,21 +100,31 @@ def write(
     before = find_saved_model(base)
     with new_version(base) as folder:
         archive.write_out(folder, verbose=False)
-        write_warmup(
-            folder, [case.inputs for case in cases if case.signature == DEFAULT]
-        )
-        for path in files:
-            shutil.copy(path, folder / path.name)
+        warmup.write_requests(folder, DEFAULT, _find_largest(cases))
+        for name in FILES:
+            shutil.copy(run / name, folder / name)
         # From the model, which is what answers: files of a run can change.
         for name, entries in names.items():
             name_lists.write_names(folder / f"{name}.txt", entries)
-        (folder / CARD).write_text(card, encoding="utf-8")
         export_usage.write_request(folder, request)
+        card += export_card.format_details(
+            folder, base.name, run, request, options.data_license
+        )
+        (folder / CARD).write_text(card, encoding="utf-8")
         if before:
             export_versions.check_same_contract(base, before, folder)
         check(folder, [*cases, *(x for y in cases for x in split_rows(y))])
+    done = base / str(latest_version(base))
+    export_folder.remove_old_versions(base, options.keep)
     lock.release()
-    return base / str(latest_version(base))
+    export_folder.write_server_files(base.parent)
+    return done
+
+
+def _find_largest(cases: Sequence[Case]) -> Arrays:
+    """Returns the inputs with most rows of `serving_default`."""
+    inputs = [case.inputs for case in cases if case.signature == DEFAULT]
+    return max(inputs, key=lambda arrays: len(next(iter(arrays.values()))))
 
 
 def print_done(folder: Path) -> None:
@@ -175,48 +220,40 @@ def read_labels(folder: Path, loaded: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def portable(model: keras.Model) -> Iterator[None]:
+def portable(model: keras.Model, kernel: str = "inference") -> Iterator[None]:
     """Keeps kernels of one kind of machine out of what is traced inside.
 
     Where a GPU is visible, Keras traces an LSTM as a cuDNN operation, and the
     SavedModel would not load on a CPU. A fused kernel would be compiled again
     for every length that a service is asked.
-    """
-    portable_values = {"use_cudnn": False, "kernel": "generic"}
-    before = [
-        (layer, name, getattr(layer, name))
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.LSTM | keras.layers.GRU)
-        for name in portable_values
-        if hasattr(layer, name)
-    ]
-    for layer, name, _ in before:
-        setattr(layer, name, portable_values[name])
-    try:
-        yield
-    finally:
-        for layer, name, value in before:
-            setattr(layer, name, value)
 
-
-def write_warmup(folder: Path, requests: list[Arrays]) -> None:
-    """Writes requests that TensorFlow Serving plays before it takes others.
+    What is served is traced inside it: see `add_signature`.
 
     Args:
-        folder: the SavedModel.
-        requests: inputs of `serving_default`.
+        model: what is exported.
+        kernel: of its LSTM layers: "inference" (default), which every
+            TensorFlow runs, or "generic", of plain operations alone, for
+            converters to other formats.
     """
-    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    with use_kernels(model, use_cudnn=False, kernel=kernel):
+        yield
 
-    path = folder / WARMUP
-    path.parent.mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for inputs in requests:
-            request = predict_pb2.PredictRequest()
-            request.model_spec.signature_name = DEFAULT
-            for name, value in inputs.items():
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-            log = prediction_log_pb2.PredictionLog(
-                predict_log=prediction_log_pb2.PredictLog(request=request)
-            )
-            writer.write(log.SerializeToString())
+
+def add_signature(
+    archive: keras.export.ExportArchive,
+    name: str,
+    serve: Callable[..., Any],
+    inputs: Sequence[tf.TensorSpec],
+) -> None:
+    """Adds a signature to an archive, and traces it at once.
+
+    The archive would trace it when it is written, and not inside `portable`.
+
+    Args:
+        archive: the model with its signatures.
+        name: of the signature.
+        serve: from tensors in the order of `inputs` to named outputs.
+        inputs: their shapes, types and names.
+    """
+    function = archive.add_endpoint(name, serve, input_signature=list(inputs))
+    function.get_concrete_function()

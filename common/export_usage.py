@@ -16,6 +16,7 @@ from common import atomic
 from common.characters import dump_json, printable
 from common.data import json_files
 from common.errors import UserError
+from common.export_check import DEFAULT
 from common.training import runs
 
 REQUEST = "request.json"
@@ -48,7 +49,9 @@ def example_inputs(run: Path) -> list[str]:
         ) from error
 
 
-def encode_request(inputs: dict[str, np.ndarray]) -> str:
+def encode_request(
+    inputs: dict[str, np.ndarray], signature: str = DEFAULT
+) -> str:
     """Encodes inputs by name as a JSON request of one line.
 
     Bytes go as text, but base64 where the name ends with `_bytes`: that is
@@ -64,7 +67,8 @@ def encode_request(inputs: dict[str, np.ndarray]) -> str:
         name: [_encode(name, row) for row in value.tolist()]
         for name, value in inputs.items()
     }
-    return dump_json({"inputs": columns})
+    asked = {} if signature == DEFAULT else {"signature_name": signature}
+    return dump_json(asked | {"inputs": columns})
 
 
 def _encode(name: str, value: Any) -> Any:
@@ -75,9 +79,17 @@ def _encode(name: str, value: Any) -> Any:
     return value.decode("utf-8", "replace")
 
 
-def write_request(folder: Path, inputs: dict[str, np.ndarray]) -> None:
+def request_file(signature: str) -> str:
+    """Returns the name of the file with a request to a signature."""
+    return REQUEST if signature == DEFAULT else f"request-{signature}.json"
+
+
+def write_request(
+    folder: Path, inputs: dict[str, np.ndarray], signature: str = DEFAULT
+) -> None:
     """Writes a request beside an exported model."""
-    atomic.write_text(folder / REQUEST, encode_request(inputs) + "\n")
+    request = encode_request(inputs, signature)
+    atomic.write_text(folder / request_file(signature), request + "\n")
 
 
 def format_usage(folder: Path) -> str:
@@ -101,6 +113,9 @@ def format_usage(folder: Path) -> str:
         "  import tensorflow as tf",
         f"  model = tf.saved_model.load({str(folder)!r})",
         f"  print(model.signatures['serving_default']({arguments}))",
+        "",
+        "With a page to try it, where this project is (extra serving):",
+        f"  python -m common.serving {shlex.quote(str(base.parent))}",
         "",
         "With TensorFlow Serving:",
         f"  docker run --rm -p {PORT}:{PORT} -v {volume}"

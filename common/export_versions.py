@@ -45,16 +45,15 @@ class Contract(NamedTuple):
         return cls(app, languages, labels, read_signatures(folder))
 
 
-def read_signatures(folder: Path) -> dict[str, list[str]]:
-    """Reads the tensors of each signature of a SavedModel, without loading it.
+def load_signatures(folder: Path) -> dict[str, Any]:
+    """Reads the signatures of a SavedModel, without loading it.
 
     Returns:
-        By signature lines such as "in text: string(None,)".
+        A `SignatureDef` by name.
 
     Raises:
         UserError: if it is missing or damaged.
     """
-    import tensorflow as tf
     from google.protobuf import message
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -66,28 +65,46 @@ def read_signatures(folder: Path) -> dict[str, list[str]]:
             f"{path}: no model that can be read ({error}): it is damaged;"
             " remove this version, or export to another folder with --to"
         ) from error
+    return {
+        name: signature
+        for graph in saved.meta_graphs
+        for name, signature in graph.signature_def.items()
+        # Others initialise the model.
+        if all(tensor.dtype for tensor in signature.outputs.values())
+    }
+
+
+def read_signatures(folder: Path) -> dict[str, list[str]]:
+    """Reads the tensors of each signature of a SavedModel, without loading it.
+
+    Returns:
+        By signature lines such as "in text: string(None,)".
+
+    Raises:
+        UserError: if it is missing or damaged.
+    """
+    import tensorflow as tf
+
     result: dict[str, list[str]] = {}
-    for graph in saved.meta_graphs:
-        for name, signature in graph.signature_def.items():
-            lines = []
-            for way, tensors in (
-                ("in", signature.inputs),
-                ("out", signature.outputs),
-            ):
-                for key, tensor in tensors.items():
-                    if not tensor.dtype:  # Of what initialises the model.
-                        continue
-                    line = f"{way} {key}: {tf.as_dtype(tensor.dtype).name}"
-                    if way == "in" and name == DEFAULT:
-                        line += str(tf.TensorShape(tensor.tensor_shape))
-                    lines.append(line)
-            if lines:
-                result[name] = sorted(lines)
+    for name, signature in load_signatures(folder).items():
+        lines = []
+        for way, tensors in (
+            ("in", signature.inputs),
+            ("out", signature.outputs),
+        ):
+            for key, tensor in tensors.items():
+                line = f"{way} {key}: {tf.as_dtype(tensor.dtype).name}"
+                if way == "in" and name == DEFAULT:
+                    line += str(tf.TensorShape(tensor.tensor_shape))
+                lines.append(line)
+        result[name] = sorted(lines)
     return result
 
 
 def check_same_contract(base: Path, before: Path, new: Path) -> None:
     """Checks that a new version may take the place of the one before.
+
+    It may have more signatures, but not fewer, and none of them changed.
 
     Args:
         base: the folder of the versions, for the message.
@@ -101,11 +118,15 @@ def check_same_contract(base: Path, before: Path, new: Path) -> None:
     contracts = Contract.from_export(before), Contract.from_export(new)
     differences = []
     for name, old, now in zip(Contract._fields, *contracts, strict=True):
-        if old is None or now is None or old == now:
+        if old is None or now is None:
             continue
         if isinstance(old, dict) and isinstance(now, dict):
+            # No client asks a signature that is new.
+            now = {key: now[key] for key in now if key in old}
             old, now = _flatten(old), _flatten(now)
             old, now = _without(old, now), _without(now, old)
+        if old == now:
+            continue
         names = [_join(x) for x in (old, now)]
         differences.append(f"{name} {names[0]} (now {names[1]})")
     if differences:

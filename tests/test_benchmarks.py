@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks import growth, lstm, report, small_data, small_sets
+from benchmarks import growth, inference, lstm, report, small_data, small_sets
 from benchmarks.contenders import Shape
 from benchmarks.turns import Worker, compare
 
@@ -36,7 +36,9 @@ def findings(*args):
     return {finding.what: finding for finding in report.summary(*args)}
 
 
-@pytest.mark.parametrize("module", [growth, lstm, report, small_data])
+@pytest.mark.parametrize(
+    "module", [growth, inference, lstm, report, small_data]
+)
 def test_the_examples_are_true(module):
     failed, attempted = doctest.testmod(module)
     assert attempted and not failed

@@ -75,10 +75,16 @@ class Encoder(keras.layers.Layer):
         return keras.ops.reshape(grid, (-1, self.regions, self.dim))
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """The rows and columns of regions of a picture; 1 x 1 if pooled."""
+        _, height, width, _ = self.base.output_shape
+        return (1, 1) if self.pooled else (height, width)
+
+    @property
     def regions(self) -> int:
         """The number of vectors of a picture."""
-        _, height, width, _ = self.base.output_shape
-        return 1 if self.pooled else height * width
+        rows, columns = self.grid
+        return rows * columns
 
     @property
     def dim(self) -> int:

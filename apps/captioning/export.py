@@ -25,12 +25,15 @@ from .predictor import BYTES, FEATURES, Predictor
 BATCHES = (0, 1, 7)
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -44,9 +47,10 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(captioner),
         make_cases(captioner),
         make_card(run, captioner),
-        [run / name for name in export.FILES],
+        run,
         {"vocabulary": captioner.writer.vocabulary},
         make_request(run, captioner),
+        options,
     )
 
 
@@ -57,6 +61,12 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
     <string>[batch] and `score` <float32>[batch]. `features`, of a model that
     was trained on features: `features` <float32>[batch, regions, features] to
     the same. A model without an encoder has the latter under both names.
+
+    `explain`, of a model that looks at pictures with attention: `image_bytes`
+    to these, and `words` <string>[batch, steps] ("" on padding) with `weights`
+    <float32>[batch, steps, rows, columns], where each word looked. A picture
+    is squeezed to a square, not cropped: stretched over all of it, upright,
+    the grid of regions lies where it should.
     """
 
     def name_outputs(captions: tf.Tensor, scores: tf.Tensor) -> dict:
@@ -70,9 +80,14 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
         features = limits.check_finite(limits.check_rows(features))
         return name_outputs(*captioner.caption_images(features))
 
+    def explain(image_bytes: tf.Tensor) -> dict:
+        rows = limits.check_rows(image_bytes, limits.MAX_PICTURES)
+        return captioner.explain(rows)._asdict()
+
     shape = [None, *captioner.feature_shape]
+    pictures = tf.TensorSpec([None], tf.string, BYTES)
     endpoints = {
-        BYTES: (serve_bytes, tf.TensorSpec([None], tf.string, BYTES)),
+        BYTES: (serve_bytes, pictures),
         FEATURES: (serve_features, tf.TensorSpec(shape, tf.float32, FEATURES)),
     }
     archive = keras.export.ExportArchive()
@@ -80,7 +95,9 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
     with export.portable(captioner):
         for name, argument in choose_signatures(captioner).items():
             serve, spec = endpoints[argument]
-            archive.add_endpoint(name, serve, input_signature=[spec])
+            export.add_signature(archive, name, serve, [spec])
+        if captioner.has_attention:
+            export.add_signature(archive, export.EXPLAIN, explain, [pictures])
     return archive
 
 
@@ -105,6 +122,21 @@ def make_cases(captioner: pipeline.Captioner) -> list[export.Case]:
             caption, score = (x.numpy()[:, 0] for x in outputs)
             answers = {"caption": caption, "score": score}
             cases.append(export.Case({argument: inputs}, answers, name))
+    if captioner.has_attention:
+        cases += _make_explanations(captioner)
+    return cases
+
+
+def _make_explanations(captioner: pipeline.Captioner) -> list[export.Case]:
+    explain = tf.function(
+        captioner.explain, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    cases = []
+    for count in BATCHES:
+        pictures = make_inputs(captioner, BYTES, count)
+        outputs = explain(tf.constant(pictures, tf.string))._asdict()
+        answers = {name: value.numpy() for name, value in outputs.items()}
+        cases.append(export.Case({BYTES: pictures}, answers, export.EXPLAIN))
     return cases
 
 
@@ -273,8 +305,9 @@ def main() -> None:
     run = export.check_is_run(args.run, __package__)
     if target := edge.choose_target(args):
         edge.print_done(export_edge(run, target))
-    else:
-        export.print_done(export_run(run, Path(args.to)))
+        return
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

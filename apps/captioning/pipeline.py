@@ -48,6 +48,27 @@ class AttentionMaps(NamedTuple):
     weights: np.ndarray
 
 
+class Explanation(NamedTuple):
+    """The best caption of each picture, and where each of its words looked.
+
+    The regions are a grid over all of the picture, turned as its EXIF data
+    say: it is squeezed to a square, not cropped. So row r of `rows` is that
+    part of the height, from the top, whatever the shape of the picture.
+
+    Attributes:
+        caption: <string>[batch].
+        score: <float32>[batch].
+        words: <string>[batch, steps], "" on padding.
+        weights: <float32>[batch, steps, rows, columns], the attention to each
+            region, which sums to 1; 0 on padding.
+    """
+
+    caption: tf.Tensor
+    score: tf.Tensor
+    words: tf.Tensor
+    weights: tf.Tensor
+
+
 @keras.saving.register_keras_serializable(package=__package__)
 class Captioner(keras.Model):
     """Writes captions of images.
@@ -101,6 +122,11 @@ class Captioner(keras.Model):
         """True if it takes pictures, not only features."""
         return self.network.encoder is not None
 
+    @property
+    def has_attention(self) -> bool:
+        """True if its words look at regions of pictures: it can explain."""
+        return self.has_encoder and self.config.decoder == "attention"
+
     def call(
         self,
         content: tf.Tensor,
@@ -140,17 +166,57 @@ class Captioner(keras.Model):
             decoded = self.sample(images, sampling)
         return self.writer(decoded.ids), decoded.scores
 
+    def explain(self, content: tf.Tensor) -> Explanation:
+        """Captions pictures, and tells where each word looked.
+
+        For models that have attention (`has_attention`).
+
+        Args:
+            content: <string>[batch], the content of picture files.
+        """
+        pixels, is_picture = self.decode_pictures(content)
+        pixels = tf.boolean_mask(pixels, is_picture)
+        memory, state = self.network.encode(pixels)
+        decoded = self._search(memory, state)
+        ids, lengths = decoded.ids[:, 0], decoded.lengths[:, 0]
+        # A step at least: a loop of none has no weights to stack.
+        num_steps = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+        ids = ids[:, :num_steps]
+        weights = self._attend(ids, memory, state)
+        is_word = tf.sequence_mask(lengths, num_steps)
+        weights = tf.where(is_word[:, :, None], weights, 0.0)
+        encoder: Any = self.network.encoder
+        rows, columns = encoder.grid
+        shape = [tf.shape(ids)[0], num_steps, rows, columns]
+        explanation = Explanation(
+            self.writer(ids),
+            decoded.scores[:, 0],
+            self.writer.split(tf.where(is_word, ids, text.PADDING_ID)),
+            tf.reshape(weights, shape),
+        )
+        blanks = Explanation("", 0.0, "", 0.0)
+        return Explanation(
+            *(
+                _fill_rows(values, is_picture, blank)
+                for values, blank in zip(explanation, blanks, strict=True)
+            )
+        )
+
     def search(self, images: tf.Tensor, beam: int | None = None) -> Decoded:
         """Finds the best captions of pixels or features; a beam of 1 is greedy.
 
         Returns:
             Ids <int32>[batch, beam, time], best first.
         """
-        step, state = self._start(images)
+        return self._search(*self.network.encode(images), beam)
+
+    def _search(
+        self, memory: Memory, state: State, beam: int | None = None
+    ) -> Decoded:
         return beam_search(
-            step,
+            self.make_step(memory),
             state,
-            tf.shape(images)[0],
+            tf.shape(memory.mask)[0],
             self._limits(),
             beam or self.config.beam,
             Penalties(self.config.length_penalty),
@@ -163,9 +229,9 @@ class Captioner(keras.Model):
         Returns:
             Ids <int32>[batch, 1, time].
         """
-        step, state = self._start(images)
+        memory, state = self.network.encode(images)
         decoded = sample(
-            step,
+            self.make_step(memory),
             state,
             tf.shape(images)[0],
             self._limits(),
@@ -175,11 +241,6 @@ class Captioner(keras.Model):
             sampling.top_p,
         )
         return Decoded(*(x[:, None] for x in decoded))
-
-    def _start(self, images: tf.Tensor) -> tuple[Step, State]:
-        """Returns the step function of decoding, and the first state."""
-        memory, state = self.network.encode(images)
-        return self.make_step(memory), state
 
     def make_step(self, memory: Memory) -> Step:
         """Returns the step function of decoding: no special word is written.
@@ -208,14 +269,29 @@ class Captioner(keras.Model):
             image: pixels or features, <float32>[1, ...].
             beam: as of a call.
         """
-        decoded = self.search(image, beam)
+        memory, state = self.network.encode(image)
+        decoded = self._search(memory, state, beam)
         length = int(decoded.lengths[0, 0])
         ids = decoded.ids[0, 0, :length].numpy()
-        memory, state = self.network.encode(image)
-        inputs = tf.constant([[text.START_ID, *ids]], tf.int32)
-        _, weights = self.network.decoder(inputs, memory, state)
+        written = tf.constant([[*ids, text.END_ID]], tf.int32)
+        weights = self._attend(written, memory, state)
         words = [self.writer.vocabulary[k - text.NUM_SPECIAL] for k in ids]
         return AttentionMaps([*words, "</s>"], weights[0].numpy())
+
+    def _attend(
+        self, ids: tf.Tensor, memory: Memory, state: State
+    ) -> tf.Tensor:
+        """Returns the attention <float32>[batch, time, regions] behind ids.
+
+        Args:
+            ids: captions <int32>[batch, time], without their start.
+            memory: the images.
+            state: before the first word.
+        """
+        starts = tf.fill([tf.shape(ids)[0], 1], text.START_ID)
+        before = tf.concat([starts, ids[:, :-1]], axis=1)
+        _, weights = self.network.decoder(before, memory, state)
+        return weights
 
     def get_config(self) -> dict:
         return super().get_config() | {

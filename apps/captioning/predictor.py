@@ -13,6 +13,7 @@ from common import export, notes
 from common.data import feature_files, json_files
 from common.decoding.sampling import Sampling
 from common.errors import UserError
+from common.layers.kernels import for_inference
 from common.media import images as pictures
 from common.training import runs
 
@@ -78,15 +79,16 @@ class Predictor:
             sampling: in place of a beam.
             encoder: the signature of the encoder of its features, if known.
         """
+        answer = for_inference(model)
         predict_fns = {
             FEATURES: tf.function(
-                lambda images: model.caption_images(images, beam, sampling),
+                answer(lambda x: model.caption_images(x, beam, sampling)),
                 reduce_retracing=True,
             )
         }
         if model.has_encoder:
             predict_fns[BYTES] = tf.function(
-                lambda content: model(content, beam=beam, sampling=sampling),
+                answer(lambda x: model(x, beam=beam, sampling=sampling)),
                 input_signature=[tf.TensorSpec([None], tf.string)],
             )
         return cls(
@@ -120,6 +122,8 @@ class Predictor:
         predict_fns: dict[str, PredictFn] = {}
         feature_shape: tuple[int, ...] = ()
         for name, signature in loaded.signatures.items():
+            if name == export.EXPLAIN:  # It does more than answer.
+                continue
             _, inputs = signature.structured_input_signature
             for argument, spec in inputs.items():
                 predict_fns[argument] = _call_signature(loaded, name, argument)

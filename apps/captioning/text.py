@@ -124,5 +124,9 @@ class Writer(keras.layers.Layer):
             text = tf.strings.regex_replace(text, pattern, replacement)
         return text
 
+    def split(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the word of each id, "" for special ones: <string>[...]."""
+        return tf.strings.strip(tf.gather(self.words, ids))
+
     def get_config(self) -> dict:
         return super().get_config() | {"vocabulary": self.vocabulary}

@@ -41,12 +41,15 @@ MAX_BYTES = 2**24
 MAX_LONG_TEXTS = 128
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -60,31 +63,36 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(classifier),
         make_cases(classifier),
         make_card(run, classifier),
-        [run / name for name in export.FILES],
+        run,
         {
             "labels": classifier.labels,
             "vocabulary": classifier.vectorizer.vocabulary,
         },
         make_request(run),
+        options,
     )
 
 
 def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
-    """Returns a classifier with its serving signature.
+    """Returns a classifier with its serving signatures.
 
     `serving_default`: `text` <string>[batch] to `label` <string>[batch],
     `score` <float32>[batch] (the label's probability) and `probabilities`
-    <float32>[batch, classes].
+    <float32>[batch, classes]. `explain`, of a model with attention pooling:
+    the same, and `tokens` <string>[batch, tokens], the words that were read
+    ("" on padding), with their `weights` <float32>[batch, tokens], which sum
+    to 1.
     """
     labels = tf.constant(classifier.labels)
     max_tokens = classifier.config.max_tokens
     max_bytes = count_max_bytes(max_tokens)
 
-    def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
+    def check(text: tf.Tensor) -> tf.Tensor:
         # The ends alone are read: their bytes count.
         ends = tokens.cut_text(limits.check_rows(text), max_tokens)
-        ends = limits.check_bytes(ends, max_bytes)
-        probabilities = classifier(ends)
+        return limits.check_bytes(ends, max_bytes)
+
+    def name_outputs(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
         best = tf.argmax(probabilities, axis=-1)
         return {
             "label": tf.gather(labels, best),
@@ -92,11 +100,20 @@ def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
             "probabilities": probabilities,
         }
 
+    def serve(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        return name_outputs(classifier(check(text)))
+
+    def explain(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = classifier.explain(check(text))
+        return answer._asdict() | name_outputs(answer.probabilities)
+
     archive = keras.export.ExportArchive()
     archive.track(classifier)
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
     with export.portable(classifier):
-        archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
+        export.add_signature(archive, export.DEFAULT, serve, inputs)
+        if classifier.has_attention:
+            export.add_signature(archive, export.EXPLAIN, explain, inputs)
     return archive
 
 
@@ -116,7 +133,15 @@ def make_cases(classifier: pipeline.Classifier) -> list[export.Case]:
     cases = []
     for texts in CASES:
         encoded = np.array([text.encode() for text in texts], object)
-        probabilities = classifier(tf.constant(encoded, tf.string)).numpy()
+        inputs = {"text": encoded}
+        questions = tf.constant(encoded, tf.string)
+        explained: export.Arrays = {}
+        if classifier.has_attention:
+            answer = classifier.explain(questions)._asdict()
+            explained = {name: x.numpy() for name, x in answer.items()}
+            probabilities = explained["probabilities"]
+        else:
+            probabilities = classifier(questions).numpy()
         best = probabilities.argmax(axis=-1)
         labels = [classifier.labels[number].encode() for number in best]
         outputs = {
@@ -124,7 +149,10 @@ def make_cases(classifier: pipeline.Classifier) -> list[export.Case]:
             "score": probabilities.max(axis=-1),
             "probabilities": probabilities,
         }
-        cases.append(export.Case({"text": encoded}, outputs))
+        cases.append(export.Case(inputs, outputs))
+        if explained:
+            outputs = outputs | explained
+            cases.append(export.Case(inputs, outputs, export.EXPLAIN))
     return cases
 
 
@@ -228,8 +256,9 @@ def main() -> None:
     run = export.check_is_run(args.run, __package__)
     if target := edge.choose_target(args):
         edge.print_done(export_edge(run, target))
-    else:
-        export.print_done(export_run(run, Path(args.to)))
+        return
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

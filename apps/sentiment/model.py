@@ -184,10 +184,32 @@ class MaskedPooling(keras.layers.Layer):
     def _attention(
         self, sequence: keras.KerasTensor, real: keras.KerasTensor
     ) -> keras.KerasTensor:
+        weights = self._weights(sequence, real)
+        return ops.sum(sequence * ops.cast(weights, sequence.dtype), axis=1)
+
+    def _weights(
+        self, sequence: keras.KerasTensor, real: keras.KerasTensor
+    ) -> keras.KerasTensor:
         scores = ops.cast(self.score(self.hidden(sequence)), "float32")
         # Not Keras's softmax: it warns of sequences of one step.
-        weights = tf.nn.softmax(ops.where(real, scores, -1e9), axis=1)
-        return ops.sum(sequence * ops.cast(weights, sequence.dtype), axis=1)
+        return tf.nn.softmax(ops.where(real, scores, -1e9), axis=1)
+
+    def attention_weights(
+        self, sequence: tf.Tensor, mask: tf.Tensor
+    ) -> tf.Tensor:
+        """Computes the weight of each step, if `attention` is a kind.
+
+        Args:
+            sequence: as of a call.
+            mask: as of a call.
+
+        Returns:
+            <float32>[batch, time]; a row sums to 1, and is 0 on padding.
+        """
+        real = ops.expand_dims(mask, -1)
+        # As in a call: what lies on padding is of no account.
+        sequence = ops.where(real, sequence, 0.0)
+        return self._weights(sequence, real)[:, :, 0]
 
     def compute_mask(self, *args: object, **kwargs: object) -> None:
         """Ends the mask here: the result has no time axis."""

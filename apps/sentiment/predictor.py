@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from common import export, notes
 from common.data import name_lists
+from common.layers.kernels import for_inference
 from common.training import runs
 
 from . import pipeline
@@ -54,7 +55,7 @@ class Predictor:
     def from_model(cls, model: pipeline.Classifier) -> "Predictor":
         """Returns a predictor of a model in memory."""
         predict_fn = tf.function(
-            lambda text: model(text),
+            for_inference(model)(lambda text: model(text)),
             input_signature=[tf.TensorSpec([None], tf.string)],
         )
         vocabulary = frozenset(model.vectorizer.vocabulary)

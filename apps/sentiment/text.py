@@ -4,6 +4,8 @@ The same operations run in training and in the exported model, so that what is
 served cannot differ from what was trained.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -107,6 +109,26 @@ def keep_ends(words: tf.RaggedTensor, max_tokens: int) -> tf.RaggedTensor:
     return tf.concat([first, rest[:, num_first - max_tokens :]], axis=1)
 
 
+def pad_rows(rows: tf.RaggedTensor, padding: Any) -> tf.Tensor:
+    """Pads rows to the longest of them, at least one step.
+
+    Args:
+        rows: <any>[batch, (time)].
+        padding: what stands behind the end of a row.
+
+    Returns:
+        <any>[batch, time].
+
+    Example:
+        >>> pad_rows(tf.ragged.constant([[1, 2], [3]]), 0).numpy().tolist()
+        [[1, 2], [3, 0]]
+    """
+    values = rows.to_tensor(padding)
+    # A batch of no rows has no words: it still needs one step to run.
+    missing = tf.maximum(1 - tf.shape(values)[1], 0)
+    return tf.pad(values, [[0, 0], [0, missing]], constant_values=padding)
+
+
 @keras.saving.register_keras_serializable(package=__package__)
 class Vectorizer(keras.layers.Layer):
     """Turns texts into padded word ids.
@@ -145,18 +167,25 @@ class Vectorizer(keras.layers.Layer):
     def build(self, text_shape: tuple) -> None:
         self.lookup.build(text_shape)
 
-    def ragged_ids(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Returns the ids before padding: <int32>[batch, (time)]."""
+    def split(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Splits texts into the words that are read: <string>[batch, (time)].
+
+        A text without words has the one word EMPTY_TEXT.
+        """
         text = cut_text(text, self.max_tokens)
-        words = keep_ends(tokenize(text), self.max_tokens)
+        return keep_ends(tokenize(text), self.max_tokens)
+
+    def look_up(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Returns the ids <int32>[batch, (time)] of words."""
         ids = tf.cast(self.lookup(words.flat_values), tf.int32)
         return words.with_flat_values(ids)
 
+    def ragged_ids(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Returns the ids before padding: <int32>[batch, (time)]."""
+        return self.look_up(self.split(text))
+
     def call(self, text: tf.Tensor) -> tf.Tensor:
-        ids = self.ragged_ids(text).to_tensor(PADDING_ID)
-        # A batch of no rows has no words: it still needs one step to run.
-        missing = tf.maximum(1 - tf.shape(ids)[1], 0)
-        return tf.pad(ids, [[0, 0], [0, missing]])
+        return pad_rows(self.ragged_ids(text), PADDING_ID)
 
     def compute_output_spec(self, text: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor((text.shape[0], None), dtype="int32")

@@ -43,6 +43,8 @@ N_BEST = "n_best"
 # Rows times the bytes of the longest text of a request, which pads the others:
 # 128 pages, or 1,024 sentences of 512 bytes.
 MAX_BYTES = 128 * text.MAX_BYTES
+# Of `explain`, whose weights are tokens of the source times the target's.
+MAX_EXPLAINED_BYTES = 32 * text.MAX_BYTES
 Tensors = dict[str, tf.Tensor]
 
 
@@ -58,12 +60,15 @@ class Outputs(NamedTuple):
     score: Any
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -77,12 +82,13 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(translator),
         make_cases(translator),
         make_card(run, translator),
-        [run / name for name in export.FILES],
+        run,
         {
             "source_vocabulary": translator.source_tokenizer.vocabulary,
             "target_vocabulary": translator.target_tokenizer.vocabulary,
         },
         make_request(run),
+        options,
     )
 
 
@@ -92,6 +98,11 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
     `serving_default`: `text` <string>[batch] to `translation`
     <string>[batch] and `score` <float32>[batch]. `n_best`: the same to
     `translations` <string>[batch, beam], best first, and `scores`.
+
+    `explain`, of a model with attention: the outputs of both, and
+    `source_tokens` <string>[batch, source], `target_tokens` <string>[batch,
+    target] of the best translation ("" on padding) and the attention between
+    them, `weights` <float32>[batch, target, source].
 
     For decoders of other people, on ids: `encode`, `ids` <int32>[batch,
     source] to the tensors of `pack`; `decode_step`, the last `ids`
@@ -113,19 +124,30 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
         translations, scores = translate(text)
         return {"translations": translations, "scores": scores}
 
+    def explain(text: tf.Tensor) -> Tensors:
+        return _explain(translator, _check(text, MAX_EXPLAINED_BYTES))
+
     archive = keras.export.ExportArchive()
     archive.track(translator)
     with export.portable(translator):
-        archive.add_endpoint(export.DEFAULT, serve, input_signature=inputs)
-        archive.add_endpoint(N_BEST, n_best, input_signature=inputs)
+        export.add_signature(archive, export.DEFAULT, serve, inputs)
+        export.add_signature(archive, N_BEST, n_best, inputs)
+        if translator.has_attention:
+            export.add_signature(archive, export.EXPLAIN, explain, inputs)
         _add_steps(archive, translator.network)
     return archive
 
 
-def _check(texts: tf.Tensor) -> tf.Tensor:
+def _check(texts: tf.Tensor, max_bytes: int = MAX_BYTES) -> tf.Tensor:
     """Returns the texts of a request, cut, if it is within the limits."""
     cut = text.cut_text(limits.check_rows(texts))
-    return limits.check_bytes(cut, MAX_BYTES, is_padded=True)
+    return limits.check_bytes(cut, max_bytes, is_padded=True)
+
+
+def _explain(translator: pipeline.Translator, texts: tf.Tensor) -> Tensors:
+    answer = translator.explain(texts)._asdict()
+    best = Outputs(answer["translations"][:, 0], answer["scores"][:, 0])
+    return best._asdict() | answer
 
 
 def _add_steps(
@@ -146,11 +168,9 @@ def _add_steps(
     names = list(example)
     specs = [_spec(name, value) for name, value in example.items()]
     ids = tf.TensorSpec([None, None], tf.int32, name="ids")
-    archive.add_endpoint("encode", encode, input_signature=[ids])
+    export.add_signature(archive, "encode", encode, [ids])
     last = tf.TensorSpec([None], tf.int32, name="ids")
-    archive.add_endpoint(
-        "decode_step", decode_step, input_signature=[last, *specs]
-    )
+    export.add_signature(archive, "decode_step", decode_step, [last, *specs])
 
 
 def pack(memory: Memory | None, state: State) -> Tensors:
@@ -199,6 +219,22 @@ def make_cases(translator: pipeline.Translator) -> list[export.Case]:
         inputs = {"text": encoded}
         cases.append(export.Case(inputs, best))
         cases.append(export.Case(inputs, n_best, N_BEST))
+    if translator.has_attention:
+        cases += _make_explanations(translator)
+    return cases
+
+
+def _make_explanations(translator: pipeline.Translator) -> list[export.Case]:
+    explain = tf.function(
+        lambda texts: _explain(translator, texts),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    cases = []
+    for texts in CASES:
+        encoded = np.array([text.encode() for text in texts], object)
+        outputs = explain(tf.constant(encoded, tf.string))
+        answers = {name: value.numpy() for name, value in outputs.items()}
+        cases.append(export.Case({"text": encoded}, answers, export.EXPLAIN))
     return cases
 
 
@@ -343,8 +379,9 @@ def main() -> None:
     run = export.check_is_run(args.run, __package__)
     if target := edge.choose_target(args):
         edge.print_done(export_edge(run, target))
-    else:
-        export.print_done(export_run(run, Path(args.to)))
+        return
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import tensorflow as tf
 from common.characters import printable
 from common.decoding import beam_search, sampling
 from common.decoding.sampling import Decoded, Limits, Sampling
+from common.layers.attention import Memory
 
 from . import model, text, vocabulary
 from .config import Config
@@ -23,6 +24,8 @@ MAX_MORE = 10
 # Of any sentence: a model that never ends takes time by their square.
 MAX_STEPS = 1024
 
+# How the end is shown, which is a token of its own.
+END = "</s>"
 # Spaces of all kinds, not those of ASCII alone.
 _BLANK = r"[\s\v\pZ]*"
 
@@ -39,6 +42,29 @@ class Alignment(NamedTuple):
     source: list[str]
     target: list[str]
     weights: np.ndarray
+
+
+class Explanation(NamedTuple):
+    """The translations of each text, and the attention behind the best one.
+
+    Attributes:
+        translations: <string>[batch, beam], best first.
+        scores: <float32>[batch, beam].
+        source_tokens: <string>[batch, source], with their spaces and, last,
+            the end, "</s>"; "" on padding.
+        target_tokens: <string>[batch, target], which joined are the best
+            translation; "" on padding.
+        weights: <float32>[batch, target, source], the attention of each token
+            of the translation, which sums to 1; 0 on padding.
+
+    A token may be a part of a character: it is U+FFFD then.
+    """
+
+    translations: tf.Tensor
+    scores: tf.Tensor
+    source_tokens: tf.Tensor
+    target_tokens: tf.Tensor
+    weights: tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package=__package__)
@@ -93,9 +119,48 @@ class Translator(keras.Model):
         self, source: tf.Tensor, ids: tf.Tensor, scores: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Converts ids <int32>[batch, beam, time] to texts and scores."""
-        blank = tf.strings.regex_full_match(source, _BLANK)[:, None]
+        blank = _is_blank(source)[:, None]
         translations = tf.where(blank, "", self.detokenize(source, ids))
         return translations, tf.where(blank, 0.0, scores)
+
+    def explain(self, source: tf.Tensor) -> Explanation:
+        """Translates texts, with the attention behind the best translations.
+
+        Args:
+            source: <string>[batch].
+        """
+        source = text.cut_text(source)
+        ids = self.source_tokenizer(source)
+        memory, state = self.network.encode(ids)
+        decoded = self._search(ids, memory, state)
+        blank = _is_blank(source)
+        # Words that are copied take the attention of the others too.
+        beam = None if self._copies_words else 1
+        weights = self._attend(memory, state, decoded.ids[:, :beam])
+        tokens = self._write_tokens(source, decoded.ids, weights)
+        lengths = tf.where(blank, 0, decoded.lengths[:, 0])
+        # A step at least, as the source has.
+        num_steps = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+        target = text.to_utf8(tokens[:, 0, :num_steps])
+        # A model may write the padding, too, of which there is no token.
+        is_token = tf.sequence_mask(lengths, num_steps) & (target != "")
+        weights = weights[:, 0, :num_steps]
+        return Explanation(
+            tf.where(blank[:, None], "", text.join_tokens(tokens)),
+            tf.where(blank[:, None], 0.0, decoded.scores),
+            self._source_tokens(source, ids),
+            tf.where(is_token, target, ""),
+            tf.where(is_token[:, :, None], weights, 0.0),
+        )
+
+    def _source_tokens(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the tokens of texts, as of `Explanation`."""
+        tokens = tf.gather(self.source_tokenizer.tokens, ids)
+        if self.config.level == "word":  # Unknown ones have no token.
+            words = text.pieces(source, self.config.level)
+            # The end, a column more, is no word.
+            tokens = tf.pad(words.to_tensor(b""), [[0, 0], [0, 1]])
+        return tf.where(ids == text.END_ID, END, text.to_utf8(tokens))
 
     def search(self, ids: tf.Tensor, beam: int | None = None) -> Decoded:
         """Finds the best translations of source ids <int32>[batch, source].
@@ -105,8 +170,15 @@ class Translator(keras.Model):
         Returns:
             Ids <int32>[batch, beam, time], best first.
         """
-        memory, state = self.network.encode(ids)
+        return self._search(ids, *self.network.encode(ids), beam)
 
+    def _search(
+        self,
+        ids: tf.Tensor,
+        memory: Memory,
+        state: State,
+        beam: int | None = None,
+    ) -> Decoded:
         def step(ids: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
             return self.network.decoder.step(ids, state, memory)
 
@@ -162,16 +234,41 @@ class Translator(keras.Model):
         source to which the decoder attended most (Luong et al. 2015,
         "Addressing the rare word problem", section 3.3).
         """
-        tokens = tf.gather(self.target_tokenizer.tokens, ids)
-        if self.config.level == "word" and self.config.attention != "none":
-            copies = self._attended_words(source, ids)
-            tokens = tf.where(ids == text.UNKNOWN_ID, copies, tokens)
-        return text.join_tokens(tokens)
+        weights = None
+        if self._copies_words:
+            weights = self.attention_weights(self.source_tokenizer(source), ids)
+        return text.join_tokens(self._write_tokens(source, ids, weights))
 
-    def _attended_words(self, source: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    @property
+    def has_attention(self) -> bool:
+        """True if it attends to the source, so that it can explain."""
+        return self.config.attention != "none"
+
+    @property
+    def _copies_words(self) -> bool:
+        return self.config.level == "word" and self.has_attention
+
+    def _write_tokens(
+        self, source: tf.Tensor, ids: tf.Tensor, weights: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Returns the tokens of ids: <string>[batch, beam, time].
+
+        Args:
+            source: <string>[batch].
+            ids: <int32>[batch, beam, time].
+            weights: their attention, where words of the source are copied.
+        """
+        tokens = tf.gather(self.target_tokenizer.tokens, ids)
+        if not self._copies_words:
+            return tokens
+        copies = self._attended_words(source, weights)
+        return tf.where(ids == text.UNKNOWN_ID, copies, tokens)
+
+    def _attended_words(
+        self, source: tf.Tensor, weights: tf.Tensor
+    ) -> tf.Tensor:
         """Returns the words attended to most: <string>[batch, beam, time]."""
         words = text.pieces(source, self.config.level)
-        weights = self.attention_weights(self.source_tokenizer(source), ids)
         # Behind the words of each row stands its end, which is none.
         is_word = tf.sequence_mask(words.row_lengths(), tf.shape(weights)[-1])
         weights = tf.where(is_word[:, None, None], weights, -1.0)
@@ -188,8 +285,12 @@ class Translator(keras.Model):
         Returns:
             <float32>[batch, beam, time, source].
         """
+        return self._attend(*self.network.encode(source), ids)
+
+    def _attend(
+        self, memory: Memory, state: State, ids: tf.Tensor
+    ) -> tf.Tensor:
         batch, beam, time = tf.unstack(tf.shape(ids))
-        memory, state = self.network.encode(source)
         state = tf.nest.map_structure(
             lambda x: tf.repeat(x, beam, axis=0), state
         )
@@ -197,7 +298,8 @@ class Translator(keras.Model):
         before = tf.reshape(ids, [batch * beam, time])[:, :-1]
         before = tf.concat([starts, before], axis=1)
         _, weights = self.network.decoder.run(before, memory, state)
-        return tf.reshape(weights, [batch, beam, time, tf.shape(source)[1]])
+        source = tf.shape(memory.mask)[1]
+        return tf.reshape(weights, [batch, beam, time, source])
 
     def align(self, source: str, beam: int | None = None) -> Alignment:
         """Translates one text, and returns the attention with the tokens."""
@@ -238,7 +340,11 @@ def make_limits(ids: tf.Tensor) -> Limits:
 
 def _token_names(tokenizer: text.Tokenizer, ids: tf.Tensor) -> list[str]:
     tokens = tf.gather(tokenizer.tokens, ids).numpy()
-    return [token.decode("utf-8", "replace") or "</s>" for token in tokens]
+    return [token.decode("utf-8", "replace") or END for token in tokens]
+
+
+def _is_blank(texts: tf.Tensor) -> tf.Tensor:
+    return tf.strings.regex_full_match(texts, _BLANK)
 
 
 def build(

@@ -13,6 +13,7 @@ from common import export, notes
 from common.data import name_lists
 from common.decoding.sampling import Sampling
 from common.errors import UserError
+from common.layers.kernels import for_inference
 from common.training import runs
 
 from . import pipeline
@@ -77,6 +78,7 @@ class Predictor:
         if beam is not None:
             config = dataclasses.replace(config, beam=beam)
 
+        @for_inference(model)
         def predict(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             if sampling:
                 return model.sample(text, sampling)

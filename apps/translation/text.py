@@ -287,4 +287,9 @@ def join_tokens(tokens: tf.Tensor) -> tf.Tensor:
     """
     text = tf.strings.reduce_join(tokens, axis=-1)
     text = tf.strings.regex_replace(text, "^ ", "", replace_global=False)
+    return to_utf8(text)
+
+
+def to_utf8(text: tf.Tensor) -> tf.Tensor:
+    """Replaces bytes that are no UTF-8 by U+FFFD: <string>[...]."""
     return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")

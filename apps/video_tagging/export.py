@@ -45,12 +45,15 @@ class Signature(NamedTuple):
     inputs: list[tf.TensorSpec]
 
 
-def export_run(run: Path, to: Path) -> Path:
+def export_run(
+    run: Path, to: Path, options: export.Options = export.DEFAULT_OPTIONS
+) -> Path:
     """Exports a run and checks the result in a process of its own.
 
     Args:
         run: a run folder.
         to: the folder of exports; the model goes to `to/NAME OF RUN/VERSION`.
+        options: see `export.Options`.
 
     Returns:
         The new version's folder.
@@ -64,9 +67,10 @@ def export_run(run: Path, to: Path) -> Path:
         make_archive(tagger),
         make_cases(tagger),
         make_card(run, tagger),
-        [run / name for name in export.FILES],
+        run,
         {"labels": tagger.labels},
         make_request(run, tagger),
+        options,
     )
 
 
@@ -76,7 +80,7 @@ def make_archive(tagger: pipeline.Tagger) -> keras.export.ExportArchive:
     archive.track(tagger)
     with export.portable(tagger):
         for name, (serve, inputs) in make_signatures(tagger).items():
-            archive.add_endpoint(name, serve, input_signature=inputs)
+            export.add_signature(archive, name, serve, inputs)
     return archive
 
 
@@ -390,8 +394,9 @@ def main() -> None:
     run = export.check_is_run(args.run, __package__)
     if target := edge.choose_target(args):
         edge.print_done(export_edge(run, target))
-    else:
-        export.print_done(export_run(run, Path(args.to)))
+        return
+    options = export.Options.from_args(args)
+    export.print_done(export_run(run, Path(args.to), options))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import tensorflow as tf
 from common import export
 from common.data import feature_arrays, json_files
 from common.errors import UserError
+from common.layers.kernels import for_inference
 from common.media import videos
 from common.training import runs
 
@@ -60,11 +61,12 @@ class Predictor:
     def from_model(cls, model: pipeline.Tagger) -> "Predictor":
         """Returns a predictor of a model in memory."""
         config = model.config
+        answer = for_inference(model)
         predict_fn = tf.function(
-            lambda frames, lengths: model(frames, lengths),
+            answer(lambda frames, lengths: model(frames, lengths)),
             reduce_retracing=True,
         )
-        advance_fn = tf.function(model.advance, reduce_retracing=True)
+        advance_fn = tf.function(answer(model.advance), reduce_retracing=True)
         encode = tf.function(model.network.encode, reduce_retracing=True)
 
         def encode_fn(frames: np.ndarray) -> np.ndarray:

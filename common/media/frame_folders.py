@@ -66,10 +66,22 @@ def read_frames(paths: list[Path], size: int) -> np.ndarray:
         )
 
 
+def decode_frame(content: bytes, size: int) -> np.ndarray:
+    """Decodes the content of a picture file, stretched to a square.
+
+    Returns:
+        <uint8>[size, size, 3], RGB.
+
+    Raises:
+        Exception: one of `images.DECODING_ERRORS`, if it is no picture.
+    """
+    with tf.device("CPU:0"):
+        return _decode_frame(content, size).numpy()
+
+
 def _read_frame(path: Path, size: int) -> np.ndarray:
     try:
-        with tf.device("CPU:0"):
-            return _decode_frame(images.read_bytes(path), size).numpy()
+        return decode_frame(images.read_bytes(path), size)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
     except images.DECODING_ERRORS as error:
@@ -84,7 +96,8 @@ def _read_frame(path: Path, size: int) -> np.ndarray:
     input_signature=[
         tf.TensorSpec([], tf.string),
         tf.TensorSpec([], tf.int32),
-    ]
+    ],
+    autograph=False,
 )
 def _decode_frame(content: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     pixels = images.decode_image(content, size)

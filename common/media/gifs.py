@@ -47,7 +47,7 @@ def cut_to_first_frame(content: tf.Tensor) -> tf.Tensor:
 
 
 # A graph, where eager steps of a loop would take seconds.
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def _find_first_frame(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns where the first frame begins and ends, <int32>[] each.
 

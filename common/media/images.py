@@ -275,7 +275,8 @@ def _decode(content: tf.Tensor) -> tf.Tensor:
     input_signature=[
         tf.TensorSpec([], tf.string),
         tf.TensorSpec([], tf.int64),
-    ]
+    ],
+    autograph=False,
 )
 def _decode_limited(content: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
     # Changed before it is measured, not after.
@@ -309,7 +310,8 @@ def _decode_limited(content: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
     input_signature=[
         tf.TensorSpec([None, None, 3], tf.float32),
         tf.TensorSpec([], tf.string),
-    ]
+    ],
+    autograph=False,
 )
 def _turn_upright(pixels: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
     number = orientation.read_orientation(content)

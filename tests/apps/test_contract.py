@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -329,6 +330,35 @@ class TestExport:
         card = (app.export / "MODEL_CARD.md").read_text()
         assert "validation" in card
         assert "Made with python" in card
+
+    def test_the_card_has_a_request_to_each_signature(self, app, monkeypatch):
+        card = (app.export / "MODEL_CARD.md").read_text()
+        loaded = tf.saved_model.load(str(app.export))
+        names = re.findall(r"(?m)^### `(\w+)`$", card)
+        assert sorted(names) == sorted(loaded.signatures)
+        bodies = re.findall(r"(?m)^    curl -d (.+) http", card)
+        monkeypatch.chdir(app.export)
+        for name, body in zip(names, bodies, strict=True):
+            (body,) = shlex.split(body)
+            if body.startswith("@"):
+                body = pathlib.Path(body[1:]).read_text()
+            request = json.loads(body)
+            assert request.get("signature_name", "serving_default") == name
+            signature = loaded.signatures[name]
+            specs = signature.structured_input_signature[1]
+            inputs = {
+                key: tf.constant(decode_rows(rows), specs[key].dtype)
+                for key, rows in request["inputs"].items()
+            }
+            for value in signature(**inputs).values():
+                assert value.shape[0] == 1
+        assert "- Licence, as whoever exported the model states it: not" in card
+
+    def test_it_is_listed_for_tensorflow_serving(self, app):
+        folder = app.export.parent.parent
+        text = (folder / "models.config").read_text()
+        assert f'base_path: "/models/{app.export.parent.name}"' in text
+        assert (folder / "batching_parameters.txt").is_file()
 
     def test_the_request_beside_it_is_answered(self, app):
         text = (app.export / "request.json").read_text()

@@ -169,22 +169,48 @@ def test_portable_takes_every_layer_off_cudnn_and_back():
     before = [layer.use_cudnn for layer in layers]
     with export.portable(model):
         assert [layer.use_cudnn for layer in layers] == [False] * 3
-        assert wrapper.forward_layer.kernel == "generic"
+        assert wrapper.forward_layer.kernel == "inference"
     assert wrapper.forward_layer.kernel == "auto"
     assert [layer.use_cudnn for layer in layers] == before
     assert before[0] == "auto"
 
 
-def test_warm_up_requests_hold_their_inputs(tmp_path):
-    from tensorflow_serving.apis import prediction_log_pb2
+def test_an_archive_has_the_inference_kernel(
+    tmp_path,
+):
+    model = keras.Sequential([keras.Input((None, 2)), LSTM(3)])
+    archive = keras.export.ExportArchive()
+    archive.track(model)
 
-    requests = [{"name": np.array([b"Ann", b""], object)}]
-    export.write_warmup(tmp_path, requests)
-    path = str(tmp_path / "assets.extra" / "tf_serving_warmup_requests")
-    (record,) = tf.data.TFRecordDataset(path)
-    log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-    request = log.predict_log.request
-    assert tf.make_ndarray(request.inputs["name"]).tolist() == [b"Ann", b""]
+    def serve(x):
+        return {"y": model(x)}
+
+    spec = tf.TensorSpec([None, None, 2], name="x")
+    with export.portable(model):
+        export.add_signature(archive, "serving_default", serve, [spec])
+    archive.write_out(tmp_path, verbose=False)
+    assert "BlockLSTMV2" in export_check.operations(tmp_path)
+    x = np.random.default_rng(0).normal(size=[2, 9, 2]).astype("float32")
+    loaded = tf.saved_model.load(str(tmp_path))
+    actual = loaded.signatures["serving_default"](x=x)["y"]
+    np.testing.assert_allclose(actual, model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_signature_is_traced_inside_portable():
+    layer = LSTM(3)
+    layer.build((None, None, 2))
+    kernels = []
+
+    def serve(x):
+        kernels.append((layer.use_cudnn, layer.kernel))
+        return {"y": layer(x)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(layer)
+    with export.portable(keras.Sequential([layer])):
+        specs = [tf.TensorSpec([None, None, 2], name="x")]
+        export.add_signature(archive, "serving_default", serve, specs)
+        assert kernels == [(False, layer.kernel)]
 
 
 def test_cudnn_inside_a_function_is_refused(tmp_path):

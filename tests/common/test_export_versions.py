@@ -10,7 +10,12 @@ from common.errors import UserError
 
 
 def save(
-    folder, app="apps.a", labels=("no", "yes"), size=None, dtype="float32"
+    folder,
+    app="apps.a",
+    labels=("no", "yes"),
+    size=None,
+    dtype="float32",
+    more=(),
 ):
     """Writes a version with the files that a run has."""
 
@@ -20,7 +25,7 @@ def save(
             return {"y": tf.cast(x, dtype)}
 
     model = Model()
-    signatures = {"serving_default": model.serve}
+    signatures = dict.fromkeys(["serving_default", *more], model.serve)
     tf.saved_model.save(model, str(folder), signatures)
     (folder / "labels.txt").write_text("".join(f"{x}\n" for x in labels))
     data = {"languages": ["de", "en"]}
@@ -77,6 +82,20 @@ def test_the_same_model_trained_again_passes(first, tmp_path):
     export_versions.check_same_contract(tmp_path, first, again)
     (again / "versions.json").unlink()  # As exports of before 0.3.0.
     export_versions.check_same_contract(tmp_path, again, first)
+
+
+def test_a_signature_may_come_and_not_go(first, tmp_path):
+    more = save(tmp_path / "2", more=["explain"])
+    export_versions.check_same_contract(tmp_path, first, more)
+    with pytest.raises(UserError) as caught:
+        export_versions.check_same_contract(tmp_path, more, first)
+    assert (
+        "signatures explain in x: float32, explain out y: float32 (now none)"
+        in str(caught.value)
+    )
+    with pytest.raises(UserError, match=r"out y: float32 \(now .*int32\)"):
+        other = save(tmp_path / "3", more=["explain"], dtype="int32")
+        export_versions.check_same_contract(tmp_path, first, other)
 
 
 @pytest.mark.parametrize("content", [b"text", b"\n\xff", None])

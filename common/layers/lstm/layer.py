@@ -16,13 +16,14 @@ import tensorflow as tf
 from common import shapes
 from common.layers import checks
 from common.layers.lstm.cell import LSTMCell
+from common.layers.lstm.choice import KERNELS, why_not_fused, why_not_inference
 from common.layers.lstm.fused import run_fused
 from common.layers.lstm.fused_loops import GateStep
+from common.layers.lstm.inference import run_inference
 from common.layers.lstm.options import OPTIONS, check_no_cudnn
 from common.layers.lstm.variants import VariantLSTMCell, gate_function
 from common.layers.types import (
     Activation,
-    ActivationFn,
     Config,
     Constraint,
     Initializer,
@@ -33,15 +34,6 @@ from common.layers.types import (
 )
 
 logger = logging.getLogger("common.layers.lstm")
-
-KERNELS = ("auto", "fused", "generic")
-# The options whose steps are not elementwise.
-NOT_FUSED = (
-    "layer_normalization",
-    "zoneout_hidden",
-    "zoneout_cell",
-    "projection_units",
-)
 
 
 @keras.saving.register_keras_serializable(package="common")
@@ -72,13 +64,16 @@ class LSTM(keras.layers.LSTM):
     of the machine: as in Keras it is not saved with the model. A variant has
     no cuDNN kernel: on a GPU too it takes one of the next two, under XLA.
 
-    On a CPU there are two kernels, with the same numbers to rounding: the
-    generic loop, one step after another, and the fused one (`fused.py`),
-    compiled by XLA, which takes about a second for every new shape. "auto"
-    takes the fused kernel in training inside a graph, where shapes are few
-    and steps are many, and the generic loop for everything else. The fused
-    kernel has no second gradient: for a gradient penalty pass "generic". The
-    logger `common.layers.lstm` tells, at level INFO, which one ran and why.
+    On a CPU there are three kernels, with the same numbers to rounding: the
+    generic loop, one step after another; the fused one (`fused.py`),
+    compiled by XLA, which takes about a second for every new shape; and that
+    for inference (`inference.py`), which compiles nothing and has no gradient.
+    "auto" takes the fused kernel in training inside a graph, where shapes are
+    few and steps are many, and the generic loop for everything else. The fused
+    kernel has no second gradient: for a gradient penalty pass "generic".
+    "inference" is "auto" in training; else a gradient through it is an error.
+    Exports and predictors take it (`common.layers.kernels`). The logger
+    `common.layers.lstm` tells, at level INFO, which one ran and why.
 
     Args:
         units: size of the hidden state, of the cell and of the output.
@@ -108,8 +103,9 @@ class LSTM(keras.layers.LSTM):
             Default False.
         unroll: whether to write the loop out as `time` steps. Default False.
         use_cudnn: True, False or "auto" (default).
-        kernel: "auto" (default), "fused" or "generic". A layer that the fused
-            kernel does not fit (see `why_not_fused`) takes the generic loop.
+        kernel: "auto" (default), "fused", "generic" or "inference". A layer
+            that a kernel does not fit (see `why_not_fused` and
+            `why_not_inference`) takes the generic loop.
         variant, peepholes, layer_normalization, forget_bias, zoneout_hidden,
             zoneout_cell, projection_units: see `VariantLSTMCell`. With any of
             them the cell is that one, and cuDNN is never taken. Default: the
@@ -276,6 +272,26 @@ class LSTM(keras.layers.LSTM):
             `keras.layers.RNN` wants them.
         """
         sequences = shapes.assert_has_steps(sequences, type(self).__name__)
+        arguments = (sequences, initial_state, mask, training)
+        name, reason = self._choose_kernel(training)
+        logger.info("%s: %s kernel: %s", self.name, name, reason or "it fits")
+        if name == "inference":
+            return run_inference(self, _gate_step(self.cell), *arguments[:3])
+        if name == "fused":
+            return run_fused(self, _gate_step(self.cell), *arguments)
+        if mask is not None and self._fits_cudnn():
+            return _run_cudnn_allowing_empty_rows(
+                super().inner_loop, *arguments
+            )
+        return super().inner_loop(*arguments)
+
+    def _choose_kernel(self, training: bool) -> tuple[str, str | None]:
+        """Returns the kernel's name; of "generic" also why it is no other."""
+        if self.kernel == "inference" and not training:
+            reason = why_not_inference(
+                self.cell, unroll=self.unroll, fits_cudnn=self._fits_cudnn()
+            )
+            return ("generic", reason) if reason else ("inference", None)
         reason = why_not_fused(
             self.cell,
             self.kernel,
@@ -283,16 +299,7 @@ class LSTM(keras.layers.LSTM):
             has_gpu=_has_gpu(),
             trains_in_graph=training is True and tf.inside_function(),
         )
-        name = "fused" if reason is None else "generic"
-        logger.info("%s: %s kernel: %s", self.name, name, reason or "it fits")
-        arguments = (sequences, initial_state, mask, training)
-        if reason is None:
-            return run_fused(self, _gate_step(self.cell), *arguments)
-        if mask is not None and self._fits_cudnn():
-            return _run_cudnn_allowing_empty_rows(
-                super().inner_loop, *arguments
-            )
-        return super().inner_loop(*arguments)
+        return ("generic", reason) if reason else ("fused", None)
 
     def get_config(self) -> Config:
         options = getattr(self.cell, "options", {})
@@ -347,56 +354,6 @@ def _gate_step(cell: LSTMCell) -> GateStep:
         gates=shapes.gate_names(cell.variant),
         peepholes=shapes.peephole_names(cell.variant),
     )
-
-
-def why_not_fused(
-    cell: LSTMCell,
-    kernel: str,
-    *,
-    unroll: bool,
-    has_gpu: bool,
-    trains_in_graph: bool,
-) -> str | None:
-    """Returns the reason why the fused kernel does not fit, if there is one.
-
-    Args:
-        cell: the layer's cell.
-        kernel: one of KERNELS.
-        unroll: whether the layer writes its loop out.
-        has_gpu: whether TensorFlow sees a GPU. The plain cell has cuDNN there.
-        trains_in_graph: whether a graph for training is being made: there
-            shapes are few and steps are many, and compiling pays.
-
-    Returns:
-        The reason in words, or None if the kernel fits.
-
-    Example:
-        >>> facts = {"unroll": False, "trains_in_graph": True}
-        >>> why_not_fused(LSTMCell(2), "auto", has_gpu=False, **facts)
-        >>> why_not_fused(LSTMCell(2), "auto", has_gpu=True, **facts)
-        'a GPU, where Keras has its own'
-    """
-    reasons = {
-        'kernel="generic"': kernel == "generic",
-        "a cell of your own": type(cell) not in (LSTMCell, VariantLSTMCell),
-        "a GPU, where Keras has its own": has_gpu and type(cell) is LSTMCell,
-        "unroll": unroll,
-        "variant FGR": getattr(cell, "variant", None) == "FGR",
-        **{name: bool(getattr(cell, name, None)) for name in NOT_FUSED},
-        "an activation of your own": not (
-            _is_keras_activation(cell.activation)
-            and _is_keras_activation(cell.recurrent_activation)
-        ),
-        "neither float32 nor float64": cell.compute_dtype
-        not in ("float32", "float64"),
-        "not training in a graph": kernel == "auto" and not trains_in_graph,
-    }
-    return next((name for name, holds in reasons.items() if holds), None)
-
-
-def _is_keras_activation(activation: ActivationFn) -> bool:
-    """Returns True if XLA can surely compile it, the same at every step."""
-    return getattr(activation, "__module__", "").startswith("keras.")
 
 
 def _run_cudnn_allowing_empty_rows(

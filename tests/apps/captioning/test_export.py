@@ -1,5 +1,6 @@
 """The exported SavedModel answers as the model it came from."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -102,17 +103,29 @@ def test_a_model_of_features_has_them_under_both_names(of_features):
 
 
 def test_a_model_of_a_known_encoder_takes_pictures_and_features(of_pictures):
-    assert of_pictures.keys() == {"loaded", "serving_default", "features"}
+    names = {"serving_default", "features", "explain"}
+    assert of_pictures.keys() == {"loaded", *names}
     default = of_pictures["serving_default"]
     assert_shapes(default, image_bytes=("string", [None]))
     regions = of_pictures["features"]
     assert_shapes(regions, features=("float32", [None, 4, 128]))
+    explain = of_pictures["explain"]
+    inputs = shapes(explain.structured_input_signature[1])
+    assert inputs == {"image_bytes": ("string", [None])}
+    assert shapes(explain.structured_outputs) == OUTPUTS | {
+        "words": ("string", [None, None]),
+        "weights": ("float32", [None, None, 2, 2]),
+    }
 
 
 def test_a_model_of_pictures_alone_has_one_signature():
     captioner = pipeline.build(TINY, ["a"])
     signatures = export.choose_signatures(captioner)
     assert signatures == {"serving_default": "image_bytes"}
+    assert captioner.has_attention
+    config = dataclasses.replace(TINY, decoder="first_input")
+    assert not pipeline.build(config, ["a"]).has_attention
+    assert not pipeline.build(TINY, ["a"], (4, 6)).has_attention
 
 
 # Answers
@@ -127,6 +140,35 @@ def test_pictures_are_answered_as_by_the_run(of_pictures, loaded):
         assert scores.shape == (size,)
         np.testing.assert_allclose(scores, expected[1][:, 0], rtol=1e-5)
     assert len(set(captions)) > 2
+
+
+def test_explanations_are_the_answers_and_where_words_looked(
+    of_pictures, loaded
+):
+    contents = [SCENES[0], b"", *SCENES[1:4], BROKEN[2]]
+    captions, scores = caption(of_pictures["serving_default"], contents)
+    answers = of_pictures["explain"](image_bytes=tf.constant(contents))
+    assert answers["caption"].numpy().tolist() == captions
+    np.testing.assert_allclose(answers["score"], scores, rtol=1e-5)
+    for row, content in enumerate(contents):
+        words = [x.decode() for x in answers["words"][row].numpy() if x]
+        weights = answers["weights"][row].numpy()
+        assert not weights[len(words) :].any()
+        if not scores[row]:
+            assert words == []
+            continue
+        pixels, _ = loaded.model.decode_pictures(tf.constant([content]))
+        maps = loaded.model.attention_maps(pixels)
+        assert [*words, "</s>"] == maps.words
+        np.testing.assert_allclose(
+            weights[: len(words)].reshape(-1, 4), maps.weights[:-1], atol=1e-5
+        )
+    for contents in ([], [b""]):
+        answers = of_pictures["explain"](
+            image_bytes=tf.constant(contents, tf.string)
+        )
+        assert answers["words"].shape == (len(contents), 1)
+        assert answers["weights"].shape == (len(contents), 1, 2, 2)
 
 
 def test_features_are_answered_as_by_the_run(
@@ -290,7 +332,7 @@ def test_the_warm_up_requests_are_of_the_default(folders):
             inputs = log.predict_log.request.inputs
             assert list(inputs) == [expected]
             sizes.append(inputs[expected].tensor_shape.dim[0].size)
-        assert sizes == list(export.BATCHES)
+        assert sizes == [1, 8]
 
 
 # What an export cannot do

@@ -1,11 +1,15 @@
 """The exported SavedModel answers as the model it came from."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from apps.sentiment import export as sentiment_export
 from apps.sentiment import predictor
 from common import export
+from tests.support import commands
 
 # Models are traced for each signature, and run: half a minute.
 pytestmark = pytest.mark.slow
@@ -67,17 +71,48 @@ def test_a_request_of_too_many_bytes(predictors):
         served.predict_fn(tf.constant([long] * num_rows))
 
 
-def test_the_signature_is_the_contract(exported):
-    signature = tf.saved_model.load(str(exported)).signatures["serving_default"]
-    outputs = {
-        name: (spec.dtype.name, spec.shape.as_list())
-        for name, spec in signature.structured_outputs.items()
-    }
-    assert outputs == {
-        "label": ("string", [None]),
-        "score": ("float32", [None]),
-        "probabilities": ("float32", [None, 2]),
-    }
+DEFAULT = {
+    "label": ("string", [None]),
+    "score": ("float32", [None]),
+    "probabilities": ("float32", [None, 2]),
+}
+SIGNATURES = {
+    "serving_default": DEFAULT,
+    "explain": DEFAULT
+    | {"tokens": ("string", [None, None]), "weights": ("float32", [None] * 2)},
+}
+
+
+def test_the_signatures_are_the_contract(exported):
+    loaded = tf.saved_model.load(str(exported))
+    assert loaded.signatures.keys() == SIGNATURES.keys()
+    for name, expected in SIGNATURES.items():
+        outputs = {
+            name: (spec.dtype.name, spec.shape.as_list())
+            for name, spec in loaded.signatures[name].structured_outputs.items()
+        }
+        assert outputs == expected
+
+
+def test_an_explanation_is_that_of_each_text_alone(exported):
+    loaded = tf.saved_model.load(str(exported))
+    explain = loaded.signatures["explain"]
+    answers = explain(text=tf.constant(HARD_TEXTS))
+    default = loaded.signatures["serving_default"](text=tf.constant(HARD_TEXTS))
+    for name in DEFAULT:
+        assert np.array_equal(answers[name], default[name])
+    for row, text in enumerate(HARD_TEXTS[:6]):
+        alone = explain(text=tf.constant([text]))
+        width = alone["tokens"].shape[1]
+        assert np.array_equal(
+            answers["tokens"][row, :width], alone["tokens"][0]
+        )
+        assert not np.any(answers["weights"][row, width:])
+        np.testing.assert_allclose(
+            answers["weights"][row, :width], alone["weights"][0], atol=1e-6
+        )
+    none = explain(text=tf.constant([], tf.string))
+    assert none["tokens"].shape == none["weights"].shape == (0, 1)
 
 
 def test_labels_and_a_card_lie_beside_the_model(exported):
@@ -85,3 +120,24 @@ def test_labels_and_a_card_lie_beside_the_model(exported):
     card = (exported / "MODEL_CARD.md").read_text()
     assert "negative, positive" in card
     assert "validation accuracy" in card
+
+
+def test_old_versions_go_and_the_licence_is_in_the_card(
+    trained_app, exported, tmp_path, monkeypatch
+):
+    run = trained_app("apps.sentiment").run
+    for number in (2, 4):
+        shutil.copytree(exported, tmp_path / run.name / str(number))
+    # Nothing of what follows depends on its answers.
+    monkeypatch.setattr(export, "check", lambda *args: None)
+    monkeypatch.setattr(sentiment_export, "CASES", sentiment_export.CASES[1:2])
+    commands.run_command(
+        *["apps.sentiment.export", run, "--to", ".", "--keep", 2],
+        *["--data-license", "CC0 1.0"],
+        folder=tmp_path,
+    )
+    names = {path.name for path in (tmp_path / run.name).iterdir()}
+    assert names == {"4", "5"}
+    card = (tmp_path / run.name / "5" / "MODEL_CARD.md").read_text()
+    assert "whoever exported the model states it: CC0 1.0." in card
+    assert f'name: "{run.name}"' in (tmp_path / "models.config").read_text()

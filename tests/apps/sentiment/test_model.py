@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.sentiment import batches, model, pipeline, text
+from apps.sentiment import batches, export, model, pipeline, text
 from apps.sentiment.config import POOLINGS, Config
 
 NUM_WORDS, NUM_CLASSES = 30, 3
@@ -34,6 +34,52 @@ def ids_and_labels():
     for row, length in enumerate((9, 4, 1, 6)):
         ids[row, :length] = rng.integers(1, NUM_WORDS + 2, length)
     return ids, np.array([0, 1, 2, 1])
+
+
+def explained(texts, pooling=("max", "attention")):
+    keras.utils.set_random_seed(4)
+    config = Config(embedding_dim=6, units=5, pooling=pooling)
+    classifier = pipeline.build(config, ["not", "bad"], ["no", "yes"])
+    return classifier, classifier.explain(tf.constant(texts, tf.string))
+
+
+def test_an_explanation_weighs_the_words_that_were_read():
+    texts = ["Not BAD, zzz", "", "bad"]
+    classifier, (probabilities, tokens, weights) = explained(texts)
+    assert tokens.numpy().tolist() == [
+        [b"not", b"bad", b",", b"zzz"],
+        [b""] * 4,
+        [b"bad", b"", b"", b""],
+    ]
+    expected = classifier(tf.constant(texts))
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    np.testing.assert_allclose(weights.numpy().sum(axis=1), 1, rtol=1e-6)
+    assert (weights.numpy()[1:, 1:] == 0).all()
+    assert weights[1, 0] == weights[2, 0] == 1
+
+
+def test_the_weights_are_those_of_the_pooling():
+    """With attention alone, what is pooled is the weighted mean."""
+    classifier, (probabilities, _, weights) = explained(
+        ["a b c"], ["attention"]
+    )
+    network = classifier.network
+    inside = keras.Model(network.input, network.get_layer("pooling").input[0])
+    sequence = inside(classifier.vectorizer(tf.constant(["a b c"])))
+    pooled = tf.einsum("bt,btf->bf", weights, sequence)
+    logits = network.get_layer("logits")(pooled)
+    np.testing.assert_allclose(probabilities, tf.nn.softmax(logits), rtol=1e-5)
+
+
+def test_without_attention_there_is_nothing_to_explain():
+    # Every step of a long text takes time here.
+    config = Config(embedding_dim=6, units=5, pooling=("max",), max_tokens=4)
+    classifier = pipeline.build(config, ["not", "bad"], ["no", "yes"])
+    assert not classifier.has_attention
+    archive = export.make_archive(classifier)
+    assert list(archive._endpoint_names) == ["serving_default"]
+    cases = export.make_cases(classifier)
+    assert {case.signature for case in cases} == {"serving_default"}
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])

@@ -69,6 +69,15 @@ def test_the_signatures_are_the_contract(signatures):
             "scores": ("float32", [None, 5]),
         },
     }
+    outputs["explain"] = (
+        outputs["serving_default"]
+        | outputs["n_best"]
+        | {
+            "source_tokens": ("string", [None, None]),
+            "target_tokens": ("string", [None, None]),
+            "weights": ("float32", [None, None, None]),
+        }
+    )
     for name, expected in outputs.items():
         signature = signatures[name]
         inputs = signature.structured_input_signature[1]
@@ -130,6 +139,30 @@ def test_bytes_that_are_no_text_get_an_answer(predictors):
     np.testing.assert_allclose(scores, other_scores, rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [0, 1, 7])
+def test_explanations_are_those_of_the_model(signatures, translator, size):
+    texts = tf.constant(encoded(SENTENCES[:size]), tf.string)
+    answers = dict(signatures["explain"](text=texts))
+    expected = translator.explain(texts)._asdict()
+    for name in ("serving_default", "n_best"):
+        for key, value in signatures[name](text=texts).items():
+            np.testing.assert_array_equal(answers[key], value)
+    for name, value in expected.items():
+        assert answers[name].shape == value.shape
+        if value.dtype == tf.string:
+            np.testing.assert_array_equal(answers[name], value)
+        else:
+            np.testing.assert_allclose(answers[name], value, atol=1e-5)
+
+
+def test_long_requests_are_not_explained(signatures):
+    texts = tf.constant(["We see the cats. " * 240] * 33)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="most 131,072 row"
+    ):
+        signatures["explain"](text=texts)
+
+
 def test_run_and_export_have_the_same_scores(predictors):
     pairs = list(data.open_splits(predictors[0].config)["valid"])
     scores = [
@@ -162,7 +195,8 @@ def test_the_step_signatures_are_the_contract(signatures):
 
 
 def test_every_tensor_has_a_batch_axis(signatures):
-    for name in ("serving_default", "n_best", "encode", "decode_step"):
+    text_signatures = ["serving_default", "n_best", "explain"]
+    for name in (*text_signatures, "encode", "decode_step"):
         signature = signatures[name]
         inputs = signature.structured_input_signature[1]
         for spec in [*inputs.values(), *signature.structured_outputs.values()]:
@@ -253,12 +287,6 @@ def test_vocabularies_options_and_a_card_lie_beside_the_model(exported, run):
     assert card.startswith("# Translator, en to fr\n")
     assert re.search(r"validation BLEU \d+\.\d\d, chrF\s+\d+\.\d\d", card)
     assert "`translations` string[batch,\n  5]" in card
-
-
-def test_the_warm_up_requests_are_those_of_one_signature(exported):
-    path = exported / "assets.extra" / "tf_serving_warmup_requests"
-    records = list(tf.data.TFRecordDataset(str(path)))
-    assert len(records) == len(export.CASES)
 
 
 # What an export cannot do

@@ -22,6 +22,7 @@ from tests.support.translation import (
     built,
     close,
     favour,
+    randomize,
     small,
 )
 
@@ -117,6 +118,63 @@ def test_what_stands_in_for_an_unknown_word(options, expected):
 
 
 # Translations
+
+
+# Explanations
+
+
+def check_explanation(translator, texts):
+    answer = translator.explain(tf.constant(texts, tf.string))
+    translations, scores = translator(tf.constant(texts, tf.string))
+    np.testing.assert_array_equal(answer.translations, translations)
+    close(answer.scores, scores)
+    target = answer.target_tokens.numpy()
+    source = answer.source_tokens.numpy()
+    weights = answer.weights.numpy()
+    assert weights.shape == (len(texts), target.shape[1], source.shape[1])
+    for row, one_text in enumerate(texts):
+        joined = b"".join(target[row].tolist()).removeprefix(b" ")
+        assert joined == translations[row, 0]
+        tokens = [x.decode() for x in source[row] if x]
+        assert "".join(tokens) == f" {one_text}</s>"
+        # Random weights also write ids that have no token.
+        is_token = target[row] != b""
+        assert not weights[row, ~is_token].any()
+        assert not weights[row, :, len(tokens) :].any()
+        if not one_text.strip():
+            assert not is_token.any()
+            continue
+        expected = translator.align(one_text)
+        expected_weights = expected.weights[np.array(expected.target) != "</s>"]
+        close(weights[row, is_token, : len(tokens)], expected_weights)
+    return answer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["general", "fed, 2 layers"])
+def test_an_explanation_is_the_best_translation_and_its_attention(name):
+    answer = check_explanation(built(name), TEXTS)
+    assert len(set(map(bytes, answer.target_tokens[:, 0].numpy()))) > 1
+
+
+def test_an_explanation_of_characters():
+    spelt = [text.escape_token(bytes([n])) for n in range(256)]
+    config = Config(level="char", embedding_dim=6, units=8)
+    translator = pipeline.build(config, spelt, spelt)
+    randomize(translator)
+    favour(translator, text.UNKNOWN_ID, -9)
+    explain = translator.explain(tf.constant(["ab\u00e9"]))
+    source = explain.source_tokens.numpy()[0].tolist()
+    broken = "\ufffd".encode()
+    assert source == [b" ", b"a", b"b", broken, broken, b"</s>"]
+    for value in explain.target_tokens.numpy().ravel():
+        value.decode()
+
+
+def test_no_texts_have_no_explanation():
+    answer = built("general").explain(tf.constant([], tf.string))
+    assert answer.source_tokens.shape == answer.target_tokens.shape == (0, 1)
+    assert answer.weights.shape == (0, 1, 1)
 
 
 @pytest.mark.slow

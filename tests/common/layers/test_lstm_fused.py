@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from common import LSTM
 from common.layers.lstm import fused
-from common.layers.lstm.layer import why_not_fused
+from common.layers.lstm.choice import why_not_fused
 from tests.support.recurrent import (
     CLOSE,
     MODES,
@@ -290,7 +290,7 @@ def test_cudnn_is_never_shown_a_row_without_steps(
 
 
 def test_an_unknown_kernel_is_refused():
-    with pytest.raises(ValueError, match="kernel must be 'auto', 'fused' or"):
+    with pytest.raises(ValueError, match="kernel must be 'auto', 'fused', "):
         LSTM(2, kernel="fast")
 
 
