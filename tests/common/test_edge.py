@@ -17,6 +17,7 @@ from common import (
 )
 from common.edge_graphs import Graph, Tensor, make_step_graph
 from common.errors import UserError
+from common.serving import models
 
 SCRIPT = """
 import sys
@@ -92,6 +93,7 @@ def test_an_export_describes_itself_and_answers(
     assert folder.name == f"run-{file_format}"
     assert export.latest_version(folder) == 0
     assert export.find_saved_model(folder) is None
+    assert not models.find_models(folder.parent)
     report = edge_runtime.read_description(folder)
     rows = "batch" if file_format == "onnx" else 1
     graph = report["graphs"]["score"]
