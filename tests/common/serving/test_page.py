@@ -336,7 +336,8 @@ def test_a_file_can_be_dropped(browser, server):
     forget(browser)
     browser.execute_script(
         """
-        const bytes = Uint8Array.from(atob(arguments[1]), (x) => x.charCodeAt(0));
+        const toByte = (x) => x.charCodeAt(0);
+        const bytes = Uint8Array.from(atob(arguments[1]), toByte);
         const dataTransfer = new DataTransfer();
         dataTransfer.items.add(new File([bytes], "dropped.png"));
         const options = { dataTransfer, bubbles: true, cancelable: true };
