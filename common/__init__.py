@@ -9,6 +9,7 @@ Read in this order:
     data: files, splits, batches; errors that name the file and the line.
     training: the run folder, checkpoints, Ctrl-C.
     export: SavedModels that check themselves.
+    serving: a server for them.
     options, cli, errors: a config dataclass as the command line; its errors.
     atomic, locks: files that appear whole or not at all; one owner for each.
 

@@ -11,13 +11,13 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from common.edge_graphs import Graph
 from common.errors import UserError, format_names
+from common.layers.kernels import use_kernels
 
 ONNX = "onnx"
 LITERT = "litert"
@@ -71,7 +71,9 @@ def convert(
     """
     name = "ONNX" if path.suffix == ".onnx" else "LiteRT"
     try:
-        with _generic_loops(network), _silence():
+        # The formats do not have the others.
+        generic = use_kernels(network, use_cudnn=False, kernel="generic")
+        with generic, _silence():
             if name == "ONNX":
                 _write_onnx(graph, path)
             else:
@@ -120,25 +122,6 @@ def _to_litert(network: keras.Model, graph: Graph, quantize: str) -> bytes:
         if quantize == FLOAT16:
             converter.target_spec.supported_types = [tf.float16]
         return converter.convert()
-
-
-@contextlib.contextmanager
-def _generic_loops(network: keras.Model) -> Iterator[None]:
-    """Keeps kernels out that the formats do not have."""
-    before: list[tuple[Any, str, Any]] = []
-    for layer in network._flatten_layers():
-        if isinstance(layer, keras.layers.LSTM):
-            for name, value in {
-                "use_cudnn": False,
-                "kernel": "generic",
-            }.items():
-                before.append((layer, name, getattr(layer, name, None)))
-                setattr(layer, name, value)
-    try:
-        yield
-    finally:
-        for layer, name, value in before:
-            setattr(layer, name, value)
 
 
 @contextlib.contextmanager

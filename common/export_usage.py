@@ -114,6 +114,9 @@ def format_usage(folder: Path) -> str:
         f"  model = tf.saved_model.load({str(folder)!r})",
         f"  print(model.signatures['serving_default']({arguments}))",
         "",
+        "With a page to try it, where this project is (extra serving):",
+        f"  python -m common.serving {shlex.quote(str(base.parent))}",
+        "",
         "With TensorFlow Serving:",
         f"  docker run --rm -p {PORT}:{PORT} -v {volume}"
         f" -e MODEL_NAME={shlex.quote(name)} tensorflow/serving",

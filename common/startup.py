@@ -28,7 +28,8 @@ if (
 
 # What TensorFlow logs at level I, and the notice that comes before it.
 _CHATTER = re.compile(r"I\d{4} |WARNING: All log messages before absl::")
-_LIGHT = ("apps", "apps.new")
+# Modules that are run and need no Keras.
+_LIGHT = ("apps", "apps.new", "common.serving")
 VERBS = ("train", "evaluate", "predict", "export", "features")
 
 
@@ -91,7 +92,7 @@ def _quiet() -> Iterator[None]:
 
 
 def needs_keras() -> bool:
-    """Returns False for commands that only show a text, or copy files."""
+    """Returns False for commands that show a text, copy files, or serve."""
     is_bare_app = sys.argv[:1] == ["-m"] and _module() in sys.modules
     return not (wants_help() or is_bare_app or _module() in _LIGHT)
 
@@ -102,7 +103,7 @@ def silence_interrupts() -> None:
     Imports take seconds; `cli.main` takes over after them. Other programs
     that import `common` keep Python's way.
     """
-    if _module().rpartition(".")[2] not in VERBS:
+    if _module().rpartition(".")[2] not in (*VERBS, "serving"):
         return
     show = sys.excepthook
 

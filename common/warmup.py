@@ -1,30 +1,71 @@
-"""Warm-up requests beside a SavedModel, for TensorFlow Serving.
+"""Warm-up requests beside a SavedModel, for TensorFlow Serving and our server.
 
 A server plays them before it gives a version to clients: the first request
-takes longer than the others. They are records of `PredictionLog`, of which a
-few fields are enough; those are written here, so that an export needs no
-package but TensorFlow.
+takes longer than the others. They are records of `PredictionLog`, whose
+messages are described here by the fields that matter, so that neither writing
+nor reading them needs a package but TensorFlow.
 
 Reference:
-    prediction_log.proto, predict.proto and model.proto of TensorFlow Serving;
-    https://protobuf.dev/programming-guides/encoding.
+    prediction_log.proto, predict.proto and model.proto of TensorFlow Serving.
 """
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message,
+    message_factory,
+)
+from tensorflow.core.framework import tensor_pb2
 
 RECORDS = "assets.extra/tf_serving_warmup_requests"
 BATCHES = (1, 8)
+MAX_RECORDS = 1000  # TensorFlow Serving reads no more.
+# Message to its fields: (name, number, type); a type of bytes is a message
+# that is parsed by TensorFlow. From prediction_log.proto, predict.proto and
+# model.proto of TensorFlow Serving.
+_MESSAGES = {
+    "ModelSpec": [("name", 1, "string"), ("signature_name", 3, "string")],
+    "Input": [("key", 1, "string"), ("value", 2, "bytes")],
+    "PredictRequest": [("model_spec", 1, "ModelSpec"), ("inputs", 2, "Input*")],
+    "PredictLog": [("request", 1, "PredictRequest")],
+    "PredictionLog": [("predict_log", 6, "PredictLog")],
+}
 
-# Numbers of the fields.
-_PREDICT_LOG = 6  # Of PredictionLog.
-_REQUEST = 1  # Of PredictLog.
-_MODEL_SPEC, _INPUTS = 1, 2  # Of PredictRequest.
-_SIGNATURE_NAME = 3  # Of ModelSpec.
-_KEY, _VALUE = 1, 2  # Of an entry of a map.
-_LENGTH_DELIMITED = 2  # The kind of fields whose length stands before them.
+
+@functools.cache
+def _log_class() -> Any:
+    """Returns the class of PredictionLog, in a pool of its own.
+
+    The common pool may hold TensorFlow Serving's own messages.
+    """
+    kinds = descriptor_pb2.FieldDescriptorProto
+    scalars = {"string": kinds.TYPE_STRING, "bytes": kinds.TYPE_BYTES}
+    file = descriptor_pb2.FileDescriptorProto(
+        name="warmup.proto", package="warmup", syntax="proto3"
+    )
+    for name, fields in _MESSAGES.items():
+        described = file.message_type.add(name=name)
+        for field, number, kind in fields:
+            is_repeated = kind.endswith("*")
+            added = described.field.add(
+                name=field,
+                number=number,
+                label=kinds.LABEL_REPEATED if is_repeated else 1,
+                type=scalars.get(kind, kinds.TYPE_MESSAGE),
+            )
+            if kind not in scalars:
+                added.type_name = f".warmup.{kind.removesuffix('*')}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    found = pool.FindMessageTypeByName("warmup.PredictionLog")
+    return message_factory.GetMessageClass(found)
 
 
 def write_requests(
@@ -64,39 +105,43 @@ def encode_log(signature: str, inputs: dict[str, np.ndarray]) -> bytes:
         inputs: its inputs by name; strings have dtype object.
 
     Example:
-        >>> encode_log("", {})
-        b'2\x04\n\x02\n\x00'
+        >>> encode_log("a", {})
+        b'2\x07\n\x05\n\x03\x1a\x01a'
     """
-    spec = encode_field(_SIGNATURE_NAME, signature.encode()) * bool(signature)
-    request = encode_field(_MODEL_SPEC, spec)
+    log = _log_class()()
+    request = log.predict_log.request
+    request.model_spec.signature_name = signature
     for name, value in inputs.items():
         tensor = tf.make_tensor_proto(value).SerializeToString()
-        entry = encode_field(_KEY, name.encode())
-        entry += encode_field(_VALUE, tensor)
-        request += encode_field(_INPUTS, entry)
-    return encode_field(_PREDICT_LOG, encode_field(_REQUEST, request))
+        request.inputs.add(key=name, value=tensor)
+    return log.SerializeToString()
 
 
-def encode_field(number: int, content: bytes) -> bytes:
-    r"""Encodes a string, bytes or message as a field of a message.
+def read_requests(
+    folder: Path,
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yields the signature and the inputs of each warm-up request.
 
-    Example:
-        >>> encode_field(3, b"ab")
-        b'\x1a\x02ab'
+    Args:
+        folder: the SavedModel.
+
+    Raises:
+        ValueError: if they are damaged.
     """
-    tag = encode_varint(number << 3 | _LENGTH_DELIMITED)
-    return tag + encode_varint(len(content)) + content
+    path = folder / RECORDS
+    if not path.is_file():
+        return
+    records = tf.data.TFRecordDataset([str(path)]).take(MAX_RECORDS)
+    try:
+        for record in records.as_numpy_iterator():
+            log = _log_class().FromString(record)
+            request = log.predict_log.request
+            inputs = {x.key: _to_array(x.value) for x in request.inputs}
+            if inputs:
+                yield request.model_spec.signature_name, inputs
+    except (tf.errors.OpError, message.DecodeError) as error:
+        raise ValueError(f"{path}: damaged ({error})") from error
 
 
-def encode_varint(value: int) -> bytes:
-    r"""Encodes a number of 0 or more, seven bits a byte, the lowest first.
-
-    Example:
-        >>> encode_varint(5), encode_varint(300)
-        (b'\x05', b'\xac\x02')
-    """
-    result = bytearray()
-    while value > 127:
-        result.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*result, value])
+def _to_array(serialized: bytes) -> np.ndarray:
+    return tf.make_ndarray(tensor_pb2.TensorProto.FromString(serialized))

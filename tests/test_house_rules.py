@@ -14,7 +14,7 @@ from tests.support.house import APPS, SOURCES, functions, imports, name_of, tree
 MAX_TOP_MODULES = 16
 MAX_TRAIN_LINES = 80
 MAX_ROOMS = 12
-MAX_LINES = 32_000  # Documentation takes 28 % of them; 21,000 is the aim.
+MAX_LINES = 38_500  # Documentation takes 28 % of them; 21,000 is the aim.
 MAX_FUNCTION_LINES = 45
 # Folders of an app that know nothing of the rest of it.
 LEAVES = ("datasets", "outputs", "edge")

@@ -59,11 +59,11 @@ def serve(folder: Path, config: Config) -> None:
     modules = _import_modules()
     log, metrics = modules.telemetry.Log(), modules.telemetry.Metrics()
     labels = parse_labels(config.label)
+    threads, batching = _choose_threads(config)
     models = modules.models.Models(
-        folder, config.versions, labels, config.timeout, log
+        folder, config.versions, labels, config.timeout, batching, log
     )
     listener = open_socket(config.host, config.port)
-    threads = config.threads or os.cpu_count() or 1
     runner = modules.runner.Runner(threads, config.queue, config.timeout)
     app = modules.routes.Routes(models, runner, metrics, log, config).make_app()
     url = _format_url(listener)
@@ -83,6 +83,18 @@ def serve(folder: Path, config: Config) -> None:
     models.close()
     runner.close()
     log("stopped")
+
+
+def _choose_threads(config: Config) -> tuple[int, Any]:
+    """Returns threads of requests, and how these are put together."""
+    processors = os.cpu_count() or 1
+    if not config.batch:
+        return config.threads or processors, None
+    from common.serving.batching import Batching
+
+    batching = Batching(config.batch, config.batch_timeout, processors)
+    # All requests of the batches that run wait in a thread each.
+    return config.threads or min(2 * config.batch, 256), batching
 
 
 @contextlib.contextmanager

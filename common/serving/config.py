@@ -32,8 +32,12 @@ class Config:
     default_model: str = ""  # That /invocations asks; "" for the only one.
     poll: float = 1.0  # Seconds between two looks for new versions.
 
+    # --- batches ---
+    batch: int = 0  # Rows of requests that run as one, on a GPU; 0: none.
+    batch_timeout: float = 2.0  # Milliseconds that the first of them waits.
+
     # --- limits ---
-    threads: int = 0  # Requests answered at one time; 0: one a processor.
+    threads: int = 0  # Requests answered at one time; 0: by the processors.
     queue: int = 256  # Requests that may wait; others get status 429.
     timeout: float = 30.0  # Seconds of a request; then it gets status 504.
     max_bytes: int = 64 * 2**20  # Of a request; larger ones get status 413.
@@ -53,6 +57,8 @@ class Config:
             grpc_port=port,
             versions=count,
             poll=positive,
+            batch=options.at_least(0),
+            batch_timeout=options.at_least(0),
             threads=options.at_least(0),
             queue=options.at_least(0),
             timeout=positive,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
+from common.serving.batching import Batching
 from common.serving.failures import RequestError
 from common.serving.saved_model import PROTO, SavedModel
 
@@ -65,6 +66,7 @@ class Models:
         labels: versions with a name, which are served besides.
         seconds: after which the graph of a request is stopped. Default:
             never.
+        batching: of requests that come at one time. Default: none.
         tell: is told what happens, as `tell(event, **facts)`.
 
     Raises:
@@ -77,12 +79,14 @@ class Models:
         num_versions: int = 1,
         labels: Labels | None = None,
         seconds: float = 0,
+        batching: Batching | None = None,
         tell: Tell = lambda event, **facts: None,
     ) -> None:
         self.folder = folder
         self._num_versions = num_versions
         self._labels = labels or {}
         self._seconds = seconds
+        self._batching = batching
         self._tell = tell
         self._lock = threading.Lock()
         self._versions: dict[str, dict[int, Version]] = {}
@@ -276,7 +280,7 @@ class Models:
         start = time.monotonic()
         model = None
         try:
-            model = SavedModel(version.folder, self._seconds)
+            model = SavedModel(version.folder, self._seconds, self._batching)
             count = model.warm_up()
         except Exception as error:  # Of strangers' files, anything.
             if model:

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.saved_model import loader_impl
 
+from common import warmup
 from common.data import name_lists
 from common.errors import UserError
-from common.serving import failures, signatures, warmup
+from common.serving import failures, signatures
+from common.serving.batching import Batching, add_batched
 from common.serving.failures import RequestError
 from common.serving.signatures import DEFAULT, Signature
 
@@ -39,6 +42,7 @@ class SavedModel:
         folder: with `saved_model.pb`.
         seconds: after which the graph of a request is stopped. Default:
             never.
+        batching: of requests that come at one time. Default: none.
 
     Attributes:
         folder: likewise.
@@ -50,24 +54,43 @@ class SavedModel:
         tf.errors.OpError, ValueError: if it is no SavedModel, or not whole.
     """
 
-    def __init__(self, folder: Path, seconds: float = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seconds: float = 0,
+        batching: Batching | None = None,
+    ) -> None:
         self.folder = folder
         self._milliseconds = int(seconds * 1000)
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         self._run_fns: dict[str, RunFn] = {}
+        self._batch_fns: dict[str, RunFn] = {}
         try:
-            with self._session.graph.as_default():
-                self.meta_graph = tf.compat.v1.saved_model.load(
-                    self._session, [TAG], str(folder)
-                )
-            self.signatures = signatures.read_signatures(self.meta_graph)
-            self._run_fns = {
-                name: self._make_run_fn(signature)
-                for name, signature in self.signatures.items()
-            }
+            self._load(batching)
         except BaseException:
             self.close()
             raise
+
+    def _load(self, batching: Batching | None) -> None:
+        loader = loader_impl.SavedModelLoader(str(self.folder))
+        self.meta_graph = loader.get_meta_graph_def_from_tags([TAG])
+        self.signatures = signatures.read_signatures(self.meta_graph)
+        batched = {
+            name: added
+            for name, signature in self.signatures.items()
+            if batching
+            and (added := add_batched(self.meta_graph, signature, batching))
+        }
+        with self._session.graph.as_default():
+            loader.load(self._session, [TAG])
+        self._run_fns = {
+            name: self._make_run_fn(signature)
+            for name, signature in self.signatures.items()
+        }
+        self._batch_fns = {
+            name: self._make_run_fn(signature)
+            for name, signature in batched.items()
+        }
 
     def _make_run_fn(self, signature: Signature) -> RunFn:
         options = config_pb2.CallableOptions(
@@ -111,12 +134,21 @@ class SavedModel:
         """
         values = [inputs[name] for name in signature.inputs]
         try:
-            outputs = self._run_fns[signature.name](*values)
+            outputs = self._call(signature.name, values)
         except tf.errors.OpError as error:
             raise failures.from_tensorflow(error) from error
         except (TypeError, ValueError) as error:  # Of another type or shape.
             raise RequestError(failures.shorten(str(error))) from error
         return dict(zip(signature.outputs, outputs, strict=True))
+
+    def _call(self, name: str, values: list[np.ndarray]) -> list[np.ndarray]:
+        # No row is no batch.
+        if name in self._batch_fns and len(values[0]):
+            try:
+                return self._batch_fns[name](*values)
+            except tf.errors.InvalidArgumentError:
+                pass  # Perhaps of another one's rows: ask alone.
+        return self._run_fns[name](*values)
 
     def warm_up(self) -> int:
         """Plays the warm-up requests beside the model; returns how many.
@@ -172,5 +204,5 @@ class SavedModel:
 
     def close(self) -> None:
         """Frees its memory; it cannot be asked afterwards."""
-        self._run_fns = {}
+        self._run_fns, self._batch_fns = {}, {}
         self._session.close()

@@ -23,6 +23,14 @@ class Half(tf.Module):
         return {"y": x / 2 + self.offset}
 
 
+class Batches(tf.Module):
+    """Twice x, and how many rows the graph saw."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def __call__(self, x):
+        return {"y": 2 * x, "size": tf.fill(tf.shape(x), tf.size(x))}
+
+
 class Texts(tf.Module):
     """Lengths of texts; refuses more than four rows, as our models do."""
 

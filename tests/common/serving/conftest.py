@@ -13,6 +13,7 @@ def made_exports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports")
     serving.save(serving.Half(), folder / "half" / "1")
     serving.save(serving.Texts(), folder / "texts" / "1")
+    serving.save(serving.Batches(), folder / "batches" / "1")
     sums = serving.Sums()
     serving.save(sums, folder / "sums" / "3", step=sums.step)
     serving.save(serving.Slow(), folder / "slow" / "1")

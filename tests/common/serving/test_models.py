@@ -1,5 +1,6 @@
 """Versions that come and go, and what is wrong with some of them."""
 
+import concurrent.futures
 import gc
 import shutil
 import threading
@@ -7,8 +8,10 @@ import threading
 import numpy as np
 import pytest
 
+from common import warmup
 from common.errors import UserError
-from common.serving import models, warmup
+from common.serving import models
+from common.serving.batching import Batching, can_batch
 from common.serving.failures import RequestError
 from common.serving.saved_model import SavedModel
 from tests.support import serving
@@ -234,4 +237,53 @@ def test_a_graph_that_takes_too_long_is_stopped(made_exports):
         model.run(signature, {"turns": np.array([10**9], np.int32)})
     assert caught.value.code == "DEADLINE_EXCEEDED"
     assert model.run(signature, {"turns": np.array([1], np.int32)})
+    model.close()
+
+
+def test_requests_at_one_time_are_one_batch(made_exports):
+    """The greatest batch that the graph sees is larger than any request."""
+    batching = Batching(rows=64, milliseconds=200.0)
+    model = SavedModel(made_exports / "batches" / "1", batching=batching)
+    signature = model.find_signature("serving_default")
+
+    def ask(number):
+        rows = np.arange(number, number + 3, dtype=np.float32)
+        outputs = model.run(signature, {"x": rows})
+        return outputs["y"].tolist(), outputs["size"].max()
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    for number, (values, _) in enumerate(answers):
+        assert values == [number * 2, number * 2 + 2, number * 2 + 4]
+    assert max(size for _, size in answers) > 3
+    many = np.arange(100, dtype=np.float32)  # More than a batch has.
+    assert (
+        model.run(signature, {"x": many})["y"].tolist() == (many * 2).tolist()
+    )
+    assert model.run(signature, {"x": many[:0]})["y"].shape == (0,)
+    model.close()
+
+
+def test_one_refused_request_of_a_batch_is_refused_alone(made_exports):
+    batching = Batching(rows=64, milliseconds=200.0)
+    model = SavedModel(made_exports / "texts" / "1", batching=batching)
+    signature = model.find_signature("serving_default")
+
+    def ask(size):
+        texts = np.array([b"ab"] * size, object)
+        try:
+            return len(model.run(signature, {"text": texts})["label"])
+        except RequestError as error:
+            return str(error)
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(ask, [1, 5, 2]))
+    assert answers == [1, "at most 4 rows", 2]
+    model.close()
+
+
+def test_videos_of_different_lengths_are_never_one_batch(made_exports):
+    model = SavedModel(made_exports / "sums" / "3", batching=Batching(8))
+    assert not can_batch(model.find_signature("serving_default"))
+    assert can_batch(model.find_signature("step"))
     model.close()

@@ -336,8 +336,8 @@ def test_a_file_can_be_dropped(browser, server):
     forget(browser)
     browser.execute_script(
         """
-        const toByte = (x) => x.charCodeAt(0);
-        const bytes = Uint8Array.from(atob(arguments[1]), toByte);
+        const text = atob(arguments[1]);
+        const bytes = Uint8Array.from(text, (x) => x.charCodeAt(0));
         const dataTransfer = new DataTransfer();
         dataTransfer.items.add(new File([bytes], "dropped.png"));
         const options = { dataTransfer, bubbles: true, cancelable: true };

@@ -65,8 +65,8 @@ def test_the_example_of_the_documentation(client):
     )
     assert regressed.json() == {"results": [3.5, 4.0]}
     assert refusal(client.post(f"{MODELS}/no:predict", content="{}"), 404) == (
-        "Servable not found for request: Latest(no); there are examples, half,"
-        " slow, sums, texts"
+        "Servable not found for request: Latest(no); there are batches,"
+        " examples, half, slow, sums, texts"
     )
 
 
@@ -242,7 +242,7 @@ def test_health_and_metrics(client):
 def test_routes_of_clouds(routes, client):
     body = '{"instances": [1], "parameters": {"a": 1}}'
     answer = client.post("/invocations", content=body)
-    assert "--default-model: examples, half" in refusal(answer, 400)
+    assert "--default-model: batches, examples" in refusal(answer, 400)
     named = {routes_module.CUSTOM_ATTRIBUTES: "tfs-model-name=half"}
     answer = client.post("/invocations", content=body, headers=named)
     assert answer.json() == {"predictions": [3.5]}
