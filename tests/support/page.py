@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 import uvicorn
 
-from common.serving import models, routes, runner, telemetry
+from common.serving.config import Config
+from tests.support import serving
 
 SIZE = 16  # Of frames.
 GRID = 4  # Regions of a picture, each way.
@@ -286,13 +287,8 @@ def make_npy(array, order="C"):
 
 @contextlib.contextmanager
 def serve(folder, **options):
-    """Yields the address of a server in a thread; `server.models` loads."""
-    log = telemetry.Log(io.StringIO())
-    served = models.Models(folder, tell=log)
-    runs = runner.Runner(2, 16, 30)
-    handlers = routes.Routes(
-        served, runs, telemetry.Metrics(), log, routes.Options(**options)
-    )
+    """Yields the address of a server in a thread, and its handlers."""
+    handlers = serving.make_routes(folder, Config(**options))
     config = uvicorn.Config(
         Prefixed(handlers.make_app()),
         port=0,
@@ -302,7 +298,6 @@ def serve(folder, **options):
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
-    served.refresh()
     thread.start()
     while not server.started:
         time.sleep(0.01)
@@ -312,8 +307,8 @@ def serve(folder, **options):
     finally:
         server.should_exit = True
         thread.join()
-        served.close()
-        runs.close()
+        handlers.models.close()
+        handlers.runner.close()
 
 
 class Prefixed:
