@@ -64,8 +64,8 @@ def _log_class() -> Any:
                 added.type_name = f".warmup.{kind.removesuffix('*')}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    found = pool.FindMessageTypeByName("warmup.PredictionLog")
-    return message_factory.GetMessageClass(found)
+    descriptor = pool.FindMessageTypeByName("warmup.PredictionLog")
+    return message_factory.GetMessageClass(descriptor)
 
 
 def write_requests(

@@ -204,8 +204,9 @@ class Routes:
             return examples.encode(target.method, outputs)
 
     def _status(self, target: Target) -> dict[str, Any]:
-        found = self.models.statuses(target.name, target.number, target.label)
-        return {"model_version_status": list(map(_format_status, found))}
+        name, number, label = target.name, target.number, target.label
+        versions = self.models.statuses(name, number, label)
+        return {"model_version_status": list(map(_format_status, versions))}
 
     def _metadata(self, target: Target) -> dict[str, Any]:
         with self.models.lease(target.name, target.number, target.label) as (
@@ -240,8 +241,8 @@ class Routes:
         The model is `default_model`, or the only one; SageMaker's header of
         custom attributes may name another one (`tfs-model-name=NAME`).
         """
-        given = request.headers.get(CUSTOM_ATTRIBUTES, "")
-        pairs = (pair.strip().partition("=") for pair in given.split(","))
+        header = request.headers.get(CUSTOM_ATTRIBUTES, "")
+        pairs = (pair.strip().partition("=") for pair in header.split(","))
         attributes = {key: value for key, _, value in pairs}
         names = self.models.names()
         name = attributes.get("tfs-model-name") or self.config.default_model
@@ -365,9 +366,9 @@ class Routes:
 
     def _is_allowed(self, authorization: str) -> bool:
         token = self.config.token
-        given = authorization.removeprefix("Bearer ").strip()
+        sent = authorization.removeprefix("Bearer ").strip()
         return not token or hmac.compare_digest(
-            given.encode("utf-8", "replace"), token.encode()
+            sent.encode("utf-8", "replace"), token.encode()
         )
 
     def _check_token(self, request: Request) -> None:

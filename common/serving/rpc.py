@@ -113,9 +113,9 @@ class _Services:
         if not self._token:
             return
         metadata = dict(context.invocation_metadata())
-        given = str(metadata.get("authorization", ""))
-        given = given.removeprefix("Bearer ").strip()
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        sent = str(metadata.get("authorization", ""))
+        sent = sent.removeprefix("Bearer ").strip()
+        if not hmac.compare_digest(sent.encode(), self._token.encode()):
             raise RequestError(
                 "expected metadata authorization: Bearer TOKEN",
                 "UNAUTHENTICATED",
