@@ -24,6 +24,11 @@ def read(value):
         return base64.b64decode(value["b64"])
     return [read(x) for x in value] if isinstance(value, list) else value
 
+def show(value):
+    if isinstance(value, bytes):
+        return value.decode()
+    return [show(x) for x in value] if isinstance(value, list) else value
+
 answers = {}
 for folder in sys.argv[1:]:
     model = tf.saved_model.load(folder)
@@ -35,10 +40,7 @@ for folder in sys.argv[1:]:
         inputs = {key: tf.constant(read(value), specs[key].dtype)
                   for key, value in request["inputs"].items()}
         for key, value in signature(**inputs).items():
-            value = value.numpy()
-            if value.dtype == object:
-                value = value.astype(str)
-            answers["/".join([folder, name, key])] = value.tolist()
+            answers["/".join([folder, name, key])] = show(value.numpy().tolist())
 print(json.dumps({"version": tf.__version__, "answers": answers}))
 """
 
