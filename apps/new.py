@@ -5,6 +5,7 @@ the project's name, so that no other package called `common` takes its place.
 """
 
 import argparse
+import json
 import keyword
 import re
 import shutil
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 APPS = sorted(path.parent.name for path in ROOT.glob("apps/*/train.py"))
 # Extras of our pyproject.toml that an app cannot do without.
 EXTRAS = {"translation": ["translation"], "video_tagging": ["video"]}
+# Those that every project may want: servers and other formats.
+SHARED_EXTRAS = ("serving", "grpc", "onnx", "litert")
 # Tests that every app passes, and what they stand on.
 TESTS = (
     "__init__.py",
@@ -45,7 +48,10 @@ README = """# {name}
     pip install -e ".[test]" && pytest               # the tests, no network
 
 Then `python -m {name}.evaluate runs/{name}`, and `predict` and `export` in its
-place; `python -m {name}` lists them, each has `--help`.
+place; `python -m {name}` lists them, each has `--help`. What was exported is
+served, with a page to try it, by
+
+    pip install -e ".[serving]" && python -m {name}.common.serving exports/
 
 ## Make it yours
 
@@ -77,6 +83,10 @@ dependencies = [
 
 [project.optional-dependencies]
 test = ["pytest>=9", "matplotlib"]
+{extras}
+
+[tool.setuptools.package-data]
+"{name}.common.serving" = ["page/**"]
 
 [tool.setuptools.packages.find]
 include = ["{name}*"]
@@ -192,8 +202,9 @@ def _write_texts(project: Path, app: str, name: str) -> None:
         "project"
     ]
     dependencies = list(ours["dependencies"])
+    extras = ours["optional-dependencies"]
     for extra in EXTRAS.get(app, []):
-        dependencies += ours["optional-dependencies"][extra]
+        dependencies += extras[extra]
     app_readme = (project / name / "README.md").read_text("utf-8")
     values = {
         "name": name,
@@ -202,6 +213,9 @@ def _write_texts(project: Path, app: str, name: str) -> None:
         "version": ours["version"],
         "python": ours["requires-python"],
         "dependencies": "\n".join(f'    "{x}",' for x in dependencies),
+        "extras": "\n".join(
+            f"{extra} = {json.dumps(extras[extra])}" for extra in SHARED_EXTRAS
+        ),
     }
     for file, template in (
         ("README.md", README),

@@ -40,7 +40,8 @@ for folder in sys.argv[1:]:
         inputs = {key: tf.constant(read(value), specs[key].dtype)
                   for key, value in request["inputs"].items()}
         for key, value in signature(**inputs).items():
-            answers["/".join([folder, name, key])] = show(value.numpy().tolist())
+            value = show(value.numpy().tolist())
+            answers["/".join([folder, name, key])] = value
 print(json.dumps({"version": tf.__version__, "answers": answers}))
 """
 
