@@ -24,6 +24,7 @@ from common.serving.config import (
 
 if TYPE_CHECKING:
     from common.serving.models import Models
+    from common.serving.saved_model import SavedModel
 
 # A longer request is read from its file.
 MAX_CURL = 300
@@ -206,19 +207,20 @@ def print_models(models: "Models", url: str, token: str) -> None:
     print(f"Open {url}/ to try them; Ctrl-C stops.", flush=True)
 
 
-def format_curl(model: Any, name: str, url: str, token: str) -> str:
-    """Returns a line for a shell that asks a model; "" without an example."""
+def format_curl(model: "SavedModel", name: str, url: str, token: str) -> str:
+    """Returns a line for a shell that asks a model; "" without an example.
+
+    A token is named, not shown: what is printed ends in logs.
+    """
     example = model.read_example()
     if not example:
         return ""
     body = dump_json(example)
     if len(body) > MAX_CURL:
         body = f"@{model.folder / 'request.json'}"
-    words = ["curl", "-d", body]
-    if token:
-        words += ["-H", f"Authorization: Bearer {token}"]
-    words.append(f"{url}/v1/models/{urllib.parse.quote(name, safe='')}:predict")
-    return shlex.join(words)
+    header = ' -H "Authorization: Bearer $SERVING_TOKEN"' if token else ""
+    url = f"{url}/v1/models/{urllib.parse.quote(name, safe='')}:predict"
+    return f"curl -d {shlex.quote(body)}{header} {shlex.quote(url)}"
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -62,6 +63,30 @@ def test_containers_of_clouds_are_told_where_to_listen(monkeypatch):
     monkeypatch.setenv("AIP_HTTP_PORT", "7080")
     monkeypatch.setenv("AIP_PREDICT_ROUTE", "/p")
     assert from_environment() == Config(port=7080, predict_route="/p")
+
+
+class Asked:
+    """A model with an example; its folder is never read."""
+
+    folder = pathlib.Path("exports/a b/1")
+
+    def __init__(self, text):
+        self.text = text
+
+    def read_example(self):
+        return {"inputs": {"text": [self.text]}}
+
+
+def test_a_curl_line_quotes_and_shows_no_token():
+    line = command.format_curl(Asked("it's"), "a b", "http://h:1", "secret")
+    assert "secret" not in line
+    assert shlex.split(line) == [
+        *("curl", "-d", '{"inputs": {"text": ["it\'s"]}}'),
+        *("-H", "Authorization: Bearer $SERVING_TOKEN"),
+        "http://h:1/v1/models/a%20b:predict",
+    ]
+    line = command.format_curl(Asked("long " * 99), "a", "http://h:1", "")
+    assert shlex.split(line)[2] == "@exports/a b/1/request.json"
 
 
 class Server:
