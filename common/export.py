@@ -227,7 +227,7 @@ def portable(model: keras.Model, kernel: str = "inference") -> Iterator[None]:
     SavedModel would not load on a CPU. A fused kernel would be compiled again
     for every length that a service is asked.
 
-    What is served is traced inside it: see `add_signature`.
+    A decorator of what is served: see `add_signature`.
 
     Args:
         model: what is exported.
@@ -241,19 +241,22 @@ def portable(model: keras.Model, kernel: str = "inference") -> Iterator[None]:
 
 def add_signature(
     archive: keras.export.ExportArchive,
+    model: keras.Model,
     name: str,
     serve: Callable[..., Any],
     inputs: Sequence[tf.TensorSpec],
 ) -> None:
-    """Adds a signature to an archive, and traces it at once.
+    """Adds a portable signature to an archive.
 
-    The archive would trace it when it is written, and not inside `portable`.
+    The archive traces it when it is written, whatever was traced before: so
+    what is traced is itself made portable.
 
     Args:
         archive: the model with its signatures.
+        model: whose layers are called.
         name: of the signature.
         serve: from tensors in the order of `inputs` to named outputs.
         inputs: their shapes, types and names.
     """
-    function = archive.add_endpoint(name, serve, input_signature=list(inputs))
-    function.get_concrete_function()
+    function = portable(model)(serve)
+    archive.add_endpoint(name, function, input_signature=list(inputs))

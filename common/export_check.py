@@ -126,7 +126,7 @@ def check(folder: Path, cases: Sequence[Case]) -> None:
     if bound:
         raise UserError(
             f"{folder}: holds {format_names(bound)}, which no CPU can run:"
-            " trace it inside export.portable(model)"
+            " add it with export.add_signature"
         )
     with tempfile.TemporaryDirectory() as scratch:
         inputs = Path(scratch) / "inputs.npz"

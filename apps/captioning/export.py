@@ -4,6 +4,7 @@ The SavedModel takes the content of picture files and answers captions; neither
 Keras nor this project is needed to load it.
 """
 
+import functools
 from pathlib import Path
 
 import keras
@@ -92,12 +93,12 @@ def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
     }
     archive = keras.export.ExportArchive()
     archive.track(captioner)
-    with export.portable(captioner):
-        for name, argument in choose_signatures(captioner).items():
-            serve, spec = endpoints[argument]
-            export.add_signature(archive, name, serve, [spec])
-        if captioner.has_attention:
-            export.add_signature(archive, export.EXPLAIN, explain, [pictures])
+    add = functools.partial(export.add_signature, archive, captioner)
+    for name, argument in choose_signatures(captioner).items():
+        serve, spec = endpoints[argument]
+        add(name, serve, [spec])
+    if captioner.has_attention:
+        add(export.EXPLAIN, explain, [pictures])
     return archive
 
 

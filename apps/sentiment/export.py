@@ -4,6 +4,7 @@ The SavedModel takes raw text and answers label names; neither Keras nor this
 project is needed to load it.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,10 @@ def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
     archive = keras.export.ExportArchive()
     archive.track(classifier)
     inputs = [tf.TensorSpec([None], tf.string, name="text")]
-    with export.portable(classifier):
-        export.add_signature(archive, export.DEFAULT, serve, inputs)
-        if classifier.has_attention:
-            export.add_signature(archive, export.EXPLAIN, explain, inputs)
+    add = functools.partial(export.add_signature, archive, classifier)
+    add(export.DEFAULT, serve, inputs)
+    if classifier.has_attention:
+        add(export.EXPLAIN, explain, inputs)
     return archive
 
 

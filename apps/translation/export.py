@@ -4,6 +4,7 @@ The SavedModel takes raw text and answers translations; neither Keras nor this
 project is needed to load it.
 """
 
+import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,12 +130,12 @@ def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
 
     archive = keras.export.ExportArchive()
     archive.track(translator)
-    with export.portable(translator):
-        export.add_signature(archive, export.DEFAULT, serve, inputs)
-        export.add_signature(archive, N_BEST, n_best, inputs)
-        if translator.has_attention:
-            export.add_signature(archive, export.EXPLAIN, explain, inputs)
-        _add_steps(archive, translator.network)
+    add = functools.partial(export.add_signature, archive, translator)
+    add(export.DEFAULT, serve, inputs)
+    add(N_BEST, n_best, inputs)
+    if translator.has_attention:
+        add(export.EXPLAIN, explain, inputs)
+    _add_steps(archive, translator.network)
     return archive
 
 
@@ -168,9 +169,10 @@ def _add_steps(
     names = list(example)
     specs = [_spec(name, value) for name, value in example.items()]
     ids = tf.TensorSpec([None, None], tf.int32, name="ids")
-    export.add_signature(archive, "encode", encode, [ids])
+    add = functools.partial(export.add_signature, archive, network)
+    add("encode", encode, [ids])
     last = tf.TensorSpec([None], tf.int32, name="ids")
-    export.add_signature(archive, "decode_step", decode_step, [last, *specs])
+    add("decode_step", decode_step, [last, *specs])
 
 
 def pack(memory: Memory | None, state: State) -> Tensors:

@@ -78,9 +78,8 @@ def make_archive(tagger: pipeline.Tagger) -> keras.export.ExportArchive:
     """Returns a tagger with its serving signatures."""
     archive = keras.export.ExportArchive()
     archive.track(tagger)
-    with export.portable(tagger):
-        for name, (serve, inputs) in make_signatures(tagger).items():
-            export.add_signature(archive, name, serve, inputs)
+    for name, (serve, inputs) in make_signatures(tagger).items():
+        export.add_signature(archive, tagger, name, serve, inputs)
     return archive
 
 

@@ -20,7 +20,7 @@ PREFIX = "batched/"
 
 
 class Batching(NamedTuple):
-    """How requests are put together.
+    """The size of batches, and the time to wait for them.
 
     Attributes:
         rows: the most of a batch; a larger request is split.

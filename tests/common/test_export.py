@@ -175,42 +175,28 @@ def test_portable_takes_every_layer_off_cudnn_and_back():
     assert before[0] == "auto"
 
 
-def test_an_archive_has_the_inference_kernel(
-    tmp_path,
-):
-    model = keras.Sequential([keras.Input((None, 2)), LSTM(3)])
+def test_an_archive_has_the_inference_kernel(tmp_path):
+    """However often it is traced: each time is portable."""
+    layer = LSTM(3)
+    model = keras.Sequential([keras.Input((None, 2)), layer])
+    kernels = []
     archive = keras.export.ExportArchive()
     archive.track(model)
 
     def serve(x):
+        kernels.append((layer.use_cudnn, layer.kernel))
         return {"y": model(x)}
 
     spec = tf.TensorSpec([None, None, 2], name="x")
-    with export.portable(model):
-        export.add_signature(archive, "serving_default", serve, [spec])
+    export.add_signature(archive, model, "serving_default", serve, [spec])
     archive.write_out(tmp_path, verbose=False)
+    assert set(kernels) == {(False, "inference")}
+    assert layer.kernel == "auto"
     assert "BlockLSTMV2" in export_check.operations(tmp_path)
     x = np.random.default_rng(0).normal(size=[2, 9, 2]).astype("float32")
     loaded = tf.saved_model.load(str(tmp_path))
     actual = loaded.signatures["serving_default"](x=x)["y"]
     np.testing.assert_allclose(actual, model(x), rtol=1e-5, atol=1e-6)
-
-
-def test_a_signature_is_traced_inside_portable():
-    layer = LSTM(3)
-    layer.build((None, None, 2))
-    kernels = []
-
-    def serve(x):
-        kernels.append((layer.use_cudnn, layer.kernel))
-        return {"y": layer(x)}
-
-    archive = keras.export.ExportArchive()
-    archive.track(layer)
-    with export.portable(keras.Sequential([layer])):
-        specs = [tf.TensorSpec([None, None, 2], name="x")]
-        export.add_signature(archive, "serving_default", serve, specs)
-        assert kernels == [(False, layer.kernel)]
 
 
 def test_cudnn_inside_a_function_is_refused(tmp_path):

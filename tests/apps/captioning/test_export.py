@@ -293,7 +293,7 @@ def test_vocabulary_and_options_lie_beside_the_model(folders):
             assert (folder / name).read_bytes() == (run / name).read_bytes()
         assert folder.name == "1"
         names = {path.name for path in folder.parent.parent.iterdir()}
-        assert names == {"run"}
+        assert names == {"run", "models.config", "batching_parameters.txt"}
         kinds = export_check.operations(folder)
         assert not [x for x in kinds if "Cudnn" in x or "PyFunc" in x]
 

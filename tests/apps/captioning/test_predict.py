@@ -240,7 +240,8 @@ def test_n_best_prints_so_many_lines_best_first(say, scenes, n_best):
 def greedy(loaded, pixels):
     """The likeliest word at each step, and the captions' probabilities."""
     model = loaded.model
-    step, state = model._start(pixels)
+    memory, state = model.network.encode(pixels)
+    step = model.make_step(memory)
     decoded = decoding.greedy(step, state, NUM_SCENES, model._limits())
     captions = [x.decode() for x in model.writer(decoded.ids).numpy()]
     lengths = decoded.lengths.numpy() + 1
