@@ -91,6 +91,12 @@ def choose_target(args: argparse.Namespace) -> Target | None:
         )
     if args.format == cli.SAVED_MODEL:
         return None
+    if args.keep or args.data_license:
+        raise UserError(
+            f"--{'keep' if args.keep else 'data-license'} is of --format"
+            f" {cli.SAVED_MODEL}: an export of --format {args.format} has no"
+            " versions and no model card"
+        )
     edge_convert.check_packages(args.format)
     name = "-".join(
         filter(

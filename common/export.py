@@ -6,7 +6,6 @@ and so on. A version appears by a rename, because the server polls for it.
 
 import argparse
 import contextlib
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ from common.data import json_files, name_lists
 from common.data.names import check_path
 from common.errors import UserError
 from common.export_check import DEFAULT, Arrays, Case, check, split_rows
-from common.export_folder import CARD
+from common.export_folder import CARD, VERSION
 from common.layers.kernels import use_kernels
 from common.training import runs
 
@@ -38,8 +37,6 @@ from common.training import runs
 EXPLAIN = "explain"
 # Of a run, beside every model: options, data, the app and its versions.
 FILES = (runs.CONFIG, runs.DATA, runs.VERSIONS)
-# Some characters of other scripts are digits for Python alone.
-_VERSION = re.compile("[0-9]{1,18}")
 
 
 class Options(NamedTuple):
@@ -184,7 +181,7 @@ def latest_version(base: Path) -> int:
     if not base.is_dir():
         return 0
     names = [path.name for path in base.iterdir() if path.is_dir()]
-    return max(map(int, filter(_VERSION.fullmatch, names)), default=0)
+    return max(map(int, filter(VERSION.fullmatch, names)), default=0)
 
 
 def find_saved_model(path: Path) -> Path | None:

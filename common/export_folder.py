@@ -24,10 +24,12 @@ BATCHING = "batching_parameters.txt"
 MAX_WAITS, SECONDS = 50, 0.1
 CONTAINER = "/models"  # Where the official container has its models.
 
+# Some characters of other scripts are digits for Python alone.
+VERSION = re.compile("[0-9]{1,18}")
 # Of every version that `export` wrote.
 _OURS = ("saved_model.pb", CARD, runs.CONFIG)
-# No others: some characters of other scripts are digits for Python.
-_VERSION = re.compile("0|[1-9][0-9]{0,17}")
+# As `export` writes numbers: 01 is somebody else's.
+_OUR_VERSION = re.compile("0|[1-9][0-9]{0,17}")
 _HEADER = (
     "# Written anew by each export. Without this line it is left as it is.\n"
 )
@@ -59,7 +61,7 @@ def list_versions(base: Path) -> list[Path]:
 
 
 def _is_ours(folder: Path) -> bool:
-    is_version = _VERSION.fullmatch(folder.name) and not folder.is_symlink()
+    is_version = _OUR_VERSION.fullmatch(folder.name) and not folder.is_symlink()
     return bool(is_version) and all((folder / x).is_file() for x in _OURS)
 
 

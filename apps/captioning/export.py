@@ -6,6 +6,7 @@ Keras nor this project is needed to load it.
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -49,10 +50,15 @@ def export_run(
         make_cases(captioner),
         make_card(run, captioner),
         run,
-        {"vocabulary": captioner.writer.vocabulary},
+        list_names(captioner),
         make_request(run, captioner),
         options,
     )
+
+
+def list_names(captioner: pipeline.Captioner) -> dict[str, list[str]]:
+    """Returns the lists of names beside a model, by the name of their file."""
+    return {"vocabulary": captioner.writer.vocabulary}
 
 
 def make_archive(captioner: pipeline.Captioner) -> keras.export.ExportArchive:
@@ -234,15 +240,9 @@ def export_edge(run: Path, target: edge.Target) -> Path:
         target,
         captioner.network,
         graphs,
-        {"vocabulary": captioner.writer.vocabulary},
+        list_names(captioner),
         {
-            "text": {
-                "steps": "a space before each word; replace by each of rules,"
-                " in order; a word is a line of vocabulary.txt, counted from"
-                " first_id",
-                "rules": edge_text.to_portable_rules(text.RULES),
-                "first_id": text.NUM_SPECIAL,
-            },
+            "text": describe_text(),
             "decoding": {
                 "start": text.START_ID,
                 "end": text.END_ID,
@@ -298,6 +298,16 @@ def _make_images(captioner: pipeline.Captioner, count: int) -> np.ndarray:
         return make_inputs(captioner, FEATURES, count)
     contents = make_inputs(captioner, BYTES, count)
     return captioner.decode_pictures(contents)[0].numpy()
+
+
+def describe_text() -> dict[str, Any]:
+    """Returns how ids become a caption, for programs in other languages."""
+    return {
+        "steps": "a space before each word; replace by each of rules, in order;"
+        " a word is a line of vocabulary.txt, counted from first_id",
+        "rules": edge_text.to_portable_rules(text.RULES),
+        "first_id": text.NUM_SPECIAL,
+    }
 
 
 def main() -> None:

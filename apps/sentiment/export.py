@@ -65,13 +65,18 @@ def export_run(
         make_cases(classifier),
         make_card(run, classifier),
         run,
-        {
-            "labels": classifier.labels,
-            "vocabulary": classifier.vectorizer.vocabulary,
-        },
+        list_names(classifier),
         make_request(run),
         options,
     )
+
+
+def list_names(classifier: pipeline.Classifier) -> dict[str, list[str]]:
+    """Returns the lists of names beside a model, by the name of their file."""
+    return {
+        "labels": classifier.labels,
+        "vocabulary": classifier.vectorizer.vocabulary,
+    }
 
 
 def make_archive(classifier: pipeline.Classifier) -> keras.export.ExportArchive:
@@ -157,9 +162,14 @@ def make_cases(classifier: pipeline.Classifier) -> list[export.Case]:
     return cases
 
 
+def choose_texts(run: Path) -> list[str]:
+    """Returns a text to ask as an example: that of the run."""
+    return export_usage.example_inputs(run)[:1] or CASES[1]
+
+
 def make_request(run: Path) -> export.Arrays:
     """Returns an input of `serving_default`: the example of the run."""
-    texts = export_usage.example_inputs(run)[:1] or CASES[1]
+    texts = choose_texts(run)
     return {"text": np.array([text.encode() for text in texts], object)}
 
 
@@ -198,18 +208,16 @@ def export_edge(run: Path, target: edge.Target) -> Path:
         UserError: if the run cannot be exported; nothing is left behind.
     """
     classifier = runs.load_model(run, __package__)
-    texts = export_usage.example_inputs(run)[:1] or CASES[1]
     return edge.write(
         run,
         target,
         classifier.network,
         make_graphs(classifier),
-        {
-            "labels": classifier.labels,
-            "vocabulary": classifier.vectorizer.vocabulary,
-        },
+        list_names(classifier),
         {"text": describe_text(classifier)},
-        edge.Example(Path(__file__).parent / "edge" / "example.py", texts),
+        edge.Example(
+            Path(__file__).parent / "edge" / "example.py", choose_texts(run)
+        ),
     )
 
 

@@ -84,13 +84,18 @@ def export_run(
         make_cases(translator),
         make_card(run, translator),
         run,
-        {
-            "source_vocabulary": translator.source_tokenizer.vocabulary,
-            "target_vocabulary": translator.target_tokenizer.vocabulary,
-        },
+        list_names(translator),
         make_request(run),
         options,
     )
+
+
+def list_names(translator: pipeline.Translator) -> dict[str, list[str]]:
+    """Returns the lists of names beside a model, by the name of their file."""
+    return {
+        "source_vocabulary": translator.source_tokenizer.vocabulary,
+        "target_vocabulary": translator.target_tokenizer.vocabulary,
+    }
 
 
 def make_archive(translator: pipeline.Translator) -> keras.export.ExportArchive:
@@ -240,9 +245,14 @@ def _make_explanations(translator: pipeline.Translator) -> list[export.Case]:
     return cases
 
 
+def choose_texts(run: Path) -> list[str]:
+    """Returns a text to ask as an example: that of the run."""
+    return export_usage.example_inputs(run)[:1] or CASES[1]
+
+
 def make_request(run: Path) -> export.Arrays:
     """Returns an input of `serving_default`: the example of the run."""
-    texts = export_usage.example_inputs(run)[:1] or CASES[1]
+    texts = choose_texts(run)
     return {"text": np.array([text.encode() for text in texts], object)}
 
 
@@ -295,16 +305,12 @@ def export_edge(run: Path, target: edge.Target) -> Path:
         UserError: if the run cannot be exported; nothing is left behind.
     """
     translator = runs.load_model(run, __package__)
-    texts = export_usage.example_inputs(run)[:1] or CASES[1]
     return edge.write(
         run,
         target,
         translator.network,
         make_graphs(translator),
-        {
-            "source_vocabulary": translator.source_tokenizer.vocabulary,
-            "target_vocabulary": translator.target_tokenizer.vocabulary,
-        },
+        list_names(translator),
         {
             "text": describe_text(translator),
             "decoding": {
@@ -315,7 +321,9 @@ def export_edge(run: Path, target: edge.Target) -> Path:
                 "longest": pipeline.MAX_STEPS,
             },
         },
-        edge.Example(Path(__file__).parent / "edge" / "example.py", texts),
+        edge.Example(
+            Path(__file__).parent / "edge" / "example.py", choose_texts(run)
+        ),
     )
 
 

@@ -68,10 +68,15 @@ def export_run(
         make_cases(tagger),
         make_card(run, tagger),
         run,
-        {"labels": tagger.labels},
+        list_names(tagger),
         make_request(run, tagger),
         options,
     )
+
+
+def list_names(tagger: pipeline.Tagger) -> dict[str, list[str]]:
+    """Returns the lists of names beside a model, by the name of their file."""
+    return {"labels": tagger.labels}
 
 
 def make_archive(tagger: pipeline.Tagger) -> keras.export.ExportArchive:
@@ -294,7 +299,7 @@ def export_edge(run: Path, target: edge.Target) -> Path:
         target,
         tagger.network,
         make_graphs(tagger),
-        {"labels": tagger.labels},
+        list_names(tagger),
         {
             "threshold": pipeline.THRESHOLD * tagger.config.multi_label,
             "frame_rate": tagger.config.frame_rate,

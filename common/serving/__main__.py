@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from common.serving.models import Models
     from common.serving.saved_model import SavedModel
 
-# A longer request is read from its file.
-MAX_CURL = 300
-
 
 def open_socket(host: str, port: int, flag: str = "--port") -> socket.socket:
     """Returns a socket that listens.
@@ -212,12 +209,14 @@ def format_curl(model: "SavedModel", name: str, url: str, token: str) -> str:
 
     A token is named, not shown: what is printed ends in logs.
     """
+    from common import export_usage  # With TensorFlow, which takes seconds.
+
     example = model.read_example()
     if not example:
         return ""
     body = dump_json(example)
-    if len(body) > MAX_CURL:
-        body = f"@{model.folder / 'request.json'}"
+    if len(body) > export_usage.MAX_LENGTH:
+        body = f"@{model.folder / export_usage.REQUEST}"
     header = ' -H "Authorization: Bearer $SERVING_TOKEN"' if token else ""
     url = f"{url}/v1/models/{urllib.parse.quote(name, safe='')}:predict"
     return f"curl -d {shlex.quote(body)}{header} {shlex.quote(url)}"

@@ -1,10 +1,12 @@
-"""JSON of TensorFlow Serving's `predict` to arrays, and back; without HTTP.
+"""JSON of TensorFlow Serving's `predict` to arrays, without HTTP.
 
 As json_tensor.cc of TensorFlow Serving and its page "RESTful API" have it:
 `instances` are rows, `inputs` are columns, bytes are `{"b64": ...}`, floats may
-be NaN and infinite. The differences are in favour of whoever made a mistake:
-numbers out of the range of their type, shapes that no signature takes, and
-true where a number is expected are refused by name.
+be NaN and infinite. `answers` is the way back.
+
+The differences are in favour of whoever made a mistake: numbers out of the
+range of their type, shapes that no signature takes, and true where a number is
+expected are refused by name.
 """
 
 import base64
@@ -26,10 +28,6 @@ from common.serving.signatures import (
 
 INSTANCES = "instances"
 INPUTS = "inputs"
-# How outputs are named for which inputs.
-_ANSWERS = {INSTANCES: "predictions", INPUTS: "outputs"}
-# Outputs of bytes have names that end so.
-BYTES_SUFFIX = "_bytes"
 MAX_SHOWN = 60
 # Types of Python that JSON may have for each kind of a dtype.
 _TYPES: dict[str, set[type]] = {
@@ -130,7 +128,7 @@ def signature_name(values: Mapping[str, Any]) -> str:
 
 def _read_inputs(value: Any, signature: Signature) -> dict[str, np.ndarray]:
     inputs = signature.inputs
-    if not isinstance(value, dict) or _is_base64(value):
+    if not isinstance(value, dict) or is_base64(value):
         if len(inputs) > 1:
             raise RequestError(
                 "inputs is a plain value/list, but expecting an object as"
@@ -157,7 +155,7 @@ def _read_instances(rows: Any, signature: Signature) -> dict[str, np.ndarray]:
     if not rows:
         raise RequestError("No values in 'instances' array")
     inputs = signature.inputs
-    if not isinstance(rows[0], dict) or _is_base64(rows[0]):
+    if not isinstance(rows[0], dict) or is_base64(rows[0]):
         if len(inputs) > 1:
             raise RequestError(
                 "instances is a plain list, but expecting list of objects as"
@@ -204,7 +202,7 @@ def to_array(value: Any, tensor: Tensor, name: str) -> np.ndarray:
     array = _convert(leaves, tensor, name)
     if 0 in shape:  # Of no rows, nothing tells how many axes they have.
         shape = _complete(shape, tensor.shape)
-    _check_shape(shape, tensor, name)
+    check_shape(shape, tensor, name)
     return array.reshape(shape)
 
 
@@ -275,22 +273,39 @@ def _convert(leaves: list[Any], tensor: Tensor, name: str) -> np.ndarray:
 def _to_bytes(value: Any, name: str) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
-    if not _is_base64(value):
+    if not is_base64(value):
         raise RequestError(
             f"{name}: JSON Value: {show(value)} Type: {_json_type(value)} is"
             ' not of expected type: string; bytes are {"b64": "..."}'
         )
-    text = value["b64"]
+    return decode_base64(value, name)
+
+
+def decode_base64(value: dict[str, str], name: str) -> bytes:
+    """Decodes `{"b64": ...}`, with or without padding at its end.
+
+    Args:
+        value: one that `is_base64`.
+        name: of the input, for errors.
+
+    Raises:
+        RequestError: if it cannot be decoded.
+
+    Example:
+        >>> decode_base64({"b64": "YWI"}, "x")
+        b'ab'
+    """
+    text = value["b64"].rstrip("=")
     try:
-        padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
-        return base64.b64decode(padded, validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise RequestError(
             f"{name}: Unable to base64 decode {show(text)}"
         ) from None
 
 
-def _is_base64(value: Any) -> bool:
+def is_base64(value: Any) -> bool:
+    """Returns True for bytes in JSON: `{"b64": ...}` alone."""
     return (
         isinstance(value, dict)
         and len(value) == 1
@@ -307,7 +322,17 @@ def _complete(
     return shape + tuple(size or 0 for size in expected[len(shape) :])
 
 
-def _check_shape(shape: tuple[int, ...], tensor: Tensor, name: str) -> None:
+def check_shape(shape: tuple[int, ...], tensor: Tensor, name: str) -> None:
+    """Checks that an input has the axes and sizes of its tensor.
+
+    Args:
+        shape: that came.
+        tensor: what is expected.
+        name: of the input, for errors.
+
+    Raises:
+        RequestError: if it has not.
+    """
     expected = tensor.shape
     if expected is None:
         return
@@ -365,120 +390,3 @@ def _outline(value: Any) -> Any:
     if isinstance(value, str):
         return value[:MAX_SHOWN]
     return "..." if isinstance(value, list | dict) and value else value
-
-
-def encode(outputs: Mapping[str, np.ndarray], format: str) -> bytes:
-    """Returns the body of an answer.
-
-    One output stands without its name, as TensorFlow Serving has it.
-
-    Args:
-        outputs: by name; strings are arrays of bytes.
-        format: of the request, "instances" or "inputs".
-
-    Raises:
-        RequestError: if rows are asked for, and outputs have not as many.
-
-    Example:
-        >>> outputs = {"x": np.array([0.1, 2], "f4")}
-        >>> encode(outputs, "instances")
-        b'{"predictions":[0.1,2.0]}'
-        >>> encode(outputs | {"y": np.array([b"a", b"b"], object)}, "inputs")
-        b'{"outputs":{"x":[0.1,2.0],"y":["a","b"]}}'
-    """
-    columns = {
-        name: _to_json(name, np.asarray(value))
-        for name, value in outputs.items()
-    }
-    answer: Any = columns
-    if format == INSTANCES:
-        answer = _to_rows(columns)
-    elif len(columns) == 1:
-        (answer,) = columns.values()
-    return dump({_ANSWERS[format]: answer})
-
-
-def encode_row(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """Returns an object of the outputs of one row.
-
-    Args:
-        outputs: by name, `[1, ...]`.
-
-    Example:
-        >>> encode_row({"x": np.array([[0.1, 2]], "f4")})
-        b'{"x":[0.1,2.0]}'
-    """
-    return dump({name: _to_json(name, x)[0] for name, x in outputs.items()})
-
-
-def _to_json(name: str, value: np.ndarray) -> Any:
-    """Returns what `dump` can write: an array of numbers, or lists."""
-    kind = value.dtype.kind
-    if kind == "O":
-        is_bytes = name.endswith(BYTES_SUFFIX)
-        write = _write_base64 if is_bytes else _write_text
-        flat = np.empty(value.size, object)
-        flat[:] = [write(x) for x in value.ravel()]
-        return flat.reshape(value.shape).tolist()
-    if value.dtype.itemsize < 4 and kind in "fV":
-        value = value.astype(np.float32)
-    if kind in "fV" and not np.isfinite(value).all():
-        # Each as short as its type allows: 0.1, not 0.10000000149.
-        short = [float(str(x)) for x in value.ravel()]
-        return np.array(short, object).reshape(value.shape).tolist()
-    return np.ascontiguousarray(value) if value.ndim else value.item()
-
-
-def _write_text(value: Any) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "replace")
-
-
-def _write_base64(value: bytes) -> dict[str, str]:
-    return {"b64": base64.b64encode(value).decode()}
-
-
-def _to_rows(columns: dict[str, Any]) -> list[Any]:
-    counts = {
-        name: len(value) if hasattr(value, "__len__") else None
-        for name, value in columns.items()
-    }
-    if None in counts.values() or len(set(counts.values())) > 1:
-        raise RequestError(
-            f"outputs have no batch size in common ({show(counts)}): ask with"
-            ' "inputs" in place of "instances"'
-        )
-    if len(columns) == 1:
-        (value,) = columns.values()
-        return list(value)
-    names = list(columns)
-    rows = zip(*columns.values(), strict=True)
-    return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def dump(value: Any) -> bytes:
-    """Returns JSON; NaN and infinities as TensorFlow Serving writes them.
-
-    Args:
-        value: of JSON, or with arrays of numbers in it.
-    """
-    if _has_special(value):
-        return json.dumps(value, default=_to_list).encode()
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _has_special(value: Any) -> bool:
-    """Returns True if there is a NaN or an infinity, in lists of Python."""
-    if isinstance(value, dict):
-        return any(map(_has_special, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_special, value))
-    return isinstance(value, float) and not np.isfinite(value)
-
-
-def _to_list(value: Any) -> Any:
-    return value.tolist()
-
-
-def encode_error(message: str) -> bytes:
-    """Returns the body of an answer to a refused request."""
-    return orjson.dumps({"error": message.encode("utf-8", "replace").decode()})

@@ -1,6 +1,7 @@
 """All options of the server, which are also its command line."""
 
 import dataclasses
+import hmac
 import os
 import secrets
 
@@ -108,6 +109,24 @@ def serving_parser(default: Config) -> cli.Parser:
     names = [field.name for field in dataclasses.fields(Config)]
     options.add_fields(parser, default, *names)
     return parser
+
+
+def is_allowed(authorization: str, token: str) -> bool:
+    """Returns True for a request that carries the token of the server.
+
+    Args:
+        authorization: its header: "Bearer TOKEN", or the token alone.
+        token: of the server; "" lets everybody ask.
+
+    Example:
+        >>> is_allowed("Bearer a", "a"), is_allowed("", "a"), is_allowed("", "")
+        (True, False, True)
+    """
+    sent = authorization.removeprefix("Bearer ").strip()
+    # In a time that tells nothing of the token.
+    return not token or hmac.compare_digest(
+        sent.encode("utf-8", "replace"), token.encode()
+    )
 
 
 def parse_labels(texts: tuple[str, ...]) -> dict[str, dict[str, int]]:

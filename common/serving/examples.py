@@ -4,14 +4,12 @@ As json_tensor.cc of TensorFlow Serving has it: an object is a `tf.Example`,
 whose features are numbers, texts, bytes, or lists of one kind of them.
 """
 
-import base64
-import binascii
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from common.serving import codec
+from common.serving import answers, codec
 from common.serving.failures import RequestError
 from common.serving.signatures import CLASSIFY, REGRESS, Signature
 
@@ -117,15 +115,12 @@ def _read_feature(name: str, values: list[Any]) -> tf.train.Feature:
 def _read_bytes(name: str, value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
-    try:
-        if [*value] == ["b64"]:
-            return base64.b64decode(value["b64"], validate=True)
-    except (binascii.Error, ValueError, TypeError):
-        pass
-    raise RequestError(
-        f"Feature: {name} has element with unexpected JSON type:"
-        f" {codec.show(value)}"
-    )
+    if not codec.is_base64(value):
+        raise RequestError(
+            f"Feature: {name} has element with unexpected JSON type:"
+            f" {codec.show(value)}"
+        )
+    return codec.decode_base64(value, f"Feature: {name}")
 
 
 def encode(method: str, outputs: dict[str, np.ndarray]) -> bytes:
@@ -138,7 +133,7 @@ def encode(method: str, outputs: dict[str, np.ndarray]) -> bytes:
     """
     if method == "regress":
         values = np.asarray(outputs["outputs"], np.float32)
-        return codec.dump({"results": values.reshape(len(values)).tolist()})
+        return answers.dump({"results": values.reshape(len(values)).tolist()})
     scores, classes = outputs.get("scores"), outputs.get("classes")
     if scores is None:
         assert classes is not None
@@ -152,4 +147,4 @@ def encode(method: str, outputs: dict[str, np.ndarray]) -> bytes:
         [[label, float(str(score))] for label, score in zip(*row, strict=True)]
         for row in zip(labels, scores, strict=True)
     ]
-    return codec.dump({"results": results})
+    return answers.dump({"results": results})

@@ -8,7 +8,6 @@ that cannot be loaded is told, and the old one goes on.
 import contextlib
 import dataclasses
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
+from common.export_folder import VERSION
 from common.serving.batching import Batching
 from common.serving.failures import RequestError
 from common.serving.saved_model import PROTO, SavedModel
 
-# Some characters of other scripts are digits for Python alone.
-_VERSION = re.compile("[0-9]{1,18}")
 # Names of states, as TensorFlow Serving's ModelVersionStatus has them.
 START, LOADING, AVAILABLE = "START", "LOADING", "AVAILABLE"
 UNLOADING, END = "UNLOADING", "END"
@@ -354,7 +352,7 @@ def find_models(folder: Path) -> dict[str, dict[int, Path]]:
     """
     folder = Path(os.path.abspath(folder))
     if (folder / PROTO).is_file():
-        if _VERSION.fullmatch(folder.name):
+        if VERSION.fullmatch(folder.name):
             return {folder.parent.name: {int(folder.name): folder}}
         return {folder.name: {1: folder}}
     if versions := _find_versions(folder):
@@ -372,7 +370,7 @@ def _find_versions(folder: Path) -> dict[int, Path]:
         return {
             int(path.name): path
             for path in folder.iterdir()
-            if _VERSION.fullmatch(path.name) and (path / PROTO).is_file()
+            if VERSION.fullmatch(path.name) and (path / PROTO).is_file()
         }
     return {}
 

@@ -8,12 +8,11 @@ SageMaker and Vertex AI ask, and a page to try the models.
 import asyncio
 import contextlib
 import dataclasses
-import hmac
+import functools
 import re
 import time
 import urllib.parse
-import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,16 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from common.serving import codec, examples, signatures, streams, telemetry
-from common.serving.config import Config
+from common.serving import (
+    answers,
+    codec,
+    examples,
+    signatures,
+    streams,
+    telemetry,
+)
+from common.serving.bodies import Bodies
+from common.serving.config import Config, is_allowed
 from common.serving.failures import HTTP_STATUS, RequestError
 from common.serving.models import AVAILABLE, Models, Version
 from common.serving.runner import Runner
@@ -48,8 +55,6 @@ _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:;"
     " frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-# Bodies of the greatest size that may be held at one time, in bytes.
-MAX_BODIES = 8
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
 
@@ -94,7 +99,7 @@ class Routes:
         self.metrics = metrics
         self.log = log
         self.config = config
-        self._num_bytes = 0  # Of all bodies that are held.
+        self.bodies = Bodies(config.max_bytes, config.timeout)
 
     def make_app(self) -> ASGIApp:
         """Returns the application, for an ASGI server."""
@@ -102,7 +107,7 @@ class Routes:
         stream = streams.Streams(
             self.models,
             self.runner,
-            self._is_allowed,
+            functools.partial(is_allowed, token=config.token),
             config.max_streams,
             config.stream_timeout,
             config.max_bytes,
@@ -133,7 +138,9 @@ class Routes:
                 methods=["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"],
             )
         )
-        return _Guard(Starlette(routes=routes), self.log)
+        handlers: Any = {Exception: _tell_failure}
+        app = Starlette(routes=routes, exception_handlers=handlers)
+        return _Guard(app, self.log)
 
     # TensorFlow Serving's
 
@@ -157,7 +164,7 @@ class Routes:
         status = 500
         try:
             self._check_token(request)
-            async with self._hold_body(request) as body:
+            async with self.bodies.hold(request) as body:
                 answer = await self._run(request, body, target)
             status = 200
             return Response(answer, media_type=JSON)
@@ -198,7 +205,7 @@ class Routes:
             if target.method == "predict":
                 asked = codec.decode(body, model.find_signature)
                 outputs = model.run(asked.signature, asked.inputs)
-                return codec.encode(outputs, asked.format)
+                return answers.encode(outputs, asked.format)
             example = examples.decode(body, target.method, model.find_signature)
             outputs = model.run(example.signature, example.inputs)
             return examples.encode(target.method, outputs)
@@ -276,7 +283,7 @@ class Routes:
             "waiting_for": waiting,
         }
         status = 200 if is_ready else HTTP_STATUS["UNAVAILABLE"]
-        return Response(codec.dump(answer), status, media_type=JSON)
+        return Response(answers.dump(answer), status, media_type=JSON)
 
     async def tell_metrics(self, request: Request) -> Response:
         """Answers with metrics for Prometheus."""
@@ -360,58 +367,18 @@ class Routes:
     ) -> Response:
         try:
             self._check_token(request)
-            return Response(codec.dump(tell()), media_type=JSON)
+            return Response(answers.dump(tell()), media_type=JSON)
         except RequestError as error:
             return _error(error)
 
-    def _is_allowed(self, authorization: str) -> bool:
-        token = self.config.token
-        sent = authorization.removeprefix("Bearer ").strip()
-        return not token or hmac.compare_digest(
-            sent.encode("utf-8", "replace"), token.encode()
-        )
-
     def _check_token(self, request: Request) -> None:
-        if not self._is_allowed(request.headers.get("authorization", "")):
+        authorization = request.headers.get("authorization", "")
+        if not is_allowed(authorization, self.config.token):
             raise RequestError(
                 "expected the header Authorization: Bearer TOKEN, with the"
                 " token of the server",
                 "UNAUTHENTICATED",
             )
-
-    @contextlib.asynccontextmanager
-    async def _hold_body(self, request: Request) -> AsyncIterator[bytes]:
-        """Yields the body of a request, whose bytes count meanwhile."""
-        most = self.config.max_bytes
-        length = request.headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > most:
-            raise _too_large(most)
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self.config.timeout):
-                async for part in request.stream():
-                    size += len(part)
-                    self._num_bytes += len(part)
-                    if size > most:
-                        raise _too_large(most)
-                    if self._num_bytes > MAX_BODIES * most:
-                        raise RequestError(
-                            "the bodies of other requests fill the memory: ask"
-                            " again later",
-                            "UNAVAILABLE",
-                        )
-                    parts.append(part)
-            encoding = request.headers.get("content-encoding", "").lower()
-            yield unpack(b"".join(parts), encoding, most)
-        except TimeoutError:
-            raise RequestError(
-                f"the body did not come in {self.config.timeout:g} seconds",
-                "DEADLINE_EXCEEDED",
-                status=408,
-            ) from None
-        finally:
-            self._num_bytes -= size
 
     def _count(self, target: Target, status: int, seconds: float) -> None:
         name = target.name if target.name in self.models.names() else ""
@@ -437,7 +404,10 @@ class _PageFiles(StaticFiles):
 
 
 class _Guard:
-    """Turns what nobody expected into an answer without a traceback."""
+    """Logs what nobody expected, in a line without a traceback.
+
+    Of HTTP, Starlette has answered it by `_tell_failure`.
+    """
 
     def __init__(self, app: ASGIApp, log: telemetry.Log) -> None:
         self._app = app
@@ -446,26 +416,19 @@ class _Guard:
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        has_begun = False
-
-        async def watch(message: Any) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
         try:
-            await self._app(scope, receive, watch)
+            await self._app(scope, receive, send)
         except Exception as error:
             name = type(error).__name__
             self._log("failed", level="error", error=f"{name}: {error}"[:500])
             if scope["type"] == "websocket":
                 with contextlib.suppress(Exception):  # It may be closed.
                     await send({"type": "websocket.close", "code": 1011})
-            elif not has_begun:
-                failed = RequestError(
-                    "internal error; the log says more", "INTERNAL"
-                )
-                await _error(failed)(scope, receive, send)
+
+
+def _tell_failure(request: Request, error: Exception) -> Response:
+    message = "internal error; the log says more"
+    return _error(RequestError(message, "INTERNAL"))
 
 
 def _read_target(
@@ -479,48 +442,6 @@ def _read_target(
     )
 
 
-def unpack(body: bytes, encoding: str, most: int) -> bytes:
-    """Unpacks the body of a request.
-
-    Args:
-        body: as it came.
-        encoding: "gzip", "identity" or "".
-        most: bytes of the result.
-
-    Raises:
-        RequestError: if it is packed in another way, damaged, or larger.
-
-    Example:
-        >>> import gzip
-        >>> unpack(gzip.compress(b"{}"), "gzip", 100)
-        b'{}'
-    """
-    if encoding in ("", "identity"):
-        return body
-    if encoding != "gzip":
-        raise RequestError(
-            f"Content-Encoding {encoding[:40]}: expected gzip or none",
-            status=415,
-        )
-    reader = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        result = reader.decompress(body, most + 1)
-    except zlib.error as error:
-        raise RequestError(f"body is no gzip: {error}") from None
-    if len(result) > most:
-        raise _too_large(most)
-    if not reader.eof:
-        raise RequestError("body is no gzip: it is cut")
-    return result
-
-
-def _too_large(most: int) -> RequestError:
-    return RequestError(
-        f"expected at most {most:,} bytes in one request: split it",
-        status=413,
-    )
-
-
 def _error(error: RequestError) -> Response:
     headers = {}
     if error.status == HTTP_STATUS["RESOURCE_EXHAUSTED"]:
@@ -528,7 +449,7 @@ def _error(error: RequestError) -> Response:
     if error.status == HTTP_STATUS["UNAUTHENTICATED"]:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
-        codec.encode_error(str(error)),
+        answers.encode_error(str(error)),
         error.status,
         headers=headers,
         media_type=JSON,

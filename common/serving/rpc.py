@@ -3,7 +3,6 @@
 The messages are TensorFlow Serving's own, of tensorflow-serving-api.
 """
 
-import hmac
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -23,11 +22,12 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from common.serving import examples, failures
+from common.serving import codec, examples, failures
+from common.serving.config import is_allowed
 from common.serving.failures import RequestError
 from common.serving.models import Models, Version
 from common.serving.saved_model import SavedModel
-from common.serving.signatures import DEFAULT, Signature, Tensor, format_shape
+from common.serving.signatures import DEFAULT, Signature, Tensor
 from common.serving.telemetry import Metrics
 
 SIGNATURE_DEF = "signature_def"
@@ -110,12 +110,8 @@ class _Services:
             self._metrics.count(name, method, code, seconds)
 
     def _check_token(self, context: grpc.ServicerContext) -> None:
-        if not self._token:
-            return
         metadata = dict(context.invocation_metadata())
-        sent = str(metadata.get("authorization", ""))
-        sent = sent.removeprefix("Bearer ").strip()
-        if not hmac.compare_digest(sent.encode(), self._token.encode()):
+        if not is_allowed(str(metadata.get("authorization", "")), self._token):
             raise RequestError(
                 "expected metadata authorization: Bearer TOKEN",
                 "UNAUTHENTICATED",
@@ -284,18 +280,7 @@ def _read_tensor(name: str, proto: Any, tensor: Tensor) -> np.ndarray:
         raise RequestError(
             failures.shorten(f"{name}: no tensor: {error}")
         ) from None
-    expected = tensor.shape
-    if expected is not None and (
-        array.ndim != len(expected)
-        or any(
-            wanted not in (None, size)
-            for wanted, size in zip(expected, array.shape, strict=True)
-        )
-    ):
-        raise RequestError(
-            f"{name}: expected shape {format_shape(expected)}, got"
-            f" {format_shape(array.shape)}"
-        )
+    codec.check_shape(array.shape, tensor, name)
     return array
 
 

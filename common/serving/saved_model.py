@@ -19,6 +19,9 @@ from tensorflow.python.saved_model import loader_impl
 from common import warmup
 from common.data import name_lists
 from common.errors import UserError
+from common.export_folder import CARD
+from common.export_usage import REQUEST
+from common.export_versions import LABELS
 from common.serving import failures, signatures
 from common.serving.batching import Batching, add_batched
 from common.serving.failures import RequestError
@@ -26,10 +29,6 @@ from common.serving.signatures import DEFAULT, Signature
 
 PROTO = "saved_model.pb"
 TAG = "serve"
-# Beside a model of ours.
-REQUEST = "request.json"
-LABELS = "labels.txt"
-CARD = "MODEL_CARD.md"
 
 # Arrays by the order of a signature's inputs, to arrays of its outputs.
 RunFn = Callable[..., list[np.ndarray]]

@@ -5,7 +5,6 @@ stay here, are dropped on close, and are as many as there are connections.
 """
 
 import asyncio
-import base64
 import functools
 import json
 from collections.abc import Callable
@@ -16,7 +15,7 @@ import tensorflow as tf
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from common.media import frame_folders, images
-from common.serving import codec
+from common.serving import answers, codec
 from common.serving.failures import RequestError
 from common.serving.models import Models
 from common.serving.runner import Runner
@@ -89,7 +88,7 @@ class Streams:
                 while message := await self._receive(socket):
                     await socket.send_text(await self._answer(stream, message))
         except RequestError as error:
-            await socket.send_text(codec.encode_error(str(error)).decode())
+            await socket.send_text(answers.encode_error(str(error)).decode())
             await socket.close(_POLICY, str(error)[:120])
 
     async def _receive(self, socket: WebSocket) -> str | bytes | None:
@@ -111,7 +110,7 @@ class Streams:
                 )
             return (await self._runner.run(stream.step, message)).decode()
         except RequestError as error:
-            return codec.encode_error(str(error)).decode()
+            return answers.encode_error(str(error)).decode()
 
 
 def _authorization(socket: WebSocket) -> str:
@@ -171,7 +170,7 @@ class Stream:
         inputs = self._states | {self._frame_name: value}
         outputs = self._model.run(self._signature, inputs)
         self._states = {name: outputs.pop(name) for name in self._states}
-        return codec.encode_row(outputs)
+        return answers.encode_row(outputs)
 
     def _read(self, message: str | bytes) -> np.ndarray | None:
         tensor = self._signature.inputs[self._frame_name]
@@ -185,13 +184,9 @@ class Stream:
             if value.get("reset"):
                 return None
             value = value.get(self._frame_name, value)
-        if isinstance(value, dict) and isinstance(value.get("b64"), str):
-            try:
-                return self._read_picture(
-                    base64.b64decode(value["b64"], validate=True)
-                )
-            except ValueError:
-                raise RequestError("Unable to base64 decode") from None
+        if codec.is_base64(value):
+            content = codec.decode_base64(value, self._frame_name)
+            return self._read_picture(content)
         return codec.to_array([value], tensor, self._frame_name)
 
     def _read_picture(self, content: bytes) -> np.ndarray:

@@ -35,7 +35,18 @@ print(score(values=np.load(sys.argv[1]))["total"].tolist(), sys.argv[2])
 
 def target(folder, **options):
     args = {"run": "run", "to": str(folder), "format": "onnx", "quantize": ""}
+    args |= {"keep": 0, "data_license": ""}
     return edge.choose_target(argparse.Namespace(**args | options))
+
+
+def test_flags_of_another_format_are_refused(tmp_path):
+    for options, words in (
+        ({"keep": 2}, "--keep is of --format savedmodel: an export of"),
+        ({"data_license": "CC0"}, "--data-license is of --format savedmodel"),
+    ):
+        with pytest.raises(UserError, match=words):
+            target(tmp_path, **options)
+    assert target(tmp_path, format="savedmodel", keep=2) is None
 
 
 @pytest.fixture

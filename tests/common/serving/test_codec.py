@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from common.serving import codec
+from common.serving import answers, codec
 from common.serving.failures import RequestError
 from common.serving.signatures import PREDICT, Signature, Tensor
 
@@ -144,44 +144,44 @@ def test_a_long_value_is_not_repeated():
 
 def test_answers_of_the_documentation():
     y = np.array([3.5, 4, 5.5], "f")
-    assert json.loads(codec.encode({"y": y}, "instances")) == {
+    assert json.loads(answers.encode({"y": y}, "instances")) == {
         "predictions": [3.5, 4.0, 5.5]
     }
-    assert json.loads(codec.encode({"y": y}, "inputs")) == {
+    assert json.loads(answers.encode({"y": y}, "inputs")) == {
         "outputs": [3.5, 4.0, 5.5]
     }
     two = {"y": y, "raw_bytes": np.array([b"\xff", b"b", b""], object)}
-    assert json.loads(codec.encode(two, "instances")) == {
+    assert json.loads(answers.encode(two, "instances")) == {
         "predictions": [
             {"y": 3.5, "raw_bytes": {"b64": "/w=="}},
             {"y": 4.0, "raw_bytes": {"b64": "Yg=="}},
             {"y": 5.5, "raw_bytes": {"b64": ""}},
         ]
     }
-    assert codec.encode({"y": y[:0]}, "inputs") == b'{"outputs":[]}'
+    assert answers.encode({"y": y[:0]}, "inputs") == b'{"outputs":[]}'
 
 
 def test_floats_are_as_short_as_their_type_allows():
     values = np.array([0.1, 9e6, 3e-5, 1], "f")
-    assert codec.encode({"y": values}, "inputs") in (
+    assert answers.encode({"y": values}, "inputs") in (
         b'{"outputs":[0.1,9000000.0,3e-5,1.0]}',
         b'{"outputs":[0.1,9000000.0,0.00003,1.0]}',
     )
-    special = codec.encode(
+    special = answers.encode(
         {"y": np.array([0.1, np.nan, -np.inf], "f")}, "inputs"
     )
     assert special == b'{"outputs": [0.1, NaN, -Infinity]}'
     rows = {"a": np.array([[np.nan]], "f"), "b": np.array([[1.5, 2]], "f")}
-    body = codec.encode(rows, "instances")
+    body = answers.encode(rows, "instances")
     assert body == b'{"predictions": [{"a": [NaN], "b": [1.5, 2.0]}]}'
 
 
 def test_rows_need_a_batch_in_common():
     outputs = {"a": np.zeros(2), "b": np.zeros(3)}
     with pytest.raises(RequestError, match="no batch size in common"):
-        codec.encode(outputs, "instances")
+        answers.encode(outputs, "instances")
     with pytest.raises(RequestError, match="no batch size in common"):
-        codec.encode({"a": np.float32(1)}, "instances")
+        answers.encode({"a": np.float32(1)}, "instances")
 
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
@@ -192,7 +192,7 @@ DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
 def test_numbers_come_back(data, dtype):
     shape = data.draw(arrays.array_shapes(min_dims=1, max_dims=4, max_side=4))
     value = data.draw(arrays.arrays(dtype, shape))
-    body = codec.encode({"x": value}, "inputs").replace(
+    body = answers.encode({"x": value}, "inputs").replace(
         b'"outputs"', b'"inputs"'
     )
     spec = tensor(dtype, *[None] * value.ndim)

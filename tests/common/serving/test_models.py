@@ -146,6 +146,15 @@ def test_a_model_that_is_removed_goes_at_the_second_look(folder, served):
         served.statuses("half")
 
 
+def test_a_disk_that_is_gone_takes_no_model_with_it(folder, served):
+    folder.rename(folder.with_name("away"))
+    for _ in range(3):
+        served.refresh()
+    assert ask(served) == (1, [4.0])
+    assert served._tell.names()[-1] == "scan_failed"
+    folder.with_name("away").rename(folder)
+
+
 def test_a_folder_may_be_a_model_or_a_version(folder):
     for path in (folder, folder / "half", folder / "half" / "1"):
         assert models.find_models(path) == {"half": {1: folder / "half" / "1"}}

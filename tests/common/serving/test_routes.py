@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from common.serving import bodies
 from common.serving import routes as routes_module
 from common.serving.config import Config
 from tests.support import serving
@@ -203,14 +204,14 @@ def test_the_bodies_of_all_requests_are_limited(routes):
     crowded = routes_module.Routes(
         routes.models, routes.runner, routes.metrics, routes.log, config
     )
-    crowded._num_bytes = 100 * routes_module.MAX_BODIES
+    crowded.bodies.num_bytes = 100 * bodies.MAX_BODIES
     client = TestClient(crowded.make_app())
     answer = client.post(f"{MODELS}/half:predict", content='{"instances": [1]}')
     assert "ask again later" in refusal(answer, 503)
-    crowded._num_bytes = 0
+    crowded.bodies.num_bytes = 0
     answer = client.post(f"{MODELS}/half:predict", content='{"instances": [1]}')
     assert answer.status_code == 200
-    assert crowded._num_bytes == 0
+    assert crowded.bodies.num_bytes == 0
 
 
 def test_packed_bodies(client):
@@ -304,6 +305,89 @@ def test_a_full_queue_and_a_slow_answer(made_exports):
     assert first.code == second.code == "DEADLINE_EXCEEDED"
     routes.runner.close()
     routes.models.close()
+
+
+def call(app, *messages):
+    """Asks an ASGI application; returns what it sends.
+
+    Behind the last message nothing comes for ever.
+    """
+    waiting, sent = list(messages), []
+
+    async def receive():
+        if waiting:
+            return waiting.pop(0)
+        return await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    path = f"{MODELS}/half:predict"
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+def test_a_client_that_leaves_is_not_answered_and_gives_up_its_place(routes):
+    """Its request waits behind another one, and is never run."""
+    busy = serving.make_routes(routes.models.folder / "half", threads=1)
+    is_free = threading.Event()
+    busy.runner._pool.submit(is_free.wait)
+    body = b'{"instances": [1]}'
+    sent = call(
+        busy.make_app(),
+        {"type": "http.request", "body": body, "more_body": False},
+        {"type": "http.disconnect"},
+    )
+    assert sent[0]["status"] == 499
+    assert busy.runner.num_pending == 0
+    is_free.set()
+    busy.runner.close()
+    busy.models.close()
+
+
+def test_a_body_that_does_not_come_in_time_is_told(routes):
+    config = Config(timeout=0.01)
+    hasty = routes_module.Routes(
+        routes.models, routes.runner, routes.metrics, routes.log, config
+    )
+    part = {"type": "http.request", "body": b"{", "more_body": True}
+    start, answer = call(hasty.make_app(), part)
+    assert start["status"] == 408
+    assert b"the body did not come in 0.01 seconds" in answer["body"]
+    assert hasty.bodies.num_bytes == 0
+
+
+def test_what_nobody_expected_is_no_traceback(routes, monkeypatch):
+    failing = with_options(routes)
+    monkeypatch.setattr(
+        type(routes), "predict", lambda *args: {}["a secret of the house"]
+    )
+    answer = failing.post(f"{MODELS}/half:predict", content="{}")
+    assert refusal(answer, 500) == "internal error; the log says more"
+    errors = [line.get("error", "") for line in routes.log]
+    assert errors[-1] == "KeyError: 'a secret of the house'"
+
+
+def test_a_full_queue_says_when_to_come_again(routes):
+    full = serving.make_routes(
+        routes.models.folder / "half", threads=1, queue=0
+    )
+    full.runner.num_pending = 1
+    answer = TestClient(full.make_app()).post(
+        f"{MODELS}/half:predict", content='{"instances": [1]}'
+    )
+    assert "ask again later" in refusal(answer, 429)
+    assert answer.headers["retry-after"] == "1"
+    full.runner.close()
+    full.models.close()
 
 
 def test_many_threads_get_their_own_answers(client):
