@@ -17,6 +17,7 @@ from common import export_usage, export_versions
 from common.characters import printable
 from common.data import json_files
 from common.export_check import Arrays
+from common.export_usage import BYTES_SUFFIX
 from common.training import runs
 
 NOT_STATED = "not stated"
@@ -119,7 +120,7 @@ def make_inputs(tensors: Any, request: Arrays) -> Arrays:
     """
     if set(tensors) <= set(request):
         inputs = {name: request[name][:1] for name in sorted(tensors)}
-        pictures = [name for name in inputs if name.endswith("_bytes")]
+        pictures = [name for name in inputs if name.endswith(BYTES_SUFFIX)]
         return inputs | {x: np.array([PICTURE], object) for x in pictures}
     return {name: _make_row(tensors[name]) for name in sorted(tensors)}
 
@@ -156,7 +157,7 @@ def _format_python(key: str, inputs: Arrays) -> str:
 
 def _format_value(name: str, value: np.ndarray) -> str:
     """Returns an input as Python writes it; of a long one its shape alone."""
-    if name.endswith("_bytes"):
+    if name.endswith(BYTES_SUFFIX):
         return 'tf.io.read_file("picture.png")[tf.newaxis]'
     if value.dtype == object:
         texts = [x.decode("utf-8", "replace") for x in value.tolist()]

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common.errors import UserError, format_names
+from common.export_versions import DEFAULT
 
-DEFAULT = "serving_default"
 TOLERANCE = 1e-5
 
 # Inputs and outputs by name, as NumPy arrays; strings have dtype object.

@@ -21,6 +21,8 @@ from common.training import runs
 
 REQUEST = "request.json"
 PORT = 8501
+# Inputs and outputs of bytes have names that end so: they go as base64.
+BYTES_SUFFIX = "_bytes"
 # A longer request is read from its file.
 MAX_LENGTH = 300
 
@@ -74,7 +76,7 @@ def encode_request(
 def _encode(name: str, value: Any) -> Any:
     if not isinstance(value, bytes):
         return value
-    if name.endswith("_bytes"):
+    if name.endswith(BYTES_SUFFIX):
         return {"b64": base64.b64encode(value).decode()}
     return value.decode("utf-8", "replace")
 
@@ -130,7 +132,7 @@ def _format_arguments(request: str, files: list[str]) -> str:
     arguments = []
     for name, rows in json.loads(request)["inputs"].items():
         value = f"tf.constant({rows!r})"
-        if name.endswith("_bytes"):
+        if name.endswith(BYTES_SUFFIX):
             path = files[0] if files else "picture.png"
             value = f"tf.io.read_file({path!r})[tf.newaxis]"
         elif len(value) > MAX_LENGTH:

@@ -239,6 +239,20 @@ def test_warm_up_requests_are_read_as_tensorflow_serving_reads_them(tmp_path):
     assert read[1][1]["text"].tolist() == [b"a", b"b"]
 
 
+def test_a_warm_up_that_takes_too_long_is_no_fault_of_a_version(
+    made_exports, tmp_path
+):
+    folder = tmp_path / "slow" / "1"
+    shutil.copytree(made_exports / "slow" / "1", folder)
+    inputs = {"turns": np.array([10**9], np.int32)}
+    warmup.write_requests(folder, "serving_default", inputs)
+    served = models.Models(tmp_path, seconds=0.1)
+    served.refresh()
+    (version,) = served.statuses("slow")
+    assert (version.state, version.error) == (models.AVAILABLE, "")
+    served.close()
+
+
 def test_a_graph_that_takes_too_long_is_stopped(made_exports):
     model = SavedModel(made_exports / "slow" / "1", seconds=0.5)
     signature = model.find_signature("serving_default")
